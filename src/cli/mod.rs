@@ -1,0 +1,6 @@
+//! The three command lines: parse, run, exit code.
+
+pub mod approver;
+pub mod exit;
+pub mod pushd;
+pub mod requester;

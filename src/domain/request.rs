@@ -1,0 +1,401 @@
+//! A request's life: pending, then exactly one of approved, denied, expired or cancelled.
+//!
+//! Each transition is a method that takes the present request and `now` and returns the next one;
+//! committing it is the caller's business. A final request has no transition out of it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::decision::{Decision, Verdict};
+use super::ids::{Digest, EventId, RequestId};
+use super::policy;
+use super::text::{Details, Field, Reason, Title, Topic};
+use super::time::Timestamp;
+use crate::limits;
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nobody has decided yet.
+    Pending,
+    /// Enough approvers said yes.
+    Approved,
+    /// An approver said no.
+    Denied,
+    /// Nobody decided before `expires_at`.
+    Expired,
+    /// The requester withdrew it.
+    Cancelled,
+}
+
+impl Status {
+    /// Whether no transition leads out of it.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Pending)
+    }
+
+    /// The word for it, in the API and in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// The name that the daemon knows somebody by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Principal(String);
+
+impl Principal {
+    /// Who calls when nobody has to say who they are: every local caller is the same, and trusted.
+    pub const LOCAL: &'static str = "local";
+
+    /// The principal with this name.
+    pub fn new(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who called, and from where: what the daemon knows, apart from what anybody claims.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caller {
+    /// By which name.
+    pub principal: Principal,
+    /// From which network address; `None` when the transport has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+impl Caller {
+    /// A caller without an address.
+    pub fn named(name: &str) -> Self {
+        Self {
+            principal: Principal::new(name),
+            address: None,
+        }
+    }
+}
+
+/// An approver had the question on its screen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// Who saw it.
+    pub by: Caller,
+    /// When it was reported.
+    pub at: Timestamp,
+}
+
+/// What happened in one step of a request's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// The requester asked.
+    Asked,
+    /// An approver had it on its screen.
+    Seen,
+    /// An approver said yes.
+    Approved,
+    /// An approver said no.
+    Denied,
+    /// Its time was over.
+    Expired,
+    /// The requester withdrew it.
+    Cancelled,
+}
+
+/// One step of a request's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// What happened.
+    pub what: What,
+    /// When the daemon accepted it.
+    pub at: Timestamp,
+    /// Who did it; `None` for the daemon itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Caller>,
+    /// Why, in that person's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+/// What somebody wants to be allowed, checked member by member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The question in one line.
+    pub title: Title,
+    /// More about it.
+    pub details: Details,
+    /// Facts about it, at most [`limits::FIELDS`].
+    pub fields: Vec<Field>,
+    /// What it is about.
+    pub topic: Topic,
+    /// How long it may stay pending, from [`limits::EXPIRY_MIN`] to [`limits::EXPIRY_MAX`].
+    pub expires_in: Duration,
+    /// The members as they were sent, to tell a replay from another ask under the same key.
+    pub digest: Digest,
+}
+
+/// What was asked, and what became of it. This is the record that stores keep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Its name.
+    pub id: RequestId,
+    /// What it is about.
+    pub topic: Topic,
+    /// The question in one line.
+    pub title: Title,
+    /// More about it.
+    pub details: Details,
+    /// Facts about it, in the order they were given.
+    pub fields: Vec<Field>,
+    /// Who asked.
+    pub requester: Caller,
+    /// When the ask was accepted.
+    pub created_at: Timestamp,
+    /// When it expires if it is still pending.
+    pub expires_at: Timestamp,
+    /// How many different principals have to approve.
+    pub approvals_needed: u32,
+    /// What was decided so far, the latest of each approver.
+    pub decisions: Vec<Decision>,
+    /// Where it stands.
+    pub status: Status,
+    /// When it became final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
+    /// Who has had it on a screen, at most [`limits::SEEN_BY`].
+    pub seen_by: Vec<Seen>,
+    /// What happened, at most [`limits::HISTORY_STEPS`] steps.
+    pub history: Vec<Step>,
+    /// The event id at which status or question last changed; `None` stands for the commit that
+    /// carries this record. Read it through [`Event::version`](super::Event::version).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<EventId>,
+    /// The members of the ask as they were sent.
+    pub ask_digest: Digest,
+}
+
+/// What a command makes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// The next state, to be committed.
+    Commit(Box<Request>),
+    /// All is as the command wants it; there is nothing to commit.
+    Unchanged,
+}
+
+/// The domain says no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The request is final, and not as the command wants it.
+    #[error("the request is already {}", .0.as_str())]
+    Final(Status),
+    /// The request is past `expires_at`; the expiry has to be committed first.
+    #[error("the request is past its expiry")]
+    Overdue,
+    /// The decision was made on another version than the current one.
+    #[error("the request has changed: its version is {current}, the decision names {named}")]
+    OtherVersion {
+        /// The version that the decision names.
+        named: EventId,
+        /// The version of the request.
+        current: EventId,
+    },
+    /// Somebody else's request.
+    #[error("only its requester may cancel a request")]
+    NotTheRequester,
+}
+
+impl Request {
+    /// A new request, pending until `now` plus the ask's life.
+    pub fn asked(id: RequestId, ask: Ask, by: Caller, now: Timestamp) -> Self {
+        let step = Step {
+            what: What::Asked,
+            at: now,
+            by: Some(by.clone()),
+            reason: None,
+        };
+        Self {
+            id,
+            topic: ask.topic,
+            title: ask.title,
+            details: ask.details,
+            fields: ask.fields,
+            requester: by,
+            created_at: now,
+            expires_at: now.after(ask.expires_in),
+            approvals_needed: 1,
+            decisions: Vec::new(),
+            status: Status::Pending,
+            settled_at: None,
+            seen_by: Vec::new(),
+            history: vec![step],
+            changed_at: None,
+            ask_digest: ask.digest,
+        }
+    }
+
+    /// Bytes of the texts in it, for bounds on memory; the rest of a request is small.
+    pub fn text_bytes(&self) -> usize {
+        let fields = self
+            .fields
+            .iter()
+            .map(|field| field.name().len() + field.value().len());
+        self.title.as_str().len() + self.details.as_str().len() + fields.sum::<usize>()
+    }
+
+    /// Whether it is pending past its time, so that `expired` has to be committed.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.status == Status::Pending && now >= self.expires_at
+    }
+
+    /// Expires it, when it is overdue.
+    pub fn expired(&self, now: Timestamp) -> Option<Self> {
+        self.is_overdue(now).then(|| {
+            let mut next = self.clone();
+            next.settle(Status::Expired, now);
+            next.step(What::Expired, now, None, None);
+            next
+        })
+    }
+
+    /// Takes a decision of `by` on this request, whose version is `version`.
+    ///
+    /// The same verdict by the same approver again changes nothing, and the first reason stays.
+    ///
+    /// # Errors
+    /// Final otherwise, overdue, or decided on another version than `shown`; considered in this
+    /// order.
+    pub fn decided(
+        &self,
+        version: EventId,
+        decision: Decision,
+        shown: Option<EventId>,
+    ) -> Result<Transition, Refusal> {
+        if self.has_decision(&decision) {
+            return Ok(Transition::Unchanged);
+        }
+        self.open_to_change(decision.at)?;
+        if let Some(named) = shown.filter(|&named| named != version) {
+            return Err(Refusal::OtherVersion {
+                named,
+                current: version,
+            });
+        }
+        let (what, now) = match decision.verdict {
+            Verdict::Approve => (What::Approved, decision.at),
+            Verdict::Deny => (What::Denied, decision.at),
+        };
+        let mut next = self.clone();
+        next.step(what, now, Some(&decision.approver), decision.reason.clone());
+        next.decisions
+            .retain(|other| other.approver.principal != decision.approver.principal);
+        next.decisions.push(decision);
+        match policy::outcome(next.approvals_needed, &next.decisions) {
+            Some(status) => next.settle(status, now),
+            None => next.changed_at = Some(version),
+        }
+        Ok(Transition::Commit(Box::new(next)))
+    }
+
+    /// Whether this approver has said the same before, and that still stands.
+    fn has_decision(&self, decision: &Decision) -> bool {
+        let stands = match (self.status, decision.verdict) {
+            (Status::Pending, _)
+            | (Status::Approved, Verdict::Approve)
+            | (Status::Denied, Verdict::Deny) => true,
+            (Status::Approved | Status::Denied | Status::Expired | Status::Cancelled, _) => false,
+        };
+        stands
+            && self.decisions.iter().any(|other| {
+                other.approver.principal == decision.approver.principal
+                    && other.verdict == decision.verdict
+            })
+    }
+
+    /// Withdraws it, as its requester.
+    ///
+    /// # Errors
+    /// Somebody else's request, final otherwise, or overdue; considered in this order.
+    pub fn cancelled(&self, by: &Caller, now: Timestamp) -> Result<Transition, Refusal> {
+        if by.principal != self.requester.principal {
+            return Err(Refusal::NotTheRequester);
+        }
+        if self.status == Status::Cancelled {
+            return Ok(Transition::Unchanged);
+        }
+        self.open_to_change(now)?;
+        let mut next = self.clone();
+        next.settle(Status::Cancelled, now);
+        next.step(What::Cancelled, now, Some(by), None);
+        Ok(Transition::Commit(Box::new(next)))
+    }
+
+    /// Notes that `by` has it on a screen; once for each principal, at most [`limits::SEEN_BY`]
+    /// times, and only while it is pending. `version` is the request's version, which stays.
+    pub fn seen(&self, version: EventId, by: &Caller, now: Timestamp) -> Transition {
+        let known = self
+            .seen_by
+            .iter()
+            .any(|seen| seen.by.principal == by.principal);
+        if known || self.seen_by.len() >= limits::SEEN_BY || self.open_to_change(now).is_err() {
+            return Transition::Unchanged;
+        }
+        let mut next = self.clone();
+        next.changed_at = Some(version);
+        next.seen_by.push(Seen {
+            by: by.clone(),
+            at: now,
+        });
+        next.step(What::Seen, now, Some(by), None);
+        Transition::Commit(Box::new(next))
+    }
+
+    fn open_to_change(&self, now: Timestamp) -> Result<(), Refusal> {
+        if self.status.is_final() {
+            Err(Refusal::Final(self.status))
+        } else if self.is_overdue(now) {
+            Err(Refusal::Overdue)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn settle(&mut self, status: Status, now: Timestamp) {
+        self.status = status;
+        self.settled_at = Some(now);
+        self.changed_at = None;
+    }
+
+    fn step(&mut self, what: What, at: Timestamp, by: Option<&Caller>, reason: Option<Reason>) {
+        debug_assert!(
+            self.history.len() < limits::HISTORY_STEPS,
+            "every step has a bound"
+        );
+        self.history.push(Step {
+            what,
+            at,
+            by: by.cloned(),
+            reason,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::Event;
+
+const T0: Timestamp = Timestamp::from_millis(1_000_000);
+const LIFE: Duration = Duration::from_mins(1);
+
+fn asked() -> Request {
+    let ask = Ask {
+        title: Title::new("Deploy?".to_owned()).unwrap(),
+        details: Details::new(String::new()).unwrap(),
+        fields: Vec::new(),
+        topic: Topic::default(),
+        expires_in: LIFE,
+        digest: Digest::of(b"ask"),
+    };
+    Request::asked(RequestId::from_bytes([1; 16]), ask, Caller::named("ci"), T0)
+}
+
+fn decision(verdict: Verdict, who: &str, at: Timestamp) -> Decision {
+    Decision {
+        verdict,
+        approver: Caller::named(who),
+        reason: None,
+        at,
+    }
+}
+
+fn committed(transition: Transition) -> Request {
+    match transition {
+        Transition::Commit(next) => *next,
+        Transition::Unchanged => panic!("expected a commit"),
+    }
+}
+
+#[test]
+fn an_approval_settles_the_request() {
+    let request = asked();
+    let next = request
+        .decided(EventId(1), decision(Verdict::Approve, "alice", T0), None)
+        .unwrap();
+    let next = committed(next);
+    assert_eq!((next.status, next.settled_at), (Status::Approved, Some(T0)));
+    assert_eq!(
+        next.changed_at, None,
+        "the commit that settles is the new version"
+    );
+    assert_eq!(next.history.last().unwrap().what, What::Approved);
+}
+
+#[test]
+fn the_same_verdict_again_changes_nothing_and_another_is_refused() {
+    let next = asked()
+        .decided(EventId(1), decision(Verdict::Deny, "alice", T0), None)
+        .unwrap();
+    let denied = committed(next);
+    let again = denied.decided(EventId(2), decision(Verdict::Deny, "alice", T0), None);
+    assert_eq!(again, Ok(Transition::Unchanged));
+    for other in [
+        decision(Verdict::Deny, "bob", T0),
+        decision(Verdict::Approve, "alice", T0),
+    ] {
+        let refused = denied.decided(EventId(2), other, None);
+        assert_eq!(refused, Err(Refusal::Final(Status::Denied)));
+    }
+}
+
+#[test]
+fn being_final_is_considered_before_the_version() {
+    let approved = committed(
+        asked()
+            .decided(EventId(1), decision(Verdict::Approve, "alice", T0), None)
+            .unwrap(),
+    );
+    let late = approved.decided(
+        EventId(2),
+        decision(Verdict::Deny, "bob", T0),
+        Some(EventId(1)),
+    );
+    assert_eq!(late, Err(Refusal::Final(Status::Approved)));
+    let other = asked().decided(
+        EventId(3),
+        decision(Verdict::Deny, "bob", T0),
+        Some(EventId(1)),
+    );
+    let (named, current) = (EventId(1), EventId(3));
+    assert_eq!(other, Err(Refusal::OtherVersion { named, current }));
+}
+
+#[test]
+fn one_of_two_approvals_keeps_the_version() {
+    let mut request = asked();
+    request.approvals_needed = 2;
+    let half = request
+        .decided(EventId(7), decision(Verdict::Approve, "alice", T0), None)
+        .unwrap();
+    let half = committed(half);
+    assert_eq!(
+        (half.status, half.changed_at),
+        (Status::Pending, Some(EventId(7)))
+    );
+    let full = half
+        .decided(EventId(7), decision(Verdict::Approve, "bob", T0), None)
+        .unwrap();
+    assert_eq!(committed(full).status, Status::Approved);
+}
+
+#[test]
+fn an_overdue_request_takes_no_decision_before_its_expiry_is_committed() {
+    let request = asked();
+    let late = T0.after(LIFE);
+    let refused = request.decided(EventId(1), decision(Verdict::Approve, "alice", late), None);
+    assert_eq!(refused, Err(Refusal::Overdue));
+    assert_eq!(
+        request.cancelled(&Caller::named("ci"), late),
+        Err(Refusal::Overdue)
+    );
+    assert_eq!(request.expired(late.before(Duration::from_millis(1))), None);
+    assert_eq!(request.expired(late).unwrap().status, Status::Expired);
+}
+
+#[test]
+fn only_its_requester_cancels_a_request() {
+    let request = asked();
+    let refused = request.cancelled(&Caller::named("mallory"), T0);
+    assert_eq!(refused, Err(Refusal::NotTheRequester));
+    let gone = committed(request.cancelled(&Caller::named("ci"), T0).unwrap());
+    assert_eq!(gone.status, Status::Cancelled);
+    assert_eq!(
+        gone.cancelled(&Caller::named("ci"), T0),
+        Ok(Transition::Unchanged)
+    );
+}
+
+#[test]
+fn being_seen_is_noted_once_a_principal_and_keeps_the_version() {
+    let mut request = asked();
+    for n in 0..limits::SEEN_BY {
+        let by = Caller::named(&format!("approver-{n}"));
+        request = committed(request.seen(EventId(4), &by, T0));
+        assert_eq!(request.seen(EventId(4), &by, T0), Transition::Unchanged);
+    }
+    assert_eq!(request.changed_at, Some(EventId(4)));
+    let ninth = request.seen(EventId(4), &Caller::named("one more"), T0);
+    assert_eq!(ninth, Transition::Unchanged);
+}
+
+/// One command of somebody, some time after the last.
+#[derive(Clone, Debug)]
+enum Command {
+    Decide(bool, u8),
+    Cancel(bool),
+    See(u8),
+    Expire,
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        (any::<bool>(), 0_u8..4).prop_map(|(yes, who)| Command::Decide(yes, who)),
+        any::<bool>().prop_map(Command::Cancel),
+        (0_u8..12).prop_map(Command::See),
+        Just(Command::Expire),
+    ]
+}
+
+proptest! {
+    /// The life of a request under any commands: final states stay, approvals have approvers, and
+    /// the version moves exactly when the status does.
+    #[test]
+    fn no_sequence_of_commands_leaves_a_final_state(
+        needed in 1_u32..4,
+        commands in prop::collection::vec((command(), 0_u64..30_000), 0..40),
+    ) {
+        let mut request = asked();
+        request.approvals_needed = needed;
+        let mut event = Event { id: EventId(1), request: request.into() };
+        let mut now = T0;
+        for (command, pause) in commands {
+            now = now.after(Duration::from_millis(pause));
+            let (request, version) = (&event.request, event.version());
+            let transition = match command {
+                Command::Decide(yes, who) => {
+                    let verdict = if yes { Verdict::Approve } else { Verdict::Deny };
+                    request.decided(version, decision(verdict, &format!("a{who}"), now), None)
+                }
+                Command::Cancel(own) => {
+                    request.cancelled(&Caller::named(if own { "ci" } else { "x" }), now)
+                }
+                Command::See(who) => {
+                    Ok(request.seen(version, &Caller::named(&format!("s{who}")), now))
+                }
+                Command::Expire => Ok(request
+                    .expired(now)
+                    .map_or(Transition::Unchanged, |next| Transition::Commit(Box::new(next)))),
+            };
+            let Ok(Transition::Commit(next)) = transition else { continue };
+            prop_assert!(!request.status.is_final(), "a final request changed");
+            let next = Event { id: event.id.next(), request: (*next).into() };
+            let settled = next.request.status.is_final();
+            prop_assert_eq!(next.version() == next.id, settled);
+            prop_assert_eq!(next.request.settled_at.is_some(), settled);
+            prop_assert!(next.request.history.len() <= limits::HISTORY_STEPS);
+            if next.request.status == Status::Approved {
+                prop_assert!(now < next.request.expires_at);
+                let approvals = next.request.decisions.iter();
+                let approvals = approvals.filter(|d| d.verdict == Verdict::Approve).count();
+                prop_assert!(approvals >= needed as usize);
+            }
+            event = next;
+        }
+    }
+}

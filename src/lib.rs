@@ -1,0 +1,26 @@
+//! pushd: human approvals for shell scripts.
+//!
+//! A requester asks and waits, an approver answers, and the exit code tells the script.
+//! The modules follow the dependencies, one way: each knows only those above it.
+//! ARCHITECTURE.md is the map.
+
+pub mod limits;
+
+pub mod domain;
+
+pub mod clock;
+pub mod wire;
+
+pub mod hub;
+pub mod store;
+
+pub mod approvals;
+
+pub mod http;
+
+pub mod server;
+
+pub mod client;
+pub mod terminal;
+
+pub mod cli;

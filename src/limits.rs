@@ -1,0 +1,188 @@
+//! Every bound of the three programs, with its name and its reason.
+//!
+//! A leaf: it knows nobody. What a flag may change is in [`Limits`]; the rest are constants,
+//! because a script that works against one daemon has to work against the next.
+
+use std::time::Duration;
+
+// --- What may be asked -------------------------------------------------------------------------
+
+/// Characters in a title: what a person reads at one glance, and two terminal lines.
+pub const TITLE_CHARS: usize = 200;
+/// Bytes in the details: a plan or a diff, not a log.
+pub const DETAILS_BYTES: usize = 64 * 1024;
+/// Fields of one request: more than a screen of them is not read before a yes.
+pub const FIELDS: usize = 32;
+/// Characters in the name of a field.
+pub const FIELD_NAME_CHARS: usize = 64;
+/// Characters in the value of a field.
+pub const FIELD_VALUE_CHARS: usize = 1024;
+/// Characters in a topic.
+pub const TOPIC_CHARS: usize = 64;
+/// Characters in the reason of a decision.
+pub const REASON_CHARS: usize = 500;
+/// Characters in an idempotency key.
+pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
+/// The shortest life of a request.
+pub const EXPIRY_MIN: Duration = Duration::from_secs(1);
+/// The longest life of a request: 30 days.
+pub const EXPIRY_MAX: Duration = Duration::from_hours(30 * 24);
+/// The life of a request that names none: an hour, after which nobody remembers why it was asked.
+pub const EXPIRY_DEFAULT: Duration = Duration::from_hours(1);
+/// Approvers that one request remembers as having had it on their screens.
+pub const SEEN_BY: usize = 8;
+/// Steps in the history of one request.
+pub const HISTORY_STEPS: usize = 100;
+
+// --- HTTP --------------------------------------------------------------------------------------
+
+/// Bytes in the body of a call: the largest ask with every character escaped.
+pub const BODY_BYTES: usize = 512 * 1024;
+/// Bytes in the head of a call.
+pub const HEAD_BYTES: usize = 32 * 1024;
+/// Time for the head of a call to arrive, and for a new connection to send its first.
+pub const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Time for the body of a call to arrive.
+pub const BODY_TIME: Duration = Duration::from_secs(20);
+/// The longest single wait of a long poll: below the idle time-out of common proxies.
+pub const WAIT_MAX: Duration = Duration::from_mins(1);
+/// Requests in one answer of the list call, unless it asks otherwise.
+pub const LIST_DEFAULT: usize = 100;
+/// Requests in one answer of the list call at most.
+pub const LIST_MAX: usize = 1000;
+/// Bytes of stored text in one answer of the list call; the rest is behind `next`.
+pub const LIST_BYTES: usize = 8 * 1024 * 1024;
+/// Silence on a stream after which a keep-alive is sent.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// The `retry` that a stream begins with.
+pub const STREAM_RETRY: Duration = Duration::from_secs(3);
+/// Events that one write to a stream may carry.
+pub const STREAM_BATCH_EVENTS: usize = 64;
+/// Bytes after which a write to a stream takes no further event.
+pub const STREAM_BATCH_BYTES: usize = 256 * 1024;
+/// `Retry-After` of a refusal that passes by itself.
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Concurrent HTTP/2 streams on one connection.
+pub const HTTP2_STREAMS: u32 = 256;
+/// Silence on an HTTP/2 connection after which it is pinged.
+pub const HTTP2_PING: Duration = Duration::from_secs(30);
+/// Time for the answer to that ping.
+pub const HTTP2_PING_TIME: Duration = Duration::from_secs(20);
+/// Silence on a TCP connection after which the kernel probes the peer.
+pub const TCP_KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
+/// Time between two of these probes.
+pub const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// Probes without an answer after which the connection is dead.
+pub const TCP_KEEPALIVE_PROBES: u32 = 4;
+/// Time that sent bytes may stay without the peer's acknowledgement.
+pub const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
+/// Pause of the accept loop after an error such as "too many open files".
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// File descriptors that connections leave to the rest of the daemon.
+pub const RESERVED_DESCRIPTORS: usize = 256;
+
+// --- The daemon --------------------------------------------------------------------------------
+
+/// Pending requests in all.
+pub const PENDING: usize = 100_000;
+/// Events that the hub keeps ready for streams; who is further behind reads the store.
+pub const TAIL_EVENTS: usize = 4096;
+/// Bytes of text in those events; a smaller tail is only slower.
+pub const TAIL_BYTES: usize = 32 * 1024 * 1024;
+/// Changes read from a store at once.
+pub const CHANGES_BATCH: usize = 64;
+/// Requests that one round of the sweep settles or purges.
+pub const SWEEP_BATCH: usize = 256;
+/// The longest sleep of the sweep, so that a clock that was set forward is noticed.
+pub const SWEEP_SLEEP: Duration = Duration::from_secs(10);
+/// Pause of the sweep after the store has failed.
+pub const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+/// Time between two looks for requests that are past `--retain`.
+pub const PURGE_INTERVAL: Duration = Duration::from_mins(10);
+/// Attempts to commit against others who change the same request, before "try later".
+pub const COMMIT_ATTEMPTS: usize = 128;
+/// Writes that may wait for the writer of a store.
+pub const WRITE_QUEUE: usize = 4096;
+/// Writes in one group commit.
+pub const WRITE_GROUP: usize = 1024;
+/// Bytes of records in one group commit.
+pub const WRITE_GROUP_BYTES: usize = 16 * 1024 * 1024;
+/// Connections that read a database at the same time.
+pub const STORE_READERS: usize = 4;
+/// Reads that may wait for one of them.
+pub const READ_QUEUE: usize = 4096;
+/// Time that a write or read waits for somebody else's lock on the database.
+pub const STORE_BUSY: Duration = Duration::from_secs(2);
+/// Pause before a store that has failed is opened again, at first and at most.
+pub const STORE_REOPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// The bounds that flags change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections in all.
+    pub connections: usize,
+    /// Held long polls in all.
+    pub waiters: usize,
+    /// Open streams in all.
+    pub subscribers: usize,
+    /// Pending requests in all.
+    pub pending: usize,
+}
+
+impl Limits {
+    /// The limits of a process that may open `descriptors` files: all of them but
+    /// [`RESERVED_DESCRIPTORS`] may be connections, and each connection may wait or listen.
+    pub fn for_descriptors(descriptors: usize) -> Self {
+        let connections = descriptors.saturating_sub(RESERVED_DESCRIPTORS).max(16);
+        Self {
+            connections,
+            waiters: connections,
+            subscribers: connections,
+            pending: PENDING,
+        }
+    }
+}
+
+// --- The clients -------------------------------------------------------------------------------
+
+/// How long one poll of `requester` may take, unless `--timeout` says otherwise.
+pub const POLL_DEFAULT: Duration = Duration::from_secs(30);
+/// How long a poll may stay silent beyond `--timeout` before it is dropped and resent.
+pub const POLL_GRACE: Duration = Duration::from_secs(5);
+/// How long `requester` tries to get its ask acknowledged, unless `--connect-timeout` says otherwise.
+pub const CONNECT_DEFAULT: Duration = Duration::from_secs(10);
+/// How long `requester` goes on after the deadline when it cannot reach the daemon.
+pub const DEADLINE_GRACE: Duration = Duration::from_secs(15);
+/// How long a cancellation after Ctrl-C may take.
+pub const CANCEL_TIME: Duration = Duration::from_secs(5);
+/// Pause before the first retry of a call, and before the last of many.
+pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// The longest `Retry-After` that a client obeys.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+/// Bytes of an answer that a client reads.
+pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// Base of the reconnect pause when the stream has named none.
+pub const RECONNECT_DEFAULT: Duration = Duration::from_secs(3);
+/// The shortest and the longest pause before a stream is opened again.
+pub const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// Silence on a stream after which the client takes it for cut: three keep-alives.
+pub const STREAM_SILENCE: Duration = Duration::from_secs(45);
+/// Bytes of one event that a client keeps; a longer one is skipped.
+pub const EVENT_BYTES: usize = 1024 * 1024;
+/// Redirects that a stream follows.
+pub const REDIRECTS: usize = 10;
+
+// --- The terminal ------------------------------------------------------------------------------
+
+/// Keys pressed within this time after a question was fully drawn are thrown away.
+pub const QUESTION_GUARD: Duration = Duration::from_millis(300);
+/// A skipped request returns after this time at the earliest.
+pub const SKIP_TIME: Duration = Duration::from_secs(30);
+/// Lines of the details shown with the question; `d` shows the rest.
+pub const DETAILS_LINES: usize = 12;
+/// Requests that an approver's terminal remembers as waiting.
+pub const INBOX: usize = 10_000;
+/// Time for the calls that an approver's terminal can do without (`/v1/me`, `seen`).
+pub const COURTESY_TIME: Duration = Duration::from_secs(5);
+/// Time for a decision to be accepted, retries included.
+pub const DECIDE_TIME: Duration = Duration::from_secs(30);

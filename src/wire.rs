@@ -1,0 +1,522 @@
+//! What travels between the programs: the bodies of HTTP contract version 1, written down once.
+//!
+//! The public view of a request is listed here member by member, so that an internal member of
+//! the record cannot leak by being added to it.
+//! Bodies that the daemon reads refuse unknown members; bodies that clients read ignore them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{self, Cursor, Event, EventId, HistoryId, RequestId, Timestamp, Verdict};
+
+/// Header names of the contract that no standard library of headers has.
+pub mod header {
+    /// Marks an ask as the same ask when it is sent again
+    /// (draft-ietf-httpapi-idempotency-key-header).
+    pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+    /// `true` on the answer to a repeated ask.
+    pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
+    /// `wait=N` asks for a long poll (RFC 7240 section 4.3).
+    pub const PREFER: &str = "prefer";
+    /// Names the wait really used (RFC 7240 section 3).
+    pub const PREFERENCE_APPLIED: &str = "preference-applied";
+    /// The cursor of a stream that is resumed (HTML Standard, section 9.2.4).
+    pub const LAST_EVENT_ID: &str = "last-event-id";
+}
+
+/// Media types of the contract.
+pub mod media {
+    /// Bodies.
+    pub const JSON: &str = "application/json";
+    /// Errors (RFC 9457).
+    pub const PROBLEM: &str = "application/problem+json";
+    /// A word for scripts.
+    pub const TEXT: &str = "text/plain; charset=utf-8";
+    /// The stream (HTML Standard, section 9.2).
+    pub const EVENT_STREAM: &str = "text/event-stream";
+    /// The stream as JSON lines.
+    pub const NDJSON: &str = "application/x-ndjson";
+}
+
+/// Names of the events on the stream.
+pub mod event {
+    /// A request as one commit left it.
+    pub const REQUEST: &str = "request";
+    /// All that was there before the stream is sent; what follows is live.
+    pub const CAUGHT_UP: &str = "caught-up";
+    /// Drop everything; what follows is all that is pending.
+    pub const RESET: &str = "reset";
+}
+
+/// The body of an ask: `POST /v1/requests`. Members that are not sent take their defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskBody {
+    /// The question in one line.
+    pub title: String,
+    /// More about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+    /// Facts about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<Field>>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// How long it may stay pending, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_secs: Option<u64>,
+}
+
+/// The body of a decision: `POST /v1/requests/{id}/decision`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionBody {
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The version that the approver had on the screen; a decision on another one is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<EventId>,
+}
+
+/// One fact about a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// What it is about.
+    pub name: String,
+    /// The fact.
+    pub value: String,
+}
+
+/// Where a request stands, as a client reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nobody has decided yet.
+    Pending,
+    /// Enough approvers said yes.
+    Approved,
+    /// An approver said no.
+    Denied,
+    /// Nobody decided in time.
+    Expired,
+    /// The requester withdrew it.
+    Cancelled,
+    /// A word that this version does not know; never a yes.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Status {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<domain::Status> for Status {
+    fn from(status: domain::Status) -> Self {
+        match status {
+            domain::Status::Pending => Self::Pending,
+            domain::Status::Approved => Self::Approved,
+            domain::Status::Denied => Self::Denied,
+            domain::Status::Expired => Self::Expired,
+            domain::Status::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// Somebody, as the daemon knows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Party {
+    /// By which name.
+    pub principal: String,
+    /// From which network address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+impl From<&domain::Caller> for Party {
+    fn from(caller: &domain::Caller) -> Self {
+        Self {
+            principal: caller.principal.as_str().to_owned(),
+            address: caller.address.clone(),
+        }
+    }
+}
+
+/// One decision in the public view.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionView {
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// Who decided.
+    pub approver: Party,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When.
+    #[serde(with = "rfc3339")]
+    pub at: Timestamp,
+}
+
+/// Somebody had the request on a screen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenView {
+    /// Who.
+    pub by: Party,
+    /// When.
+    #[serde(with = "rfc3339")]
+    pub at: Timestamp,
+}
+
+/// One step of a request's history; single reads have them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepView {
+    /// What happened: `asked`, `seen`, `approved`, `denied`, `expired` or `cancelled`.
+    pub what: String,
+    /// When.
+    #[serde(with = "rfc3339")]
+    pub at: Timestamp,
+    /// Who did it; absent for the daemon itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Party>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The public view of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestView {
+    /// Its name.
+    pub id: RequestId,
+    /// What it is about.
+    pub topic: String,
+    /// The question in one line.
+    pub title: String,
+    /// More about it.
+    #[serde(default)]
+    pub details: String,
+    /// Facts about it.
+    #[serde(default)]
+    pub fields: Vec<Field>,
+    /// Where it stands.
+    pub status: Status,
+    /// The event id at which status or question last changed; a decision may name it.
+    pub version: EventId,
+    /// The event id of the commit that this view shows; also the `ETag`.
+    pub event_id: EventId,
+    /// Who asked.
+    pub requester: Party,
+    /// When the ask was accepted.
+    #[serde(with = "rfc3339")]
+    pub created_at: Timestamp,
+    /// When it expires if it is still pending.
+    #[serde(with = "rfc3339")]
+    pub expires_at: Timestamp,
+    /// How many approvers have to approve.
+    #[serde(default = "one")]
+    pub approvals_needed: u32,
+    /// What was decided so far.
+    #[serde(default)]
+    pub decisions: Vec<DecisionView>,
+    /// When it was approved or denied.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "rfc3339::option"
+    )]
+    pub decided_at: Option<Timestamp>,
+    /// Who has had it on a screen.
+    #[serde(default)]
+    pub seen_by: Vec<SeenView>,
+    /// What happened so far; single reads only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<StepView>>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+impl RequestView {
+    /// The view of a request in lists and on streams.
+    pub fn of(event: &Event) -> Self {
+        let request = &*event.request;
+        let decided = matches!(
+            request.status,
+            domain::Status::Approved | domain::Status::Denied
+        );
+        Self {
+            id: request.id,
+            topic: request.topic.as_str().to_owned(),
+            title: request.title.as_str().to_owned(),
+            details: request.details.as_str().to_owned(),
+            fields: request.fields.iter().map(Field::from).collect(),
+            status: request.status.into(),
+            version: event.version(),
+            event_id: event.id,
+            requester: (&request.requester).into(),
+            created_at: request.created_at,
+            expires_at: request.expires_at,
+            approvals_needed: request.approvals_needed,
+            decisions: request.decisions.iter().map(DecisionView::from).collect(),
+            decided_at: request.settled_at.filter(|_| decided),
+            seen_by: request.seen_by.iter().map(SeenView::from).collect(),
+            history: None,
+        }
+    }
+
+    /// The view of a request that was read by its id: with its history.
+    pub fn single(event: &Event) -> Self {
+        let history = event.request.history.iter().map(StepView::from).collect();
+        Self {
+            history: Some(history),
+            ..Self::of(event)
+        }
+    }
+}
+
+impl From<&domain::Field> for Field {
+    fn from(field: &domain::Field) -> Self {
+        Self {
+            name: field.name().to_owned(),
+            value: field.value().to_owned(),
+        }
+    }
+}
+
+impl From<&domain::Decision> for DecisionView {
+    fn from(decision: &domain::Decision) -> Self {
+        Self {
+            verdict: decision.verdict,
+            approver: (&decision.approver).into(),
+            reason: text(decision.reason.as_ref()),
+            at: decision.at,
+        }
+    }
+}
+
+impl From<&domain::Seen> for SeenView {
+    fn from(seen: &domain::Seen) -> Self {
+        Self {
+            by: (&seen.by).into(),
+            at: seen.at,
+        }
+    }
+}
+
+impl From<&domain::Step> for StepView {
+    fn from(step: &domain::Step) -> Self {
+        let what = match step.what {
+            domain::What::Asked => "asked",
+            domain::What::Seen => "seen",
+            domain::What::Approved => "approved",
+            domain::What::Denied => "denied",
+            domain::What::Expired => "expired",
+            domain::What::Cancelled => "cancelled",
+        };
+        Self {
+            what: what.to_owned(),
+            at: step.at,
+            by: step.by.as_ref().map(Party::from),
+            reason: text(step.reason.as_ref()),
+        }
+    }
+}
+
+fn text(reason: Option<&domain::Reason>) -> Option<String> {
+    reason.map(|reason| reason.as_str().to_owned())
+}
+
+/// The answer of the list call, newest request first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListView {
+    /// This page.
+    pub requests: Vec<RequestView>,
+    /// The `after` of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// A commit that this page has seen; later ones it may have seen as well.
+    pub event_id: EventId,
+    /// The same as a cursor: a stream from here misses nothing that this page does not show.
+    pub cursor: String,
+}
+
+/// The data of `caught-up` and `reset`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkView {
+    /// The last commit that was sent before this mark.
+    pub event_id: EventId,
+    /// The daemon's time, for "time left".
+    #[serde(with = "rfc3339")]
+    pub now: Timestamp,
+}
+
+/// The answer of `GET /v1/me`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeView {
+    /// Who the caller is.
+    #[serde(flatten)]
+    pub party: Party,
+    /// What it may do: `requester`, `approver`, `observer`, `admin`.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// On which topics, as patterns.
+    #[serde(default)]
+    pub topics: Vec<String>,
+    /// The version of the daemon.
+    #[serde(default)]
+    pub daemon: String,
+}
+
+/// An error as it travels (RFC 9457 section 3.1), with what some errors add.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemView {
+    /// Always `about:blank`: the kind is told by `code`.
+    #[serde(default, rename = "type")]
+    pub kind: String,
+    /// The phrase of the HTTP status.
+    #[serde(default)]
+    pub title: String,
+    /// The HTTP status.
+    #[serde(default)]
+    pub status: u16,
+    /// What failed, with which value, and what to try.
+    #[serde(default)]
+    pub detail: String,
+    /// The stable name of the error.
+    #[serde(default)]
+    pub code: String,
+    /// The request as it stands, where the error is about its state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Box<RequestView>>,
+}
+
+/// The cursor behind an event, as the stream's `id:` carries it.
+pub fn cursor(history: HistoryId, event: EventId) -> String {
+    Cursor { history, event }.to_string()
+}
+
+/// A time as RFC 3339 with milliseconds, in UTC.
+pub fn rfc3339(at: Timestamp) -> String {
+    match jiff::Timestamp::from_millisecond(at.as_millis()) {
+        Ok(at) => format!("{at:.3}"),
+        Err(_) => format!("{:.3}", jiff::Timestamp::MAX),
+    }
+}
+
+/// Times as members: RFC 3339 with milliseconds out, any RFC 3339 in.
+pub mod rfc3339 {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::domain::Timestamp;
+
+    /// Writes a time.
+    ///
+    /// # Errors
+    /// Only those of the serializer.
+    pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::rfc3339(*at))
+    }
+
+    /// Reads a time.
+    ///
+    /// # Errors
+    /// The text is not a time as RFC 3339 writes it.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let at: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
+        Ok(Timestamp::from_millis(at.as_millisecond()))
+    }
+
+    /// The same for a member that may be absent.
+    pub mod option {
+        use serde::{Deserialize, Deserializer, Serializer};
+
+        use crate::domain::Timestamp;
+
+        /// Writes a time, or null.
+        ///
+        /// # Errors
+        /// Only those of the serializer.
+        #[allow(
+            clippy::ref_option,
+            reason = "serde calls it with a reference to the member"
+        )]
+        pub fn serialize<S: Serializer>(
+            at: &Option<Timestamp>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            match at {
+                Some(at) => super::serialize(at, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// Reads a time, or null.
+        ///
+        /// # Errors
+        /// The text is not a time as RFC 3339 writes it.
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Timestamp>, D::Error> {
+            #[derive(Deserialize)]
+            struct Member(#[serde(with = "super")] Timestamp);
+            Ok(Option::<Member>::deserialize(deserializer)?.map(|Member(at)| at))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_milliseconds_and_a_z() {
+        assert_eq!(
+            rfc3339(Timestamp::from_millis(1_700_000_000_000)),
+            "2023-11-14T22:13:20.000Z"
+        );
+        assert_eq!(
+            rfc3339(Timestamp::from_millis(7)),
+            "1970-01-01T00:00:00.007Z"
+        );
+        assert_eq!(rfc3339(Timestamp::from_millis(i64::MAX)).len(), 24);
+    }
+
+    #[test]
+    fn a_status_from_the_future_is_unknown_and_not_a_yes() {
+        let status: Status = serde_json::from_str("\"delegated\"").unwrap();
+        assert_eq!(status, Status::Unknown);
+    }
+
+    #[test]
+    fn an_ask_refuses_members_it_does_not_know_by_name() {
+        let error = serde_json::from_str::<AskBody>(r#"{"title":"a","tilte":"b"}"#).unwrap_err();
+        assert!(
+            error.to_string().contains("unknown field `tilte`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn only_members_that_were_set_are_sent() {
+        let ask = AskBody {
+            title: "a".to_owned(),
+            ..AskBody::default()
+        };
+        assert_eq!(serde_json::to_string(&ask).unwrap(), r#"{"title":"a"}"#);
+    }
+}

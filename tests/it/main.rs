@@ -1,0 +1,1 @@
+//! The suite from the outside: real programs, real sockets.
