@@ -8,7 +8,7 @@ mod answer;
 mod backoff;
 mod calls;
 #[cfg(test)]
-mod stand_in;
+pub(crate) mod stand_in;
 mod transport;
 mod url;
 
