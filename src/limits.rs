@@ -56,6 +56,8 @@ pub const LIST_BYTES: usize = 8 * 1024 * 1024;
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The `retry` that a stream begins with.
 pub const STREAM_RETRY: Duration = Duration::from_secs(3);
+/// Topics that one stream may name.
+pub const STREAM_TOPICS: usize = 32;
 /// Events that one write to a stream may carry.
 pub const STREAM_BATCH_EVENTS: usize = 64;
 /// Bytes after which a write to a stream takes no further event.
@@ -78,6 +80,10 @@ pub const TCP_KEEPALIVE_PROBES: u32 = 4;
 pub const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
 /// Pause of the accept loop after an error such as "too many open files".
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections beyond the limit that are told so at the same time; others are just closed.
+pub const TURN_AWAY: usize = 64;
+/// Time for telling them.
+pub const TURN_AWAY_TIME: Duration = Duration::from_secs(1);
 /// File descriptors that connections leave to the rest of the daemon.
 pub const RESERVED_DESCRIPTORS: usize = 256;
 
@@ -90,7 +96,7 @@ pub const TAIL_EVENTS: usize = 4096;
 /// Bytes of text in those events; a smaller tail is only slower.
 pub const TAIL_BYTES: usize = 32 * 1024 * 1024;
 /// Changes read from a store at once.
-pub const CHANGES_BATCH: usize = 64;
+pub const CHANGES_BATCH: usize = 16;
 /// Requests that one round of the sweep settles or purges.
 pub const SWEEP_BATCH: usize = 256;
 /// The longest sleep of the sweep, so that a clock that was set forward is noticed.
