@@ -78,8 +78,8 @@ impl Progress {
             let mut line = self.line();
             line.name = Some(visible(name));
             line.until = Some(until);
-            let left = span(until.saturating_duration_since(Instant::now()));
-            format!("asked {:?} as {}, {left} left", line.title, visible(name))
+            let left = left(until, Instant::now());
+            format!("asked \"{}\" as {}, {left}", line.title, visible(name))
         };
         self.change(&words);
     }
@@ -239,8 +239,7 @@ impl Line {
         }
         parts.push(span(now.saturating_duration_since(self.since)));
         if let Some(until) = self.until {
-            let left = span(until.saturating_duration_since(now));
-            parts.push(format!("{left} left"));
+            parts.push(left(until, now));
         }
         if self.poll > 0 {
             parts.push(format!("poll {}", self.poll));
@@ -258,6 +257,13 @@ impl Line {
         let title = truncate_str(&self.title, room, "…");
         truncate_str(&format!("{title}{rest}"), columns, "…").into_owned()
     }
+}
+
+/// The time from `now` to `until`, rounded up: somebody who is given 2 s reads "2s left" first.
+fn left(until: Instant, now: Instant) -> String {
+    let left = until.saturating_duration_since(now);
+    let left = span(left + Duration::from_millis(999));
+    format!("{left} left")
 }
 
 /// A duration in its two largest units: `1h 2m`, `9m 48s`, `12s`.
@@ -295,7 +301,7 @@ mod tests {
         let now = line.since + Duration::from_millis(12_400);
         assert_eq!(
             line.compose(now, 100),
-            "Deploy? · abcdefgh · 12s · 9m 47s left · poll 3"
+            "Deploy? · abcdefgh · 12s · 9m 48s left · poll 3"
         );
     }
 

@@ -89,12 +89,12 @@ impl<'a, D: Daemon> Asking<'a, D> {
                 }
                 Err(error) => error,
             };
-            let (retry_after, status) = match &error {
+            let (retry_after, at_limit) = match &error {
                 CallError::Transient {
                     retry_after,
-                    status,
+                    at_limit,
                     ..
-                } => (*retry_after, *status),
+                } => (*retry_after, *at_limit),
                 CallError::Refused { status, problem } => {
                     let (code, error) = refused(*status, problem);
                     return Err(self.failed(code, error));
@@ -109,7 +109,7 @@ impl<'a, D: Daemon> Asking<'a, D> {
             let now = Instant::now();
             sleep(pause.min(self.limit.get().saturating_duration_since(now))).await;
             if Instant::now() >= self.limit.get() {
-                return Err(self.gave_up(&error, status));
+                return Err(self.gave_up(&error, at_limit));
             }
         }
     }
@@ -125,7 +125,7 @@ impl<'a, D: Daemon> Asking<'a, D> {
             Err(CallError::Transient {
                 what: "no answer".to_owned(),
                 retry_after: None,
-                status: None,
+                at_limit: false,
                 unsent: false,
             })
         });
@@ -151,9 +151,9 @@ impl<'a, D: Daemon> Asking<'a, D> {
         self.failed(exit::UNAVAILABLE, error)
     }
 
-    fn gave_up(&self, error: &CallError, status: Option<u16>) -> Stop {
+    fn gave_up(&self, error: &CallError, at_limit: bool) -> Stop {
         let (daemon, patience) = (&self.plan.daemon, shown(self.plan.connect_timeout));
-        if status == Some(429) {
+        if at_limit {
             let error = anyhow!("{error}").context(format!(
                 "the daemon at {daemon} takes no more requests now; try later"
             ));

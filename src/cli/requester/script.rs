@@ -77,7 +77,7 @@ pub(super) fn nobody() -> Outcome {
     Err(CallError::Transient {
         what: "cannot connect".to_owned(),
         retry_after: None,
-        status: None,
+        at_limit: false,
         unsent: true,
     })
 }
@@ -92,7 +92,7 @@ pub(super) fn busy(status: u16, retry_after: Option<u64>) -> Outcome {
     Err(CallError::Transient {
         what: format!("it answered {status}"),
         retry_after: retry_after.map(Duration::from_secs),
-        status: Some(status),
+        at_limit: status == 429,
         unsent: status == 429,
     })
 }

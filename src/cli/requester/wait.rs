@@ -56,7 +56,7 @@ fn silent(begun: Instant) -> CallError {
     CallError::Transient {
         what: format!("no answer for {} s", begun.elapsed().as_secs()),
         retry_after: None,
-        status: None,
+        at_limit: false,
         unsent: false,
     }
 }
