@@ -180,6 +180,15 @@ pub const CANCEL_TIME: Duration = Duration::from_secs(5);
 pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// The longest `Retry-After` that a client obeys.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+/// Longest life of a request that a client reckons with, whatever a daemon says.
+pub const DEADLINE_MAX: Duration = Duration::from_hours(366 * 24);
+/// A poll that comes back pending sooner than this was not held, and the next one is held back.
+pub const POLL_HASTE: Duration = Duration::from_millis(500);
+/// Difference from the daemon's `Date`, which is whole seconds and a while on its way, above which
+/// the daemon's clock was set.
+pub const DATE_SLACK: Duration = Duration::from_secs(2);
+/// How long a call that does not wait may take; a call that waits has this on top of its wait.
+pub const CALL_TIME: Duration = Duration::from_secs(10);
 /// Bytes of an answer that a client reads.
 pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Base of the reconnect pause when the stream has named none.
@@ -194,6 +203,15 @@ pub const EVENT_BYTES: usize = 1024 * 1024;
 pub const REDIRECTS: usize = 10;
 
 // --- The terminal ------------------------------------------------------------------------------
+
+/// Time between two pictures of the spinner.
+pub const SPINNER_TICK: Duration = Duration::from_millis(120);
+/// Columns that the words about trouble take in the spinner's line.
+pub const TROUBLE_COLUMNS: usize = 60;
+/// Columns of the title that the spinner's line shows even if the rest is cut for it.
+pub const SPINNER_TITLE_COLUMNS: usize = 16;
+/// Characters of one error message; the daemon's words are part of it.
+pub const ERROR_CHARS: usize = 2000;
 
 /// Keys pressed within this time after a question was fully drawn are thrown away.
 pub const QUESTION_GUARD: Duration = Duration::from_millis(300);

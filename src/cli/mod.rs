@@ -2,6 +2,7 @@
 
 pub mod approver;
 pub mod exit;
+pub mod flags;
 pub mod pushd;
 pub mod requester;
 

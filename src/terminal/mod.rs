@@ -1,3 +1,4 @@
 //! What people see and type.
 
 pub mod printable;
+pub mod spinner;
