@@ -121,6 +121,21 @@ pub const READ_QUEUE: usize = 4096;
 pub const STORE_BUSY: Duration = Duration::from_secs(2);
 /// Pause before a store that has failed is opened again, at first and at most.
 pub const STORE_REOPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Bytes of records that may wait for the writer of a store.
+pub const WRITE_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+/// Latest events of requests that a store answers from memory; others are read from the disk.
+pub const RECENT_EVENTS: usize = 8192;
+/// Bytes of text in those events.
+pub const RECENT_BYTES: usize = 32 * 1024 * 1024;
+/// Prepared statements that one connection to a database keeps: more than there are.
+pub const STORE_STATEMENTS: usize = 32;
+/// Bytes that a store must be able to write before it is ready again: more than one record has.
+pub const STORE_PROBE_BYTES: usize = 256 * 1024;
+/// Pages of the write-ahead log after which they are moved into the database: 4 MiB, so that
+/// opening after a crash is quick, and a commit rarely pays for the move.
+pub const STORE_CHECKPOINT_PAGES: usize = 1000;
+/// Bytes that the write-ahead log keeps on the disk once its pages were moved.
+pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 
 /// The bounds that flags change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

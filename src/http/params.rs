@@ -200,7 +200,7 @@ mod tests {
             "wait=1m",
             "wait=-1",
             "wait=1&wait=2",
-            "wiat=1",
+            "waits=1",
         ] {
             let parsed = Query::parse(bad, &["wait"]);
             let problem = parsed.and_then(|query| wait(&query, &HeaderMap::new()).map(|_| ()));

@@ -84,8 +84,8 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let limits = limits(&flags);
     let (drain, metrics) = (CancellationToken::new(), Arc::new(Metrics::default()));
     let pump = Pump::new(Arc::new(Hub::new(&limits)), Arc::clone(&metrics));
-    let store =
-        open(flags.store, Arc::clone(&pump) as Arc<dyn Feed>).or_exit(exit::CONFIGURATION)?;
+    let feed = Arc::clone(&pump) as Arc<dyn Feed>;
+    let store = open(flags.store, feed).await.or_exit(exit::CONFIGURATION)?;
     let clock = Arc::new(SystemClock::new());
     let begun = Approvals::begin(Arc::clone(&store), pump, clock, limits, drain.clone()).await;
     let approvals = begun
@@ -230,7 +230,7 @@ fn limits(flags: &Flags) -> Limits {
     limits
 }
 
-fn open(flag: Option<StoreFlag>, feed: Arc<dyn Feed>) -> anyhow::Result<SharedStore> {
+async fn open(flag: Option<StoreFlag>, feed: Arc<dyn Feed>) -> anyhow::Result<SharedStore> {
     let path = match flag {
         Some(StoreFlag::Memory) => {
             tracing::warn!("--store memory: all requests are forgotten when the daemon ends");
@@ -242,7 +242,7 @@ fn open(flag: Option<StoreFlag>, feed: Arc<dyn Feed>) -> anyhow::Result<SharedSt
         Some(StoreFlag::Sqlite(path)) => path,
         None => default_database()?,
     };
-    let store = SqliteStore::open(&path, feed)?;
+    let store = SqliteStore::open(&path, feed).await?;
     tracing::info!(path = %path.display(), "store");
     Ok(Arc::new(store))
 }
