@@ -186,3 +186,5 @@ pub const INBOX: usize = 10_000;
 pub const COURTESY_TIME: Duration = Duration::from_secs(5);
 /// Time for a decision to be accepted, retries included.
 pub const DECIDE_TIME: Duration = Duration::from_secs(30);
+/// Combining marks shown on one letter; more of them would cover the neighbouring lines.
+pub const MARKS: usize = 3;

@@ -1,3 +1,9 @@
 //! What people see and type.
+//!
+//! Strangers' text goes through [`printable`] before it is measured, laid out or painted; nothing
+//! here knows what a request is.
 
+pub mod locale;
+pub mod measure;
 pub mod printable;
+pub mod style;
