@@ -159,6 +159,8 @@ pub const CANCEL_TIME: Duration = Duration::from_secs(5);
 pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// The longest `Retry-After` that a client obeys.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+/// How long a call that does not wait may take; a call that waits has this on top of its wait.
+pub const CALL_TIME: Duration = Duration::from_secs(10);
 /// Bytes of an answer that a client reads.
 pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Base of the reconnect pause when the stream has named none.

@@ -2,5 +2,6 @@
 
 pub mod approver;
 pub mod exit;
+pub mod flags;
 pub mod pushd;
 pub mod requester;

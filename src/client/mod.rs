@@ -1,1 +1,19 @@
-//! The daemon, as a client sees it: typed calls, retries, and the stream.
+//! The daemon, as a client sees it: typed calls, backoff, and the stream.
+//!
+//! A call here is one attempt. Whether and when it is repeated is its caller's decision, because
+//! only the caller knows until when the answer matters; [`CallError`] says whether it may help and
+//! [`Backoff`] how long to wait before.
+
+mod answer;
+mod backoff;
+mod calls;
+#[cfg(test)]
+mod stand_in;
+mod transport;
+mod url;
+
+pub use answer::{Answer, CallError};
+pub use backoff::Backoff;
+pub use calls::Client;
+pub use transport::{TransportError, transport};
+pub use url::{BadUrl, DaemonUrl};

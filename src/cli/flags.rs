@@ -1,0 +1,61 @@
+//! What the two clients' command lines have in common.
+
+use std::time::Duration;
+
+use clap::{Args, Parser};
+
+use super::exit;
+use crate::client::DaemonUrl;
+
+/// Which daemon to talk to.
+#[derive(Args, Clone, Debug)]
+pub struct DaemonFlags {
+    /// Where the daemon is
+    #[arg(long, env = "PUSHD_URL", value_name = "URL", default_value = DaemonUrl::DEFAULT)]
+    pub url: DaemonUrl,
+}
+
+/// Reads the process's command line and environment.
+///
+/// # Errors
+/// The exit code to leave with, after clap has said why: [`exit::SUCCESS`] for `--help` and
+/// `--version`, [`exit::USAGE`] for everything else.
+pub fn parse<T: Parser>() -> Result<T, u8> {
+    T::try_parse().map_err(|error| {
+        // With nowhere to print to, the exit code still tells.
+        drop(error.print());
+        if error.use_stderr() {
+            exit::USAGE
+        } else {
+            exit::SUCCESS
+        }
+    })
+}
+
+/// Reads a duration such as `90s`, `10m` or `1h 30m`; it is longer than nothing.
+///
+/// # Errors
+/// What is wrong with the text, for clap to print next to the flag.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write a number and a unit, like 30s, 10m or 2h"))?;
+    if duration.is_zero() {
+        return Err("must be longer than nothing".to_owned());
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_a_unit_and_is_not_zero() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_mins(90)));
+        for bad in ["", "5", "0s", "-5s", "s", "five", "99999999999999999999s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert!(duration("5").unwrap_err().contains("30s"));
+    }
+}

@@ -1,0 +1,271 @@
+//! What came back, sorted by what a caller can do about it.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+use serde::de::DeserializeOwned;
+
+use crate::domain::Timestamp;
+use crate::limits;
+use crate::wire::{ProblemView, header};
+
+/// A good answer of the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// What it says.
+    pub value: T,
+    /// The daemon's time when it answered, to the second; `None` when it does not tell.
+    pub date: Option<Timestamp>,
+    /// Whether it repeats the answer to an earlier ask with the same key.
+    pub replayed: bool,
+}
+
+/// Why there is no good answer, and so whether another attempt can help.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// It may pass: nobody listens, the connection broke, no answer in time, an error of the
+    /// server or of something in between, too many calls. Worth another attempt.
+    #[error("{what}")]
+    Transient {
+        /// What happened, in a few words.
+        what: String,
+        /// How long the server wants to be left alone.
+        retry_after: Option<Duration>,
+        /// The HTTP status, when there was one.
+        status: Option<u16>,
+        /// Whether the call has certainly not been acted on, because no connection came about.
+        unsent: bool,
+    },
+    /// The daemon, or a gate in front of it, says no: 4xx. The same call again will not help.
+    #[error("{}", refusal(problem))]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The daemon's words; without `code` when they are not a problem document of its own.
+        /// 409 and 412 carry the request as it stands.
+        problem: Box<ProblemView>,
+    },
+    /// What answers there is not a pushd.
+    #[error("{what}")]
+    NotPushd {
+        /// What gave it away.
+        what: String,
+    },
+}
+
+fn refusal(problem: &ProblemView) -> &str {
+    if problem.detail.is_empty() {
+        &problem.title
+    } else {
+        &problem.detail
+    }
+}
+
+impl CallError {
+    /// Whether the same call may succeed later.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Transient { .. })
+    }
+
+    /// No good answer within `limit`.
+    pub(super) fn silent(limit: Duration) -> Self {
+        Self::broken(format!("no answer within {} s", limit.as_secs()))
+    }
+
+    /// The call may have been acted on, but its answer was lost.
+    fn broken(what: String) -> Self {
+        Self::Transient {
+            what,
+            retry_after: None,
+            status: None,
+            unsent: false,
+        }
+    }
+
+    /// An error below HTTP.
+    pub(super) fn transport(error: &reqwest::Error) -> Self {
+        let cause = root(error);
+        Self::Transient {
+            what: if error.is_connect() {
+                format!("cannot connect: {cause}")
+            } else {
+                cause
+            },
+            retry_after: None,
+            status: None,
+            unsent: error.is_connect() || error.is_builder(),
+        }
+    }
+}
+
+/// The innermost message of an error: "Connection refused" says more than "error sending request".
+fn root(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// Reads an answer whose value is JSON.
+pub(super) async fn json<T: DeserializeOwned>(response: Response) -> Result<Answer<T>, CallError> {
+    let (head, body) = read(response).await?;
+    let kind = head.content_type();
+    if !is_json(&kind) {
+        let what = format!("it answered {} with {}", head.status, shown(&kind));
+        return Err(CallError::NotPushd { what });
+    }
+    match serde_json::from_slice(&body) {
+        Ok(value) => Ok(head.answer(value)),
+        Err(error) if error.is_data() => Err(CallError::NotPushd {
+            what: format!("it answered with JSON of another kind: {error}"),
+        }),
+        Err(error) => Err(CallError::broken(format!("the answer is no JSON: {error}"))),
+    }
+}
+
+/// Reads an answer that only matters by its status.
+pub(super) async fn empty(response: Response) -> Result<Answer<()>, CallError> {
+    let (head, body) = read(response).await?;
+    let kind = head.content_type();
+    if !body.is_empty() && !is_json(&kind) {
+        let what = format!("it answered {} with {}", head.status, shown(&kind));
+        return Err(CallError::NotPushd { what });
+    }
+    Ok(head.answer(()))
+}
+
+struct Head {
+    status: StatusCode,
+    headers: HeaderMap,
+}
+
+impl Head {
+    fn content_type(&self) -> String {
+        let kind = self.text(CONTENT_TYPE.as_str()).unwrap_or_default();
+        let essence = kind.split(';').next().unwrap_or_default();
+        essence.trim().to_ascii_lowercase()
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    fn answer<T>(&self, value: T) -> Answer<T> {
+        Answer {
+            value,
+            date: self.text(DATE.as_str()).and_then(http_date),
+            replayed: self.text(header::IDEMPOTENCY_REPLAYED) == Some("true"),
+        }
+    }
+
+    /// `Retry-After`, as seconds or as a date (RFC 9110 section 10.2.3).
+    fn retry_after(&self) -> Option<Duration> {
+        let text = self.text(RETRY_AFTER.as_str())?.trim();
+        if let Ok(secs) = text.parse() {
+            return Some(Duration::from_secs(secs));
+        }
+        let now = self.text(DATE.as_str()).and_then(http_date)?;
+        Some(http_date(text)?.since(now))
+    }
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    let at = httpdate::parse_http_date(text).ok()?;
+    let since = at.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_millis(0).after(since))
+}
+
+/// Head and body of a 2xx; everything else is an error.
+async fn read(response: Response) -> Result<(Head, Vec<u8>), CallError> {
+    let head = Head {
+        status: response.status(),
+        headers: response.headers().clone(),
+    };
+    let body = body(response).await;
+    if head.status.is_success() {
+        return Ok((head, body?));
+    }
+    // An error is told by its status already, so a body that cannot be read takes nothing away.
+    Err(failure(&head, &body.unwrap_or_default()))
+}
+
+async fn body(mut response: Response) -> Result<Vec<u8>, CallError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| CallError::broken(format!("the answer broke off: {}", root(&error))))?
+    {
+        if bytes.len() + chunk.len() > limits::ANSWER_BYTES {
+            let what = format!("the answer has more than {} bytes", limits::ANSWER_BYTES);
+            return Err(CallError::broken(what));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+fn failure(head: &Head, body: &[u8]) -> CallError {
+    let status = head.status;
+    let kind = head.content_type();
+    let problem = is_json(&kind)
+        .then(|| serde_json::from_slice::<ProblemView>(body).ok())
+        .flatten();
+    if status.is_server_error() || is_passing(status) {
+        let words = problem
+            .map(|problem| problem.detail)
+            .filter(|detail| !detail.is_empty());
+        return CallError::Transient {
+            what: match words {
+                Some(detail) => format!("{status}: {detail}"),
+                None => format!("it answered {status}"),
+            },
+            retry_after: head.retry_after(),
+            status: Some(status.as_u16()),
+            unsent: status == StatusCode::TOO_MANY_REQUESTS,
+        };
+    }
+    // A gate in front of the daemon refuses with pages of its own; elsewhere a page says that
+    // there is no daemon behind.
+    let gate = matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+    );
+    if !status.is_client_error() || (kind == "text/html" && !gate) {
+        let what = format!("it answered {status} with {}", shown(&kind));
+        return CallError::NotPushd { what };
+    }
+    let problem = problem.unwrap_or_else(|| ProblemView {
+        detail: format!("it answered {status}"),
+        status: status.as_u16(),
+        ..ProblemView::default()
+    });
+    CallError::Refused {
+        status: status.as_u16(),
+        problem: Box::new(problem),
+    }
+}
+
+/// 4xx statuses that say "later" and not "no".
+fn is_passing(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+    )
+}
+
+fn is_json(kind: &str) -> bool {
+    kind == "application/json" || kind.ends_with("+json")
+}
+
+fn shown(kind: &str) -> &str {
+    if kind.is_empty() {
+        "no content type"
+    } else {
+        kind
+    }
+}

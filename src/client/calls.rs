@@ -1,0 +1,164 @@
+//! The calls of HTTP contract version 1, one attempt each.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, Url};
+use serde::Serialize;
+
+use super::answer::{Answer, CallError, empty, json};
+use super::transport::{TransportError, transport};
+use super::url::DaemonUrl;
+use crate::domain::RequestId;
+use crate::limits;
+use crate::wire::{AskBody, DecisionBody, MeView, RequestView, header, media};
+
+/// A daemon, by its address. Clones share their connections.
+///
+/// Each call is one attempt and ends after [`limits::CALL_TIME`], on top of the wait if it waits.
+/// Dropping a call is safe at any time; the daemon may have acted on it all the same.
+#[derive(Clone, Debug)]
+pub struct Client {
+    base: DaemonUrl,
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// A client of the daemon at `base`; `program` (`requester`) goes into the `User-Agent`.
+    /// Nothing is sent yet.
+    ///
+    /// # Errors
+    /// TLS is needed and cannot be set up.
+    pub fn new(base: DaemonUrl, program: &str) -> Result<Self, TransportError> {
+        let http = transport(base.as_url(), program)?;
+        Ok(Self { base, http })
+    }
+
+    /// The HTTP client underneath, for what is not a call: no redirects, no time limits.
+    pub const fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Where the daemon is.
+    pub const fn base(&self) -> &DaemonUrl {
+        &self.base
+    }
+
+    /// The URL of one of the daemon's paths, such as `/v1/events?topic=deploy`.
+    pub fn url(&self, path: &str) -> Url {
+        self.base.join(path)
+    }
+
+    /// Asks. The same `key` with the same body is the same ask, however often it is sent.
+    /// With `wait` the answer may take that long to come.
+    ///
+    /// # Errors
+    /// See [`CallError`]. After a transient one the request may exist.
+    pub async fn ask(
+        &self,
+        body: &AskBody,
+        key: &str,
+        wait: Option<Duration>,
+    ) -> Result<Answer<RequestView>, CallError> {
+        let call = self
+            .post("/v1/requests", body)
+            .header(header::IDEMPOTENCY_KEY, key);
+        self.exchange(call, wait, json).await
+    }
+
+    /// Reads a request; with `wait`, rounded up to whole seconds, as a long poll.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn read(
+        &self,
+        id: RequestId,
+        wait: Option<Duration>,
+    ) -> Result<Answer<RequestView>, CallError> {
+        let call = self.call(Method::GET, &format!("/v1/requests/{id}"));
+        self.exchange(call, wait, json).await
+    }
+
+    /// Withdraws a request; a second time is a success too.
+    ///
+    /// # Errors
+    /// See [`CallError`]. A 409 carries the request as it was decided.
+    pub async fn cancel(&self, id: RequestId) -> Result<Answer<RequestView>, CallError> {
+        let call = self.call(Method::DELETE, &format!("/v1/requests/{id}"));
+        self.exchange(call, None, json).await
+    }
+
+    /// Decides. The same verdict again is a success too.
+    ///
+    /// # Errors
+    /// See [`CallError`]. 409 (final otherwise) and 412 (another version) carry the request.
+    pub async fn decide(
+        &self,
+        id: RequestId,
+        body: &DecisionBody,
+    ) -> Result<Answer<RequestView>, CallError> {
+        let call = self.post(&format!("/v1/requests/{id}/decision"), body);
+        self.exchange(call, None, json).await
+    }
+
+    /// Tells the daemon that the request is on somebody's screen.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn seen(&self, id: RequestId) -> Result<Answer<()>, CallError> {
+        let call = self.call(Method::POST, &format!("/v1/requests/{id}/seen"));
+        self.exchange(call, None, empty).await
+    }
+
+    /// Asks who we are.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn me(&self) -> Result<Answer<MeView>, CallError> {
+        let call = self.call(Method::GET, "/v1/me");
+        self.exchange(call, None, json).await
+    }
+
+    fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http
+            .request(method, self.url(path))
+            .header(reqwest::header::ACCEPT, media::JSON)
+    }
+
+    fn post(&self, path: &str, body: &impl Serialize) -> RequestBuilder {
+        let body = serde_json::to_vec(body).expect("the wire's bodies have string keys only");
+        self.call(Method::POST, path)
+            .header(reqwest::header::CONTENT_TYPE, media::JSON)
+            .body(body)
+    }
+
+    async fn exchange<T, F>(
+        &self,
+        mut call: RequestBuilder,
+        wait: Option<Duration>,
+        read: impl FnOnce(Response) -> F,
+    ) -> Result<Answer<T>, CallError>
+    where
+        F: Future<Output = Result<Answer<T>, CallError>>,
+    {
+        if let Some(wait) = wait {
+            call = call.header(header::PREFER, format!("wait={}", whole_secs(wait)));
+        }
+        let limit = limits::CALL_TIME + wait.unwrap_or_default();
+        let attempt = async {
+            let response = call.send().await;
+            read(response.map_err(|error| CallError::transport(&error))?).await
+        };
+        match tokio::time::timeout(limit, attempt).await {
+            Ok(answer) => answer,
+            Err(_) => Err(CallError::silent(limit)),
+        }
+    }
+}
+
+/// Seconds, rounded up, so that a wait is never shorter than what was asked for.
+fn whole_secs(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests;

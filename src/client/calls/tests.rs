@@ -1,0 +1,191 @@
+use std::time::Duration;
+
+use super::*;
+use crate::client::stand_in::{Reply, StandIn};
+use crate::domain::Timestamp;
+use crate::wire::Status;
+
+const REQUEST: &str = r#"{"id":"aaaaaaaaaaaaaaaaaaaaaaaaaa","topic":"t","title":"Deploy?",
+    "status":"pending","version":1,"event_id":1,"requester":{"principal":"local"},
+    "created_at":"2026-01-01T00:00:00.000Z","expires_at":"2026-01-01T01:00:00.000Z",
+    "member_of_the_future":true}"#;
+
+async fn read_from(
+    reply: impl Fn() -> Reply + Send + 'static,
+) -> Result<Answer<RequestView>, CallError> {
+    let server = StandIn::start(move |_, _| reply()).await;
+    let client = Client::new(server.url(), "test").unwrap();
+    client.read(RequestId::from_bytes([0; 16]), None).await
+}
+
+fn transient(result: Result<Answer<RequestView>, CallError>) -> (String, Option<Duration>) {
+    match result {
+        Err(CallError::Transient {
+            what,
+            retry_after,
+            unsent: false,
+            ..
+        }) => (what, retry_after),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_ask_carries_its_key_its_wait_and_only_members_that_were_set() {
+    let server = StandIn::start(|_, _| Reply::json(REQUEST)).await;
+    let client = Client::new(server.url(), "requester").unwrap();
+    let body = AskBody {
+        title: "Deploy?".to_owned(),
+        ..AskBody::default()
+    };
+    let wait = Duration::from_millis(4_001);
+    let answer = client.ask(&body, "key-1", Some(wait)).await.unwrap();
+    assert_eq!(answer.value.status, Status::Pending);
+    let [call] = &server.calls()[..] else {
+        panic!()
+    };
+    assert_eq!(call.line, "POST /v1/requests");
+    assert_eq!(call.header("idempotency-key"), Some("key-1"));
+    assert_eq!(call.header("prefer"), Some("wait=5"));
+    assert_eq!(call.header("content-type"), Some("application/json"));
+    assert_eq!(call.header("user-agent"), Some("pushd-requester/0.1.0"));
+    assert_eq!(call.body, r#"{"title":"Deploy?"}"#);
+}
+
+#[tokio::test]
+async fn the_date_and_a_replay_are_told() {
+    let headers = "content-type: application/json; charset=utf-8\r\nidempotency-replayed: true\r\n\
+        date: Tue, 14 Nov 2023 22:13:20 GMT\r\n";
+    let answer = read_from(|| Reply::with("200 OK", headers, REQUEST))
+        .await
+        .unwrap();
+    assert_eq!(answer.date, Some(Timestamp::from_millis(1_700_000_000_000)));
+    assert!(answer.replayed);
+}
+
+#[tokio::test]
+async fn a_proxys_error_page_may_pass() {
+    let page = || {
+        Reply::with(
+            "502 Bad Gateway",
+            "content-type: text/html\r\nretry-after: 7\r\n",
+            "<h1>",
+        )
+    };
+    let (what, retry_after) = transient(read_from(page).await);
+    assert_eq!(what, "it answered 502 Bad Gateway");
+    assert_eq!(retry_after, Some(Duration::from_secs(7)));
+}
+
+#[tokio::test]
+async fn a_retry_after_may_be_a_date() {
+    let headers =
+        "date: Tue, 14 Nov 2023 22:13:20 GMT\r\nretry-after: Tue, 14 Nov 2023 22:13:30 GMT\r\n";
+    let busy = || Reply::with("503 Busy", headers, "");
+    assert_eq!(
+        transient(read_from(busy).await).1,
+        Some(Duration::from_secs(10))
+    );
+}
+
+#[tokio::test]
+async fn a_cut_or_mangled_answer_may_pass() {
+    for reply in [
+        || Reply::Cut,
+        || {
+            Reply::Raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{\"id\"".to_owned())
+        },
+        || Reply::json(r#"{"id":"aaa"#),
+        || Reply::Raw("SSH-2.0-OpenSSH_9.6\r\n".to_owned()),
+    ] {
+        transient(read_from(reply).await);
+    }
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_cut_off() {
+    let huge = || Reply::json(&"[".repeat(limits::ANSWER_BYTES + 1));
+    let (what, _) = transient(read_from(huge).await);
+    assert!(what.contains("more than"), "{what}");
+}
+
+#[tokio::test]
+async fn another_server_is_told_from_a_daemon() {
+    for reply in [
+        || Reply::new("200 OK", "text/html", "<h1>It works!</h1>"),
+        || Reply::new("404 Not Found", "text/html", "<h1>404</h1>"),
+        || Reply::with("302 Found", "location: /login\r\n", ""),
+        || Reply::json(r#"{"hello":"world"}"#),
+    ] {
+        let error = read_from(reply).await.unwrap_err();
+        assert!(matches!(error, CallError::NotPushd { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_has_the_daemons_words_and_the_request() {
+    let body = format!(r#"{{"code":"final","detail":"is denied","request":{REQUEST}}}"#);
+    let reply = move || Reply::new("409 Conflict", "application/problem+json", &body);
+    let error = read_from(reply).await.unwrap_err();
+    assert_eq!(error.to_string(), "is denied");
+    let CallError::Refused {
+        status: 409,
+        problem,
+    } = error
+    else {
+        panic!("{error:?}")
+    };
+    assert_eq!(problem.request.unwrap().title, "Deploy?");
+}
+
+#[tokio::test]
+async fn a_refusal_needs_no_problem_document() {
+    for (reply, expected) in [
+        (Reply::with as fn(&str, &str, &str) -> Reply, 404),
+        (
+            |_, _, _| Reply::new("403 Forbidden", "text/html", "<h1>No</h1>"),
+            403,
+        ),
+    ] {
+        let error = read_from(move || reply("404 Not Found", "", ""))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, CallError::Refused { status, .. } if status == expected),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_listening_is_certainly_unsent() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let client = Client::new(url.parse().unwrap(), "test").unwrap();
+    let error = client.me().await.unwrap_err();
+    let CallError::Transient {
+        what, unsent: true, ..
+    } = error
+    else {
+        panic!("{error:?}")
+    };
+    assert!(
+        what.starts_with("cannot connect: Connection refused"),
+        "{what}"
+    );
+}
+
+#[tokio::test]
+async fn being_seen_needs_no_body_in_return() {
+    let server = StandIn::start(|_, _| {
+        Reply::Raw("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_owned())
+    })
+    .await;
+    let client = Client::new(server.url(), "test").unwrap();
+    client.seen(RequestId::from_bytes([0; 16])).await.unwrap();
+    assert_eq!(
+        server.calls()[0].line,
+        "POST /v1/requests/aaaaaaaaaaaaaaaaaaaaaaaaaa/seen"
+    );
+}
