@@ -188,5 +188,8 @@ pub const INBOX: usize = 10_000;
 pub const COURTESY_TIME: Duration = Duration::from_secs(5);
 /// Time for a decision to be accepted, retries included.
 pub const DECIDE_TIME: Duration = Duration::from_secs(30);
+/// Bytes in one line that is typed: `no` and the longest reason, and no more than a kernel's
+/// canonical mode can hand over.
+pub const TYPED_BYTES: usize = 4094;
 /// Combining marks shown on one letter; more of them would cover the neighbouring lines.
 pub const MARKS: usize = 3;

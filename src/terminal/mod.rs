@@ -3,7 +3,9 @@
 //! Strangers' text goes through [`printable`] before it is measured, laid out or painted; nothing
 //! here knows what a request is.
 
+pub mod lines;
 pub mod locale;
 pub mod measure;
 pub mod printable;
 pub mod style;
+pub mod tty;

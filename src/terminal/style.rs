@@ -81,9 +81,19 @@ mod tests {
     #[test]
     fn colour_is_for_terminals_that_have_it_and_people_who_want_it() {
         let of = |term, no_color| Look::from_env(Charset::Utf8, term, no_color);
-        assert_eq!(of(Some("xterm"), None).paint(Ink::Strong, "a"), "\u{1b}[1ma\u{1b}[0m");
-        assert_eq!(of(Some("xterm"), Some("")).paint(Ink::Strong, "a"), "\u{1b}[1ma\u{1b}[0m");
-        for plain in [of(Some("xterm"), Some("1")), of(Some("dumb"), None), of(None, None)] {
+        assert_eq!(
+            of(Some("xterm"), None).paint(Ink::Strong, "a"),
+            "\u{1b}[1ma\u{1b}[0m"
+        );
+        assert_eq!(
+            of(Some("xterm"), Some("")).paint(Ink::Strong, "a"),
+            "\u{1b}[1ma\u{1b}[0m"
+        );
+        for plain in [
+            of(Some("xterm"), Some("1")),
+            of(Some("dumb"), None),
+            of(None, None),
+        ] {
             assert_eq!(plain.paint(Ink::Strong, "a"), "a");
         }
     }
