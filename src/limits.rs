@@ -171,6 +171,8 @@ pub const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duratio
 pub const STREAM_SILENCE: Duration = Duration::from_secs(45);
 /// Bytes of one event that a client keeps; a longer one is skipped.
 pub const EVENT_BYTES: usize = 1024 * 1024;
+/// Bytes of an event id that a client sends back; a longer one is no cursor of a daemon of ours.
+pub const LAST_EVENT_ID_BYTES: usize = 1024;
 /// Redirects that a stream follows.
 pub const REDIRECTS: usize = 10;
 

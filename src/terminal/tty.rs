@@ -69,7 +69,7 @@ impl Tty {
         let open = || -> io::Result<Self> {
             let file = Arc::new(open_file(OFlags::NONBLOCK | OFlags::NOCTTY)?);
             let restore = Restore::new(Arc::clone(&file))?;
-            let fd = AsyncFd::new(file)?;
+            let fd = register(file)?;
             let tty = Self {
                 fd,
                 restore,
@@ -158,6 +158,15 @@ impl Tty {
     fn file(&self) -> &File {
         self.fd.get_ref()
     }
+}
+
+#[allow(
+    deprecated,
+    reason = "its replacement is unsafe, which this crate forbids; what that asks for holds here, \
+              since a shared File keeps its descriptor for as long as it lives"
+)]
+fn register(file: Arc<File>) -> io::Result<AsyncFd<Arc<File>>> {
+    AsyncFd::new(file)
 }
 
 fn open_file(flags: OFlags) -> io::Result<File> {
