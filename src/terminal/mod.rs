@@ -7,5 +7,7 @@ pub mod lines;
 pub mod locale;
 pub mod measure;
 pub mod printable;
+pub mod row;
+pub mod screen;
 pub mod style;
 pub mod tty;
