@@ -186,6 +186,14 @@ pub const SKIP_TIME: Duration = Duration::from_secs(30);
 pub const DETAILS_LINES: usize = 12;
 /// Requests that an approver's terminal remembers as waiting.
 pub const INBOX: usize = 10_000;
+/// Bytes of text in these requests; what does not fit is fetched when there is room again.
+pub const INBOX_BYTES: usize = 64 * 1024 * 1024;
+/// While lines keep coming closer together than this, they were pasted and not typed.
+pub const PASTE_GAP: Duration = Duration::from_millis(50);
+/// Rows of one field's value shown with the question; `d` shows the rest.
+pub const FIELD_ROWS: usize = 3;
+/// Rows of all fields together shown with the question, where the screen has them.
+pub const FIELDS_ROWS: usize = 32;
 /// Time for the calls that an approver's terminal can do without (`/v1/me`, `seen`).
 pub const COURTESY_TIME: Duration = Duration::from_secs(5);
 /// Time for a decision to be accepted, retries included.
