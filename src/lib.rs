@@ -9,6 +9,7 @@ pub mod limits;
 pub mod domain;
 
 pub mod clock;
+pub mod metrics;
 pub mod wire;
 
 pub mod hub;

@@ -56,6 +56,8 @@ pub const LIST_BYTES: usize = 8 * 1024 * 1024;
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The `retry` that a stream begins with.
 pub const STREAM_RETRY: Duration = Duration::from_secs(3);
+/// Topics that one stream may name.
+pub const STREAM_TOPICS: usize = 32;
 /// Events that one write to a stream may carry.
 pub const STREAM_BATCH_EVENTS: usize = 64;
 /// Bytes after which a write to a stream takes no further event.
@@ -78,6 +80,10 @@ pub const TCP_KEEPALIVE_PROBES: u32 = 4;
 pub const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
 /// Pause of the accept loop after an error such as "too many open files".
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections beyond the limit that are told so at the same time; others are just closed.
+pub const TURN_AWAY: usize = 64;
+/// Time for telling them.
+pub const TURN_AWAY_TIME: Duration = Duration::from_secs(1);
 /// File descriptors that connections leave to the rest of the daemon.
 pub const RESERVED_DESCRIPTORS: usize = 256;
 
@@ -90,7 +96,7 @@ pub const TAIL_EVENTS: usize = 4096;
 /// Bytes of text in those events; a smaller tail is only slower.
 pub const TAIL_BYTES: usize = 32 * 1024 * 1024;
 /// Changes read from a store at once.
-pub const CHANGES_BATCH: usize = 64;
+pub const CHANGES_BATCH: usize = 16;
 /// Requests that one round of the sweep settles or purges.
 pub const SWEEP_BATCH: usize = 256;
 /// The longest sleep of the sweep, so that a clock that was set forward is noticed.
@@ -115,6 +121,21 @@ pub const READ_QUEUE: usize = 4096;
 pub const STORE_BUSY: Duration = Duration::from_secs(2);
 /// Pause before a store that has failed is opened again, at first and at most.
 pub const STORE_REOPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Bytes of records that may wait for the writer of a store.
+pub const WRITE_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+/// Latest events of requests that a store answers from memory; others are read from the disk.
+pub const RECENT_EVENTS: usize = 8192;
+/// Bytes of text in those events.
+pub const RECENT_BYTES: usize = 32 * 1024 * 1024;
+/// Prepared statements that one connection to a database keeps: more than there are.
+pub const STORE_STATEMENTS: usize = 32;
+/// Bytes that a store must be able to write before it is ready again: more than one record has.
+pub const STORE_PROBE_BYTES: usize = 256 * 1024;
+/// Pages of the write-ahead log after which they are moved into the database: 4 MiB, so that
+/// opening after a crash is quick, and a commit rarely pays for the move.
+pub const STORE_CHECKPOINT_PAGES: usize = 1000;
+/// Bytes that the write-ahead log keeps on the disk once its pages were moved.
+pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 
 /// The bounds that flags change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +180,13 @@ pub const CANCEL_TIME: Duration = Duration::from_secs(5);
 pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// The longest `Retry-After` that a client obeys.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+/// Longest life of a request that a client reckons with, whatever a daemon says.
+pub const DEADLINE_MAX: Duration = Duration::from_hours(366 * 24);
+/// A poll that comes back pending sooner than this was not held, and the next one is held back.
+pub const POLL_HASTE: Duration = Duration::from_millis(500);
+/// Difference from the daemon's `Date`, which is whole seconds and a while on its way, above which
+/// the daemon's clock was set.
+pub const DATE_SLACK: Duration = Duration::from_secs(2);
 /// How long a call that does not wait may take; a call that waits has this on top of its wait.
 pub const CALL_TIME: Duration = Duration::from_secs(10);
 /// Bytes of an answer that a client reads.
@@ -177,6 +205,15 @@ pub const LAST_EVENT_ID_BYTES: usize = 1024;
 pub const REDIRECTS: usize = 10;
 
 // --- The terminal ------------------------------------------------------------------------------
+
+/// Time between two pictures of the spinner.
+pub const SPINNER_TICK: Duration = Duration::from_millis(120);
+/// Columns that the words about trouble take in the spinner's line.
+pub const TROUBLE_COLUMNS: usize = 60;
+/// Columns of the title that the spinner's line shows even if the rest is cut for it.
+pub const SPINNER_TITLE_COLUMNS: usize = 16;
+/// Characters of one error message; the daemon's words are part of it.
+pub const ERROR_CHARS: usize = 2000;
 
 /// Keys pressed within this time after a question was fully drawn are thrown away.
 pub const QUESTION_GUARD: Duration = Duration::from_millis(300);

@@ -1,1 +1,7 @@
 //! To come.
+mod answer;
+mod daemon_clock;
+mod inbox;
+mod question;
+#[cfg(test)]
+mod samples;

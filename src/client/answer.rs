@@ -32,9 +32,10 @@ pub enum CallError {
         what: String,
         /// How long the server wants to be left alone.
         retry_after: Option<Duration>,
-        /// The HTTP status, when there was one.
-        status: Option<u16>,
-        /// Whether the call has certainly not been acted on, because no connection came about.
+        /// Whether a limit was reached: nothing is broken, there is just too much of something.
+        at_limit: bool,
+        /// Whether the call has certainly not been acted on: no connection came about, or the
+        /// daemon had no room for it.
         unsent: bool,
     },
     /// The daemon, or a gate in front of it, says no: 4xx. The same call again will not help.
@@ -78,7 +79,7 @@ impl CallError {
         Self::Transient {
             what,
             retry_after: None,
-            status: None,
+            at_limit: false,
             unsent: false,
         }
     }
@@ -93,7 +94,7 @@ impl CallError {
                 cause
             },
             retry_after: None,
-            status: None,
+            at_limit: false,
             unsent: error.is_connect() || error.is_builder(),
         }
     }
@@ -214,17 +215,18 @@ fn failure(head: &Head, body: &[u8]) -> CallError {
         .then(|| serde_json::from_slice::<ProblemView>(body).ok())
         .flatten();
     if status.is_server_error() || is_passing(status) {
-        let words = problem
-            .map(|problem| problem.detail)
-            .filter(|detail| !detail.is_empty());
+        let problem = problem.unwrap_or_default();
+        let at_limit =
+            status == StatusCode::TOO_MANY_REQUESTS || problem.code.starts_with("too_many_");
         return CallError::Transient {
-            what: match words {
-                Some(detail) => format!("{status}: {detail}"),
-                None => format!("it answered {status}"),
+            what: if problem.detail.is_empty() {
+                format!("it answered {status}")
+            } else {
+                format!("{status}: {}", problem.detail)
             },
             retry_after: head.retry_after(),
-            status: Some(status.as_u16()),
-            unsent: status == StatusCode::TOO_MANY_REQUESTS,
+            at_limit,
+            unsent: at_limit || problem.code == "draining",
         };
     }
     // A gate in front of the daemon refuses with pages of its own; elsewhere a page says that

@@ -9,7 +9,7 @@ mod backoff;
 mod calls;
 mod events;
 #[cfg(test)]
-mod stand_in;
+pub(crate) mod stand_in;
 mod transport;
 mod url;
 

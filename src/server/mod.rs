@@ -1,1 +1,129 @@
-//! To come.
+//! From sockets to calls: the accept loop, its limits, and winding down.
+//!
+//! warp's own server has no time-out for headers and no bound on its shutdown, so its service is
+//! driven here by hyper-util, one task per connection.
+
+pub mod connection;
+pub mod socket;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use warp::filters::BoxedFilter;
+
+use crate::http::{Kind, Response};
+use crate::limits;
+use crate::metrics::Metrics;
+
+/// Listens on `address`.
+///
+/// # Errors
+/// The address is taken, not of this machine, or not permitted.
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// A server on bound listeners.
+#[derive(Debug)]
+pub struct Server {
+    routes: BoxedFilter<(Response,)>,
+    metrics: Arc<Metrics>,
+    places: Arc<Semaphore>,
+    doorstep: Arc<Semaphore>,
+    connections: TaskTracker,
+    drain: CancellationToken,
+}
+
+impl Server {
+    /// A server of `routes`, with room for `most` connections, that winds down when `drain` is
+    /// cancelled.
+    pub fn new(
+        routes: BoxedFilter<(Response,)>,
+        metrics: Arc<Metrics>,
+        most: usize,
+        drain: CancellationToken,
+    ) -> Self {
+        let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        let doorstep = Arc::new(Semaphore::new(limits::TURN_AWAY));
+        Self {
+            routes,
+            metrics,
+            places,
+            doorstep,
+            connections: TaskTracker::new(),
+            drain,
+        }
+    }
+
+    /// Serves `listeners` until `drain` is cancelled; then takes no more connections, lets those
+    /// that are open finish what they have, and waits for them, at most for `grace`.
+    pub async fn run(self, listeners: Vec<TcpListener>, grace: Duration) {
+        let accepting = listeners.into_iter().map(|listener| self.accept(listener));
+        futures_util::future::join_all(accepting).await;
+        self.connections.close();
+        if timeout(grace, self.connections.wait()).await.is_err() {
+            let open = self.connections.len();
+            tracing::warn!(open, "connections did not finish in time and are cut");
+        }
+    }
+
+    async fn accept(&self, listener: TcpListener) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.drain.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, remote)) => self.admit(stream, remote),
+                // One connection's trouble, such as one that was reset while it waited, is not
+                // ours; too many open files passes, and the pause keeps it from filling the log.
+                Err(error) if is_of_the_peer(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(limits::ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn admit(&self, stream: tokio::net::TcpStream, remote: SocketAddr) {
+        if let Err(error) = socket::prepare(&stream) {
+            tracing::debug!(%error, %remote, "socket options");
+        }
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.metrics.problem(Kind::TooManyConnections.row().1);
+            // Too many of these as well: then closing says it.
+            if let Ok(place) = Arc::clone(&self.doorstep).try_acquire_owned() {
+                self.connections.spawn(async move {
+                    connection::turn_away(stream).await;
+                    drop(place);
+                });
+            }
+            return;
+        };
+        let (routes, metrics) = (self.routes.clone(), Arc::clone(&self.metrics));
+        let drain = self.drain.clone();
+        self.connections.spawn(async move {
+            metrics.connections.inc();
+            connection::serve(stream, remote, routes, drain).await;
+            metrics.connections.dec();
+            drop(place);
+        });
+    }
+}
+
+fn is_of_the_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}

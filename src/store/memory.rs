@@ -240,3 +240,25 @@ impl Store for MemoryStore {
             .closed = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::SharedStore;
+    use crate::store::contract::{Opener, suite};
+
+    struct Memory;
+
+    #[async_trait]
+    impl Opener for Memory {
+        fn durable(&self) -> bool {
+            false
+        }
+
+        async fn open(&self, feed: Arc<dyn Feed>) -> SharedStore {
+            Arc::new(MemoryStore::new(HistoryId::from_random(7), feed))
+        }
+    }
+
+    suite!(Memory);
+}

@@ -11,3 +11,4 @@ pub mod row;
 pub mod screen;
 pub mod style;
 pub mod tty;
+pub mod spinner;

@@ -78,6 +78,30 @@ async fn a_proxys_error_page_may_pass() {
 }
 
 #[tokio::test]
+async fn a_limit_of_the_daemon_is_told_from_its_faults() {
+    for (status, code, expected) in [
+        (429, "anything", true),
+        (503, "too_many_pending", true),
+        (503, "outcome_unknown", false),
+    ] {
+        let error = read_from(move || Reply::problem(status, code, "full"))
+            .await
+            .unwrap_err();
+        let CallError::Transient {
+            what,
+            at_limit,
+            unsent,
+            ..
+        } = error
+        else {
+            panic!("{error:?}")
+        };
+        assert!(what.ends_with(": full"), "{what}");
+        assert_eq!((at_limit, unsent), (expected, expected), "{code}");
+    }
+}
+
+#[tokio::test]
 async fn a_retry_after_may_be_a_date() {
     let headers =
         "date: Tue, 14 Nov 2023 22:13:20 GMT\r\nretry-after: Tue, 14 Nov 2023 22:13:30 GMT\r\n";

@@ -1,0 +1,375 @@
+//! The use cases: ask, read, wait, decide, cancel, list, listen.
+//!
+//! Each reads the store, lets the domain decide, and commits by compare-and-set. None of them
+//! wakes anybody: that is the feed's work, which comes back through the [pump](pump::Pump), so
+//! that what is seen has been stored first.
+
+pub mod pump;
+pub mod subscription;
+pub mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use pump::Pump;
+pub use subscription::{Item, Subscription};
+
+use crate::clock::Clock;
+use crate::domain::{
+    Ask, Caller, Cursor, Decision, Event, EventId, Reason, Refusal, Request, RequestId, Timestamp,
+    Topic, Transition, Verdict,
+};
+use crate::hub::{Full, Hub, Wants};
+use crate::limits::{self, Limits};
+use crate::store::{Commit, Health, ListQuery, Page, SharedStore, StoreError};
+
+/// Why a use case was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such request, or it is kept no longer.
+    #[error("there is no request {0}")]
+    NotFound(RequestId),
+    /// The domain says no; here is the request as it stands.
+    #[error("{0}")]
+    Refused(Refusal, Box<Event>),
+    /// The idempotency key stands for another ask.
+    #[error("the idempotency key was used for another ask, request {0}")]
+    KeyReused(RequestId),
+    /// As many requests are pending as may be.
+    #[error("{0} requests are pending, and no more may be")]
+    TooManyPending(usize),
+    /// As many long polls are held as may be.
+    #[error("long polls: {0}")]
+    TooManyWaiters(Full),
+    /// As many streams are open as may be.
+    #[error("streams: {0}")]
+    TooManySubscribers(Full),
+    /// Others kept changing the same request.
+    #[error("others keep changing request {0}")]
+    Contended(RequestId),
+    /// The store did not do its work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The answer to an ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The request.
+    pub event: Event,
+    /// The same ask had come before.
+    pub replayed: bool,
+}
+
+/// All that is asked and answered on one daemon.
+pub struct Approvals {
+    store: SharedStore,
+    hub: Arc<Hub>,
+    pump: Arc<Pump>,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    drain: CancellationToken,
+}
+
+impl Approvals {
+    /// Begins to serve an open store whose feed is `pump`. Waits and streams end early once
+    /// `drain` is cancelled.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn begin(
+        store: SharedStore,
+        pump: Arc<Pump>,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+        drain: CancellationToken,
+    ) -> Result<Arc<Self>, StoreError> {
+        let hub = Arc::clone(pump.hub());
+        hub.begin(store.head().await?.event);
+        pump.begin(store.pending().await?);
+        Ok(Arc::new(Self {
+            store,
+            hub,
+            pump,
+            clock,
+            limits,
+            drain,
+        }))
+    }
+
+    /// The daemon's present.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Who waits and who listens.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// How many requests are pending.
+    pub fn pending(&self) -> usize {
+        self.pump.pending()
+    }
+
+    /// Whether the store can do its work.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.store.health()
+    }
+
+    /// Cancelled when the daemon winds down.
+    pub fn drain(&self) -> &CancellationToken {
+        &self.drain
+    }
+
+    /// The place of an event as its readers know it.
+    pub fn cursor(&self, event: EventId) -> Cursor {
+        Cursor {
+            history: self.store.history(),
+            event,
+        }
+    }
+
+    /// Asks. With an idempotency key, the same ask by the same principal is made once.
+    ///
+    /// Dropping the future may leave the request made.
+    ///
+    /// # Errors
+    /// Too many pending, the key used for another ask, or the store's.
+    pub async fn ask(
+        &self,
+        by: Caller,
+        ask: Ask,
+        key: Option<&str>,
+        random_id: impl FnOnce() -> RequestId,
+    ) -> Result<Asked, Error> {
+        let id = match key {
+            Some(key) => RequestId::derive(by.principal.as_str(), key),
+            None => random_id(),
+        };
+        let digest = ask.digest;
+        // Replays are answered even when there is no room for more.
+        if self.pump.pending() >= self.limits.pending {
+            return match self.store.get(id).await? {
+                Some(event) => self.replayed(event, digest).await,
+                None => Err(Error::TooManyPending(self.limits.pending)),
+            };
+        }
+        let request = Request::asked(id, ask, by, self.now());
+        match self.store.commit(None, request).await? {
+            Commit::Done(event) => Ok(Asked {
+                event,
+                replayed: false,
+            }),
+            Commit::Conflict(Some(event)) => self.replayed(event, digest).await,
+            Commit::Conflict(None) => Err(Error::Contended(id)),
+        }
+    }
+
+    async fn replayed(&self, event: Event, digest: crate::domain::Digest) -> Result<Asked, Error> {
+        if event.request.ask_digest != digest {
+            return Err(Error::KeyReused(event.request.id));
+        }
+        let event = self.present(event).await?;
+        Ok(Asked {
+            event,
+            replayed: true,
+        })
+    }
+
+    /// The request as it stands; one that is past its time is expired first.
+    ///
+    /// # Errors
+    /// Not found, or the store's. A store that can be read but not written shows it as pending.
+    pub async fn read(&self, id: RequestId) -> Result<Event, Error> {
+        let event = self.store.get(id).await?.ok_or(Error::NotFound(id))?;
+        self.present(event).await
+    }
+
+    /// `event`, or the expiry that has to follow it.
+    async fn present(&self, event: Event) -> Result<Event, Error> {
+        if !event.request.is_overdue(self.now()) {
+            return Ok(event);
+        }
+        match self.expire(event.clone()).await {
+            Ok(expired) => Ok(expired),
+            Err(Error::Store(error)) => {
+                tracing::debug!(id = %event.request.id, %error, "expiry not committed");
+                Ok(event)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Commits the expiry of an overdue request; answers what the store then says.
+    async fn expire(&self, event: Event) -> Result<Event, Error> {
+        self.change(event, |event, now| {
+            let next = event.request.expired(now);
+            Ok(next.map_or(Transition::Unchanged, |next| {
+                Transition::Commit(Box::new(next))
+            }))
+        })
+        .await
+    }
+
+    /// Reads the request and waits, at most for `wait`, until it is as `wants` says; answers with
+    /// the request as it then stands. While the daemon winds down nothing is waited for.
+    ///
+    /// Dropping the future ends the wait and leaves nothing behind.
+    ///
+    /// # Errors
+    /// Not found, too many waiters, or the store's.
+    pub async fn wait(&self, id: RequestId, wants: Wants, wait: Duration) -> Result<Event, Error> {
+        // Registered before the state is read, so that no commit falls in between.
+        let mut waiter = self
+            .hub
+            .waiters
+            .register(id, wants)
+            .map_err(Error::TooManyWaiters)?;
+        let event = self.read(id).await?;
+        if wants.are_met_by(&event) || event.request.status.is_final() {
+            return Ok(event);
+        }
+        drop(event);
+        tokio::select! {
+            biased;
+            event = waiter.woken() => return Ok(event),
+            () = self.drain.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+        drop(waiter);
+        self.read(id).await
+    }
+
+    /// Decides, as `by`. `shown` is the version that was on the approver's screen.
+    ///
+    /// # Errors
+    /// Not found, refused by the domain, or the store's.
+    pub async fn decide(
+        &self,
+        id: RequestId,
+        by: &Caller,
+        verdict: Verdict,
+        reason: Option<Reason>,
+        shown: Option<EventId>,
+    ) -> Result<Event, Error> {
+        self.command(id, |event, now| {
+            let (approver, reason) = (by.clone(), reason.clone());
+            let decision = Decision {
+                verdict,
+                approver,
+                reason,
+                at: now,
+            };
+            event.request.decided(event.version(), decision, shown)
+        })
+        .await
+    }
+
+    /// Withdraws a request, as its requester.
+    ///
+    /// # Errors
+    /// Not found, refused by the domain, or the store's.
+    pub async fn cancel(&self, id: RequestId, by: &Caller) -> Result<Event, Error> {
+        self.command(id, |event, now| event.request.cancelled(by, now))
+            .await
+    }
+
+    /// Notes that `by` has the request on a screen.
+    ///
+    /// # Errors
+    /// Not found, or the store's.
+    pub async fn seen(&self, id: RequestId, by: &Caller) -> Result<Event, Error> {
+        self.command(id, |event, now| {
+            Ok(event.request.seen(event.version(), by, now))
+        })
+        .await
+    }
+
+    /// One page of requests. What is overdue is expired first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list(&self, query: ListQuery) -> Result<Page, Error> {
+        // A list by status has to know of expiries before it selects, so they come first. A store
+        // that cannot write is still read.
+        if let Err(error) = self.expire_overdue(limits::SWEEP_BATCH).await {
+            tracing::debug!(%error, "expiries not committed");
+        }
+        Ok(self.store.list(query).await?)
+    }
+
+    /// Opens a stream of changes: all that is pending, or what changed after `cursor`, then what
+    /// happens. With `topics` only theirs.
+    ///
+    /// # Errors
+    /// Too many subscribers, or the store's.
+    pub async fn listen(
+        self: &Arc<Self>,
+        cursor: Option<&str>,
+        topics: Vec<Topic>,
+    ) -> Result<Subscription, Error> {
+        let subscriber = self
+            .hub
+            .tail
+            .subscribe()
+            .map_err(Error::TooManySubscribers)?;
+        Ok(Subscription::open(Arc::clone(self), subscriber, cursor, topics).await?)
+    }
+
+    /// Expires at most `limit` overdue requests; answers how many were overdue.
+    pub(crate) async fn expire_overdue(&self, limit: usize) -> Result<usize, Error> {
+        let overdue = self.store.overdue(self.now(), limit).await?;
+        let count = overdue.len();
+        let expiries = overdue.into_iter().map(|event| self.expire(event));
+        // Together, so that a store with group commit makes them durable at once.
+        for expiry in futures_util::future::join_all(expiries).await {
+            expiry?;
+        }
+        Ok(count)
+    }
+
+    /// Carries out a command on the request `id`.
+    async fn command<F>(&self, id: RequestId, step: F) -> Result<Event, Error>
+    where
+        F: Fn(&Event, Timestamp) -> Result<Transition, Refusal> + Send + Sync,
+    {
+        let event = self.store.get(id).await?.ok_or(Error::NotFound(id))?;
+        self.change(event, step).await
+    }
+
+    /// Lets `step` decide on the present state and commits what it says, until the commit is not
+    /// overtaken by another. An overdue request is expired first, whatever the step.
+    async fn change<F>(&self, mut event: Event, step: F) -> Result<Event, Error>
+    where
+        F: Fn(&Event, Timestamp) -> Result<Transition, Refusal> + Send + Sync,
+    {
+        let id = event.request.id;
+        for _ in 0..limits::COMMIT_ATTEMPTS {
+            let now = self.now();
+            let next = match event.request.expired(now) {
+                Some(expired) => expired,
+                None => match step(&event, now) {
+                    Ok(Transition::Commit(next)) => *next,
+                    Ok(Transition::Unchanged) => return Ok(event),
+                    Err(refusal) => return Err(Error::Refused(refusal, Box::new(event))),
+                },
+            };
+            let expired_only = event.request.is_overdue(now);
+            event = match self.store.commit(Some(event.id), next).await? {
+                // The step has not had its say yet: it sees the expired request next.
+                Commit::Done(event) if expired_only => event,
+                Commit::Done(event) => return Ok(event),
+                Commit::Conflict(Some(event)) => event,
+                Commit::Conflict(None) => return Err(Error::NotFound(id)),
+            };
+        }
+        Err(Error::Contended(id))
+    }
+}
+
+#[cfg(test)]
+mod tests;

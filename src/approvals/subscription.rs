@@ -1,0 +1,260 @@
+//! One reader of the stream: a cursor over the store's changes and the hub's tail.
+//!
+//! Replay and live are one loop over the same cursor, so there is no moment between them in which
+//! a change could be missed or told twice.
+
+use std::sync::Arc;
+
+use tokio::time::sleep;
+
+use super::Approvals;
+use crate::domain::{Cursor, EventId, Timestamp, Topic};
+use crate::hub::{Entry, Subscriber, TailRead};
+use crate::limits;
+use crate::store::{Head, Range, StoreError};
+
+/// What a subscription has to tell next.
+#[derive(Debug)]
+pub enum Item {
+    /// Drop everything; what follows is all that is pending.
+    Reset(Mark),
+    /// Changes, in event-id order; never none.
+    Events(Vec<Arc<Entry>>),
+    /// All that was there is told; what follows is live.
+    CaughtUp(Mark),
+}
+
+/// A place on the stream and the time there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The last event before it.
+    pub event: EventId,
+    /// The daemon's time.
+    pub now: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// `reset` is due, then all that is pending.
+    Reset,
+    /// Everything up to and including `until`, or only what is pending of it.
+    Replay { until: EventId, only_pending: bool },
+    /// What comes.
+    Live,
+}
+
+/// What a read of the store brought.
+enum Stored {
+    /// The next changes.
+    Events(Vec<Arc<Entry>>),
+    /// Something between was purged, so the stream begins anew.
+    Purged,
+    /// There are none.
+    NoMore,
+}
+
+/// An open stream, before it is put into frames.
+#[derive(Debug)]
+pub struct Subscription {
+    approvals: Arc<Approvals>,
+    subscriber: Subscriber,
+    topics: Vec<Topic>,
+    cursor: EventId,
+    phase: Phase,
+}
+
+impl Subscription {
+    pub(super) async fn open(
+        approvals: Arc<Approvals>,
+        subscriber: Subscriber,
+        cursor: Option<&str>,
+        topics: Vec<Topic>,
+    ) -> Result<Self, StoreError> {
+        let head = approvals.store.head().await?;
+        let (cursor, phase) = match cursor {
+            None => (
+                EventId::ZERO,
+                Phase::Replay {
+                    until: head.event,
+                    only_pending: true,
+                },
+            ),
+            Some(text) => match approvals.known(text, head) {
+                Some(event) => (
+                    event,
+                    Phase::Replay {
+                        until: head.event,
+                        only_pending: false,
+                    },
+                ),
+                None => (EventId::ZERO, Phase::Reset),
+            },
+        };
+        Ok(Self {
+            approvals,
+            subscriber,
+            topics,
+            cursor,
+            phase,
+        })
+    }
+
+    /// The last event that this stream has passed, told or left out by its filter.
+    pub fn cursor(&self) -> Cursor {
+        self.approvals.cursor(self.cursor)
+    }
+
+    /// Whether all that was there when the stream was opened has been told.
+    pub fn is_live(&self) -> bool {
+        self.phase == Phase::Live
+    }
+
+    /// The next thing to tell; waits for it. Safe to drop and call again: an item that was not
+    /// returned is not passed.
+    pub async fn next(&mut self) -> Item {
+        loop {
+            match self.step().await {
+                Ok(Some(item)) => return item,
+                Ok(None) => {}
+                Err(error) => {
+                    // The stream stays open and goes on where it was once the store is back.
+                    tracing::debug!(%error, "stream waits for the store");
+                    sleep(limits::SWEEP_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<Option<Item>, StoreError> {
+        match self.phase {
+            Phase::Reset => {
+                let head = self.approvals.store.head().await?;
+                self.cursor = EventId::ZERO;
+                self.phase = Phase::Replay {
+                    until: head.event,
+                    only_pending: true,
+                };
+                Ok(Some(Item::Reset(self.mark(head.event))))
+            }
+            Phase::Replay {
+                until,
+                only_pending,
+            } => self.replay(until, only_pending).await,
+            Phase::Live => self.live().await,
+        }
+    }
+
+    async fn replay(
+        &mut self,
+        until: EventId,
+        only_pending: bool,
+    ) -> Result<Option<Item>, StoreError> {
+        match self.stored(until, only_pending).await? {
+            Stored::Events(entries) => Ok(self.pass(entries)),
+            Stored::Purged => Ok(None),
+            Stored::NoMore => {
+                self.cursor = self.cursor.max(until);
+                self.phase = Phase::Live;
+                Ok(Some(Item::CaughtUp(self.mark(until))))
+            }
+        }
+    }
+
+    async fn live(&mut self) -> Result<Option<Item>, StoreError> {
+        match self
+            .approvals
+            .hub
+            .tail
+            .read(self.cursor, limits::STREAM_BATCH_EVENTS)
+        {
+            TailRead::Events(entries) if entries.is_empty() => {
+                self.subscriber.moved_past(self.cursor).await;
+                Ok(None)
+            }
+            TailRead::Events(entries) => Ok(self.pass(entries)),
+            TailRead::BeginsAfter(base) => self.behind(base).await,
+        }
+    }
+
+    /// This reader is behind the tail, so the store tells what changed up to where it begins.
+    async fn behind(&mut self, base: EventId) -> Result<Option<Item>, StoreError> {
+        match self.stored(base, false).await? {
+            Stored::Events(entries) => Ok(self.pass(entries)),
+            Stored::Purged => Ok(None),
+            Stored::NoMore => {
+                self.cursor = base;
+                Ok(None)
+            }
+        }
+    }
+
+    /// What the store has after the cursor, up to and including `until`.
+    async fn stored(&mut self, until: EventId, only_pending: bool) -> Result<Stored, StoreError> {
+        let range = Range {
+            after: self.cursor,
+            until,
+        };
+        let limit = limits::CHANGES_BATCH;
+        let events = self
+            .approvals
+            .store
+            .changes(range, only_pending, limit)
+            .await?;
+        // Asked after the read: what was purged before it is missing there. Requests that are
+        // pending are never purged.
+        if !only_pending && self.approvals.store.head().await?.purged > self.cursor {
+            self.phase = Phase::Reset;
+            return Ok(Stored::Purged);
+        }
+        if events.is_empty() {
+            return Ok(Stored::NoMore);
+        }
+        let entries = events
+            .into_iter()
+            .map(|event| Arc::new(Entry::new(event)))
+            .collect();
+        Ok(Stored::Events(entries))
+    }
+
+    /// Passes as many of these entries as fit into one write, and tells those of our topics.
+    fn pass(&mut self, mut entries: Vec<Arc<Entry>>) -> Option<Item> {
+        let mut bytes = 0;
+        let fitting = entries.iter().take_while(|entry| {
+            let fits = bytes == 0 || bytes < limits::STREAM_BATCH_BYTES;
+            bytes += entry.event.request.text_bytes();
+            fits
+        });
+        entries.truncate(fitting.count());
+        self.cursor = entries.last().map_or(self.cursor, |last| last.event.id);
+        if !self.topics.is_empty() {
+            entries.retain(|entry| self.topics.contains(&entry.event.request.topic));
+        }
+        (!entries.is_empty()).then_some(Item::Events(entries))
+    }
+
+    fn mark(&self, event: EventId) -> Mark {
+        Mark {
+            event,
+            now: self.approvals.now(),
+        }
+    }
+}
+
+impl Approvals {
+    /// The event that a reader's cursor names, if this store knows what happened after it.
+    fn known(&self, cursor: &str, head: Head) -> Option<EventId> {
+        let cursor: Cursor = cursor.parse().ok()?;
+        let known = cursor.history == self.store.history()
+            && cursor.event <= head.event
+            && cursor.event >= head.purged;
+        known.then_some(cursor.event)
+    }
+}
+
+impl std::fmt::Debug for Approvals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Approvals")
+            .field("hub", &self.hub)
+            .finish_non_exhaustive()
+    }
+}

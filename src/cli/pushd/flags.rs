@@ -1,0 +1,151 @@
+//! The command line of `pushd`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+/// Holds requests for approval between those who ask and those who answer.
+///
+/// Requesters and approvers connect to it over HTTP. Every flag has an environment variable.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "pushd", version, max_term_width = 100)]
+pub(super) struct Flags {
+    /// Address to listen on; may be given several times
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "PUSHD_LISTEN",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:8888"
+    )]
+    pub(super) listen: Vec<SocketAddr>,
+
+    /// Where requests are kept: `sqlite:PATH`, or `memory` for trials
+    ///
+    /// The default is an SQLite database at $XDG_STATE_HOME/pushd/pushd.db, which is
+    /// ~/.local/state/pushd/pushd.db when that variable is not set.
+    /// `memory` forgets everything when the daemon ends.
+    #[arg(long, value_name = "STORE", env = "PUSHD_STORE")]
+    pub(super) store: Option<StoreFlag>,
+
+    /// How long settled requests are kept
+    #[arg(long, value_name = "TIME", env = "PUSHD_RETAIN", default_value = "90d",
+          value_parser = humantime::parse_duration)]
+    pub(super) retain: Duration,
+
+    /// How long open calls may take to finish after SIGTERM
+    #[arg(long, value_name = "TIME", env = "PUSHD_DRAIN", default_value = "5s",
+          value_parser = humantime::parse_duration)]
+    pub(super) drain: Duration,
+
+    /// Host name to answer to, beside localhost and the addresses listened on; may be repeated
+    ///
+    /// A call for any other name is refused with 421, so that a web page cannot reach the daemon
+    /// by pointing a name of its own at it.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PUSHD_ALLOW_HOST",
+        value_delimiter = ','
+    )]
+    pub(super) allow_host: Vec<String>,
+
+    /// Let anybody who can reach the address ask AND APPROVE
+    ///
+    /// This version knows no tokens, so it listens on loopback addresses only.
+    /// With this flag it listens wherever it is told to, and trusts everybody there.
+    #[arg(long, env = "PUSHD_TRUST_EVERYBODY_ON_THE_NETWORK")]
+    pub(super) trust_everybody_on_the_network: bool,
+
+    /// Open connections at most [default: the limit of open files less 256]
+    #[arg(long, value_name = "N", env = "PUSHD_MAX_CONNECTIONS", value_parser = at_least_one)]
+    pub(super) max_connections: Option<usize>,
+
+    /// Held long polls at most [default: as many as connections]
+    #[arg(long, value_name = "N", env = "PUSHD_MAX_WAITERS", value_parser = at_least_one)]
+    pub(super) max_waiters: Option<usize>,
+
+    /// Open streams at most [default: as many as connections]
+    #[arg(long, value_name = "N", env = "PUSHD_MAX_SUBSCRIBERS", value_parser = at_least_one)]
+    pub(super) max_subscribers: Option<usize>,
+
+    /// Pending requests at most [default: 100000]
+    #[arg(long, value_name = "N", env = "PUSHD_MAX_PENDING", value_parser = at_least_one)]
+    pub(super) max_pending: Option<usize>,
+
+    /// How log lines are written to stderr
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "PUSHD_LOG_FORMAT",
+        default_value = "text"
+    )]
+    pub(super) log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug, trace, or a tracing filter
+    #[arg(long, value_name = "LEVEL", env = "PUSHD_LOG", default_value = "info")]
+    pub(super) log: String,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A store, as it is named on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum StoreFlag {
+    /// In memory, for trials.
+    Memory,
+    /// An SQLite database in this file.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for StoreFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("sqlite:")) {
+            ("memory", _) => Ok(Self::Memory),
+            (_, Some(path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
+            _ => Err("write memory, or sqlite:PATH with the path of a database file".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn a_store_is_named_by_its_kind() {
+        assert_eq!("memory".parse(), Ok(StoreFlag::Memory));
+        assert_eq!("sqlite:/a b".parse(), Ok(StoreFlag::Sqlite("/a b".into())));
+        for bad in ["", "sqlite:", "sqlite", "/a.db", "nats://h"] {
+            assert!(bad.parse::<StoreFlag>().is_err(), "{bad}");
+        }
+    }
+}

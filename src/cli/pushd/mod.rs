@@ -1,0 +1,259 @@
+//! The daemon: flags, log, store, server, and winding down.
+
+mod flags;
+mod log;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+use etcetera::BaseStrategy;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use self::flags::{Flags, StoreFlag};
+use super::exit;
+use crate::approvals::{Approvals, Pump, sweep};
+use crate::clock::SystemClock;
+use crate::domain::HistoryId;
+use crate::http::{self, AllowedHosts, Api};
+use crate::hub::Hub;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::server::{self, Server};
+use crate::store::memory::MemoryStore;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Feed, SharedStore};
+
+/// Runs the daemon that the command line describes; returns when it has ended.
+pub fn run() -> ExitCode {
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        Err(error) => return super::usage(&error),
+    };
+    if let Err(error) = log::begin(flags.log_format, &flags.log) {
+        return failed(exit::USAGE, &error);
+    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(exit::INTERNAL, &error.into()),
+    };
+    let ended = runtime.block_on(daemon(flags));
+    // Whatever still runs is of no interest; the store is closed.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::from(exit::SUCCESS),
+        Err(Failure(code, error)) => failed(code, &error),
+    }
+}
+
+#[allow(
+    clippy::print_stderr,
+    reason = "the whole chain, once, for whoever started the daemon"
+)]
+fn failed(code: u8, error: &anyhow::Error) -> ExitCode {
+    eprintln!("pushd: {error:#}");
+    ExitCode::from(code)
+}
+
+/// Why the daemon could not run, and the exit code that says so.
+struct Failure(u8, anyhow::Error);
+
+trait OrExit<T> {
+    fn or_exit(self, code: u8) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
+    fn or_exit(self, code: u8) -> Result<T, Failure> {
+        self.map_err(|error| Failure(code, error.into()))
+    }
+}
+
+async fn daemon(flags: Flags) -> Result<(), Failure> {
+    check_addresses(&flags).or_exit(exit::CONFIGURATION)?;
+    // Signals are caught before anything is begun, so that none ends the daemon halfway.
+    let signals = Signals::new().or_exit(exit::INTERNAL)?;
+    let listeners = listen(&flags.listen).await.or_exit(exit::UNAVAILABLE)?;
+    let limits = limits(&flags);
+    let (drain, metrics) = (CancellationToken::new(), Arc::new(Metrics::default()));
+    let pump = Pump::new(Arc::new(Hub::new(&limits)), Arc::clone(&metrics));
+    let feed = Arc::clone(&pump) as Arc<dyn Feed>;
+    let store = open(flags.store, feed).await.or_exit(exit::CONFIGURATION)?;
+    let clock = Arc::new(SystemClock::new());
+    let begun = Approvals::begin(Arc::clone(&store), pump, clock, limits, drain.clone()).await;
+    let approvals = begun
+        .context("reading the store")
+        .or_exit(exit::CONFIGURATION)?;
+    let sweep = tokio::spawn(sweep::run(Arc::clone(&approvals), flags.retain));
+    let hosts = Arc::new(AllowedHosts::new(&flags.allow_host));
+    let routes = http::routes(&Api {
+        approvals,
+        metrics: Arc::clone(&metrics),
+        hosts,
+    });
+    let server = Server::new(routes, metrics, limits.connections, drain.clone());
+    for listener in &listeners {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+        }
+    }
+    tokio::spawn(obey(signals, drain.clone()));
+    let begun_to_drain = async {
+        drain.cancelled().await;
+        Instant::now()
+    };
+    let (drained_from, ()) =
+        tokio::join!(begun_to_drain, server.run(listeners, grace(flags.drain)));
+    let close = async {
+        // The sweep ends with the drain; what it has begun to commit the close finishes.
+        drop(sweep.await);
+        store.close().await;
+    };
+    if timeout_at(drained_from + flags.drain, close).await.is_err() {
+        tracing::warn!("the store took too long to close; what it acknowledged is on disk");
+    }
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// The part of the time for winding down that open calls get; the rest is the store's.
+fn grace(drain: Duration) -> Duration {
+    drain.mul_f32(0.8)
+}
+
+/// The first signal winds the daemon down, the second ends it at once.
+async fn obey(mut signals: Signals, drain: CancellationToken) {
+    let (name, _) = signals.next().await;
+    tracing::info!(signal = name, "winding down");
+    drain.cancel();
+    let (name, code) = signals.next().await;
+    tracing::warn!(
+        signal = name,
+        "ended at once; what was acknowledged is on disk"
+    );
+    std::process::exit(code.into());
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Self {
+            terminate: signal(terminate)?,
+            interrupt: signal(interrupt)?,
+        })
+    }
+
+    async fn next(&mut self) -> (&'static str, u8) {
+        tokio::select! {
+            _ = self.terminate.recv() => ("SIGTERM", exit::TERMINATED),
+            _ = self.interrupt.recv() => ("SIGINT", exit::INTERRUPTED),
+        }
+    }
+}
+
+/// Without tokens, whoever reaches the daemon may approve; so only this machine may reach it.
+fn check_addresses(flags: &Flags) -> anyhow::Result<()> {
+    let wide = flags
+        .listen
+        .iter()
+        .find(|address| !address.ip().to_canonical().is_loopback());
+    match wide {
+        Some(address) if !flags.trust_everybody_on_the_network => bail!(
+            "--listen {address}: whoever reaches this address could approve anything, because \
+             this version knows no tokens; listen on 127.0.0.1 and put a proxy with a login in \
+             front, or give --trust-everybody-on-the-network if that is what you want"
+        ),
+        Some(address) => {
+            tracing::warn!(%address, "everybody who reaches this address may approve anything");
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        let listener = server::bind(address).await.with_context(|| {
+            format!(
+                "cannot listen on {address} (is another pushd running there? \
+                 --listen takes another address, with port 0 any free one)"
+            )
+        })?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// The limits that the flags name, the rest from the number of files that may be open, which is
+/// raised as far as the system lets an ordinary process.
+fn limits(flags: &Flags) -> Limits {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    ) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    let mut limits = Limits::for_descriptors(files);
+    if let Some(most) = flags.max_connections {
+        let possible = limits.connections;
+        if most > possible {
+            tracing::warn!(
+                most,
+                possible,
+                "--max-connections is more than files may be open"
+            );
+        }
+        limits.connections = most;
+    }
+    limits.waiters = flags.max_waiters.unwrap_or(limits.connections);
+    limits.subscribers = flags.max_subscribers.unwrap_or(limits.connections);
+    limits.pending = flags.max_pending.unwrap_or(limits.pending);
+    limits
+}
+
+async fn open(flag: Option<StoreFlag>, feed: Arc<dyn Feed>) -> anyhow::Result<SharedStore> {
+    let path = match flag {
+        Some(StoreFlag::Memory) => {
+            tracing::warn!("--store memory: all requests are forgotten when the daemon ends");
+            let mut bits = [0; 8];
+            getrandom::fill(&mut bits).context("no random bytes from the system")?;
+            let history = HistoryId::from_random(u64::from_ne_bytes(bits));
+            return Ok(Arc::new(MemoryStore::new(history, feed)));
+        }
+        Some(StoreFlag::Sqlite(path)) => path,
+        None => default_database()?,
+    };
+    let store = SqliteStore::open(&path, feed).await?;
+    tracing::info!(path = %path.display(), "store");
+    Ok(Arc::new(store))
+}
+
+/// `$XDG_STATE_HOME/pushd/pushd.db` (XDG Base Directory Specification).
+fn default_database() -> anyhow::Result<PathBuf> {
+    let remedy = "name the database with --store sqlite:PATH";
+    let base = etcetera::base_strategy::Xdg::new()
+        .with_context(|| format!("there is no home directory; {remedy}"))?;
+    let state = base
+        .state_dir()
+        .with_context(|| format!("there is no state directory; {remedy}"))?;
+    Ok(state.join("pushd").join("pushd.db"))
+}

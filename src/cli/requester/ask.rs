@@ -1,0 +1,180 @@
+//! Getting the ask acknowledged.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::flow::{Daemon, Outcome, Plan};
+use super::outcome::{End, refused};
+use crate::cli::exit;
+use crate::client::{Answer, Backoff, CallError};
+use crate::limits;
+use crate::terminal::spinner::{Progress, span};
+use crate::wire::RequestView;
+
+/// The ask on its way; every attempt carries the same key, so they are one ask.
+pub(super) struct Asking<'a, D> {
+    daemon: &'a D,
+    plan: &'a Plan,
+    progress: &'a Progress,
+    /// When to give up.
+    limit: Cell<Instant>,
+    /// Whether the daemon may have accepted the ask without our knowing.
+    doubtful: Cell<bool>,
+    /// Whether an attempt is under way.
+    in_flight: Cell<bool>,
+    /// Whether nobody wants the ask any more unless it may have been accepted.
+    unwanted: Cell<bool>,
+}
+
+/// Why the ask was not acknowledged.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// It has failed.
+    Failed {
+        /// The exit code.
+        code: u8,
+        /// Why.
+        error: anyhow::Error,
+        /// Whether it is sure that no request came about.
+        unasked: bool,
+    },
+    /// It was given up before the daemon could have accepted it.
+    Unasked,
+}
+
+impl From<Stop> for End {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Failed { code, error, .. } => Self::failed(code, error),
+            Stop::Unasked => Self::internal(anyhow!("the ask was given up without a reason")),
+        }
+    }
+}
+
+impl<'a, D: Daemon> Asking<'a, D> {
+    pub(super) fn new(daemon: &'a D, plan: &'a Plan, progress: &'a Progress) -> Self {
+        Self {
+            daemon,
+            plan,
+            progress,
+            limit: Cell::new(Instant::now() + plan.connect_timeout.min(limits::DEADLINE_MAX)),
+            doubtful: Cell::new(false),
+            in_flight: Cell::new(false),
+            unwanted: Cell::new(false),
+        }
+    }
+
+    /// Whether the daemon cannot have accepted the ask.
+    pub(super) fn is_unasked(&self) -> bool {
+        !self.doubtful.get() && !self.in_flight.get()
+    }
+
+    /// From now on the ask is only repeated to learn what became of it, and until `limit`.
+    pub(super) fn unwant(&self, limit: Instant) {
+        self.unwanted.set(true);
+        self.limit.set(limit);
+    }
+
+    /// Asks until the daemon has acknowledged it or nothing is left to try.
+    pub(super) async fn run(&self) -> Result<Answer<RequestView>, Stop> {
+        let mut backoff = Backoff::new();
+        loop {
+            let error = match self.attempt().await {
+                Ok(answer) => {
+                    self.progress.well();
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            let (retry_after, at_limit) = match &error {
+                CallError::Transient {
+                    retry_after,
+                    at_limit,
+                    ..
+                } => (*retry_after, *at_limit),
+                CallError::Refused { status, problem } => {
+                    let (code, error) = refused(*status, problem);
+                    return Err(self.failed(code, error));
+                }
+                CallError::NotPushd { what } => return Err(self.failed_elsewhere(what)),
+            };
+            if self.unwanted.get() && self.is_unasked() {
+                return Err(Stop::Unasked);
+            }
+            self.progress.trouble(&error.to_string());
+            let pause = backoff.next(retry_after);
+            let now = Instant::now();
+            sleep(pause.min(self.limit.get().saturating_duration_since(now))).await;
+            if Instant::now() >= self.limit.get() {
+                return Err(self.gave_up(&error, at_limit));
+            }
+        }
+    }
+
+    async fn attempt(&self) -> Outcome {
+        let silence = Instant::now() + limits::POLL_GRACE;
+        let limit = silence.min(self.limit.get());
+        self.in_flight.set(true);
+        let call = self.daemon.ask(&self.plan.ask, &self.plan.key);
+        let outcome = timeout_at(limit, call).await;
+        self.in_flight.set(false);
+        let outcome = outcome.unwrap_or_else(|_| {
+            Err(CallError::Transient {
+                what: "no answer".to_owned(),
+                retry_after: None,
+                at_limit: false,
+                unsent: false,
+            })
+        });
+        if let Err(CallError::Transient { unsent: false, .. }) = &outcome {
+            self.doubtful.set(true);
+        }
+        outcome
+    }
+
+    fn failed(&self, code: u8, error: anyhow::Error) -> Stop {
+        Stop::Failed {
+            code,
+            error,
+            unasked: !self.doubtful.get(),
+        }
+    }
+
+    fn failed_elsewhere(&self, what: &str) -> Stop {
+        let error = anyhow!("{what}; check --url").context(format!(
+            "what answers at {} is not a pushd",
+            self.plan.daemon
+        ));
+        self.failed(exit::UNAVAILABLE, error)
+    }
+
+    fn gave_up(&self, error: &CallError, at_limit: bool) -> Stop {
+        let (daemon, patience) = (&self.plan.daemon, shown(self.plan.connect_timeout));
+        if at_limit {
+            let error = anyhow!("{error}").context(format!(
+                "the daemon at {daemon} takes no more requests now; try later"
+            ));
+            return self.failed(exit::TRY_LATER, error);
+        }
+        let mut remedy = "is it running? see --url and --connect-timeout".to_owned();
+        if self.doubtful.get() {
+            remedy += "; the ask may have arrived all the same, but nobody waits for its answer";
+        }
+        let error = anyhow!("{error} ({remedy})").context(format!(
+            "the daemon at {daemon} did not accept the request within {patience}"
+        ));
+        self.failed(exit::UNAVAILABLE, error)
+    }
+}
+
+/// A span, with its fraction where there is nothing else.
+fn shown(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{}ms", duration.as_millis())
+    } else {
+        span(duration)
+    }
+}

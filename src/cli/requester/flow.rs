@@ -1,0 +1,93 @@
+//! The course of one request: ask, wait, and withdraw it when a signal comes.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use super::ask::Asking;
+use super::interrupt::Interrupts;
+use super::outcome::End;
+use super::{wait, withdraw};
+use crate::client::{Answer, CallError, Client};
+use crate::domain::RequestId;
+use crate::terminal::spinner::Progress;
+use crate::wire::{AskBody, RequestView};
+
+/// What is asked, and with how much patience.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// Where the daemon is, for messages.
+    pub(super) daemon: String,
+    /// The question.
+    pub(super) ask: AskBody,
+    /// The idempotency key, made before the first attempt.
+    pub(super) key: String,
+    /// How long one poll may take.
+    pub(super) timeout: Duration,
+    /// How long to try until the ask is acknowledged.
+    pub(super) connect_timeout: Duration,
+}
+
+/// The calls that a requester needs, one attempt each.
+pub(super) trait Daemon {
+    /// See [`Client::ask`].
+    async fn ask(&self, body: &AskBody, key: &str) -> Outcome;
+    /// See [`Client::read`].
+    async fn read(&self, id: RequestId, wait: Duration) -> Outcome;
+    /// See [`Client::cancel`].
+    async fn cancel(&self, id: RequestId) -> Outcome;
+}
+
+/// What one attempt leads to.
+pub(super) type Outcome = Result<Answer<RequestView>, CallError>;
+
+impl Daemon for Client {
+    async fn ask(&self, body: &AskBody, key: &str) -> Outcome {
+        Self::ask(self, body, key, None).await
+    }
+
+    async fn read(&self, id: RequestId, wait: Duration) -> Outcome {
+        Self::read(self, id, Some(wait)).await
+    }
+
+    async fn cancel(&self, id: RequestId) -> Outcome {
+        Self::cancel(self, id).await
+    }
+}
+
+/// Asks and waits until there is an end.
+///
+/// A signal that comes together with an answer wins: whoever interrupts does not want to go on.
+pub(super) async fn run(
+    daemon: &impl Daemon,
+    plan: &Plan,
+    signals: &mut impl Interrupts,
+    progress: &Progress,
+) -> End {
+    let asking = Asking::new(daemon, plan, progress);
+    let mut acknowledged = pin!(asking.run());
+    let answer = tokio::select! {
+        biased;
+        signal = signals.next() => {
+            return withdraw::unacknowledged(daemon, &asking, acknowledged, signal, signals, progress)
+                .await;
+        }
+        answer = &mut acknowledged => answer,
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(stop) => return stop.into(),
+    };
+    let request = answer.value.clone();
+    tokio::select! {
+        biased;
+        signal = signals.next() => {
+            withdraw::acknowledged(daemon, &request, signal, signals, progress).await
+        }
+        end = wait::until_final(daemon, plan, answer, progress) => end,
+    }
+}
+
+#[cfg(test)]
+mod over_tcp;
+#[cfg(test)]
+mod tests;

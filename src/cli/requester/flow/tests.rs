@@ -1,0 +1,389 @@
+//! Time is paused in these tests: there is no socket, and every second is counted.
+
+use std::time::Duration;
+
+use super::*;
+use crate::cli::requester::interrupt::Signal;
+use crate::cli::requester::script::{
+    Scheduled, Script, answer, broken, busy, nobody, refusal, request, says,
+};
+use crate::cli::requester::{outcome, script};
+use crate::domain::RequestId;
+use crate::limits;
+use crate::wire::Status;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn plan() -> Plan {
+    Plan {
+        daemon: "http://h:1".to_owned(),
+        ask: AskBody {
+            title: "Deploy?".to_owned(),
+            ..AskBody::default()
+        },
+        key: "key-1".to_owned(),
+        timeout: 5 * SECOND,
+        connect_timeout: 10 * SECOND,
+    }
+}
+
+async fn undisturbed(script: &Script) -> (u8, String) {
+    interrupted(script, []).await
+}
+
+/// The exit code and the words at the end.
+async fn interrupted(
+    script: &Script,
+    signals: impl IntoIterator<Item = (Duration, Signal)>,
+) -> (u8, String) {
+    let progress = Progress::to_lines("Deploy?", Box::new(std::io::sink()));
+    match run(script, &plan(), &mut Scheduled::new(signals), &progress).await {
+        End::Settled(request) => (outcome::code(&request), outcome::words(&request)),
+        End::Interrupted { signal, words, .. } => (signal.code(), words),
+        End::Failed { code, error } => (code, format!("{error:#}")),
+    }
+}
+
+fn after(secs: u64, outcome: Outcome) -> (Duration, Outcome) {
+    (Duration::from_secs(secs), outcome)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_of_the_asked_request_is_zero() {
+    let script = Script::timed([
+        after(0, says(Status::Pending)),
+        after(5, says(Status::Pending)),
+        after(2, says(Status::Approved)),
+    ]);
+    let (code, words) = undisturbed(&script).await;
+    assert_eq!(code, 0, "{words}");
+    assert_eq!(script.calls(), ["ask Deploy? key-1", "read 5", "read 5"]);
+    assert_eq!(script.times(), [Duration::ZERO, Duration::ZERO, 5 * SECOND]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_pass_is_asked_again_with_the_same_key() {
+    let script = Script::new([nobody(), broken(), busy(503, None), says(Status::Denied)]);
+    let (code, words) = undisturbed(&script).await;
+    assert_eq!(
+        (code, &*words),
+        (1, "denied by ana (10.0.0.7) after 12s: frozen until Monday")
+    );
+    assert_eq!(script.calls(), ["ask Deploy? key-1"; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_never_repeated() {
+    for (status, expected) in [
+        (422, 64),
+        (400, 64),
+        (401, 77),
+        (403, 77),
+        (421, 78),
+        (404, 69),
+    ] {
+        let script = Script::new([refusal(status, None)]);
+        let (code, words) = undisturbed(&script).await;
+        assert_eq!(code, expected, "{words}");
+        assert!(words.contains(&format!("no, {status}")), "{words}");
+        assert_eq!(script.calls().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_cannot_be_reached_is_given_up_after_the_connect_timeout() {
+    let script = Script::new((0..100).map(|_| nobody()));
+    let start = tokio::time::Instant::now();
+    let (code, words) = undisturbed(&script).await;
+    assert_eq!(code, 69, "{words}");
+    assert!(
+        words.contains("http://h:1") && words.contains("within 10s"),
+        "{words}"
+    );
+    assert!(!words.contains("may have arrived"), "{words}");
+    assert_eq!(start.elapsed().as_secs(), 10);
+    let calls = script.calls().len();
+    assert!((5..20).contains(&calls), "{calls} attempts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_daemon_is_asked_again_and_may_have_the_request() {
+    let script = Script::new([]);
+    let (code, words) = undisturbed(&script).await;
+    assert_eq!(code, 69, "{words}");
+    assert!(words.contains("may have arrived"), "{words}");
+    assert_eq!(script.calls().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_requests_are_tried_again_and_end_with_try_later() {
+    let script = Script::new((0..100).map(|_| busy(429, Some(3))));
+    let (code, words) = undisturbed(&script).await;
+    assert_eq!(code, 75, "{words}");
+    let times = script.times();
+    assert!(
+        times.windows(2).all(|pair| pair[1] >= pair[0] + 3 * SECOND),
+        "{times:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_server_at_the_url_ends_it_at_once() {
+    let what = "it answered 200 OK with text/html".to_owned();
+    let script = Script::new([Err(CallError::NotPushd { what })]);
+    let (code, words) = undisturbed(&script).await;
+    assert_eq!(code, 69);
+    assert!(
+        words.contains("not a pushd") && words.contains("--url"),
+        "{words}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_on_the_way_does_not_end_the_wait() {
+    let page = CallError::NotPushd {
+        what: "it answered 404 with text/html".to_owned(),
+    };
+    let script = Script::new([
+        says(Status::Pending),
+        nobody(),
+        broken(),
+        busy(429, None),
+        Err(page),
+        says(Status::Approved),
+    ]);
+    assert_eq!(undisturbed(&script).await.0, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_is_obeyed_while_waiting() {
+    let script = Script::new([
+        says(Status::Pending),
+        busy(503, Some(7)),
+        says(Status::Approved),
+    ]);
+    assert_eq!(undisturbed(&script).await.0, 0);
+    let times = script.times();
+    assert!(times[2] >= 7 * SECOND && times[2] < 8 * SECOND, "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_poll_is_dropped_and_sent_again() {
+    let script = Script::timed([
+        after(0, says(Status::Pending)),
+        after(3600, says(Status::Approved)),
+        after(1, says(Status::Approved)),
+    ]);
+    assert_eq!(undisturbed(&script).await.0, 0);
+    let times = script.times();
+    let silence = 5 * SECOND + limits::POLL_GRACE;
+    assert!(
+        times[2] >= silence && times[2] < silence + SECOND,
+        "{times:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_of_another_request_is_no_approval() {
+    let other = script::request(Status::Approved);
+    let other = RequestView {
+        id: RequestId::from_bytes([8; 16]),
+        ..other
+    };
+    let script = Script::new([says(Status::Pending), answer(other), says(Status::Denied)]);
+    assert_eq!(undisturbed(&script).await.0, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_status_is_waited_out_and_never_a_yes() {
+    let open = (0..3000).map(|_| says(Status::Unknown));
+    let script = Script::new([says(Status::Pending)].into_iter().chain(open));
+    let (code, words) = undisturbed(&script).await;
+    assert_eq!(code, 69, "{words}");
+    assert!(words.contains("outcome unknown"), "{words}");
+
+    let decided = RequestView {
+        decided_at: Some(script::ASKED),
+        ..request(Status::Unknown)
+    };
+    let script = Script::new([says(Status::Pending), answer(decided)]);
+    let (code, words) = undisturbed(&script).await;
+    assert_eq!(code, 70, "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_the_daemon_has_lost_is_an_internal_error() {
+    let script = Script::new([says(Status::Pending), refusal(404, None)]);
+    let (code, words) = undisturbed(&script).await;
+    assert_eq!(code, 70);
+    assert!(words.contains("lost or purged"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_rights_end_the_wait() {
+    let script = Script::new([says(Status::Pending), refusal(403, None)]);
+    assert_eq!(undisturbed(&script).await.0, 77);
+    let script = Script::new([says(Status::Pending), refusal(400, None)]);
+    assert_eq!(undisturbed(&script).await.0, 70);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_daemon_says_that_it_expired() {
+    let script = Script::timed([
+        after(0, says(Status::Pending)),
+        after(1, says(Status::Expired)),
+    ]);
+    assert_eq!(undisturbed(&script).await.0, 124);
+
+    let start = tokio::time::Instant::now();
+    let gone = (0..5000).map(|_| nobody());
+    let script = Script::new([says(Status::Pending)].into_iter().chain(gone));
+    let (code, words) = undisturbed(&script).await;
+    assert_eq!(code, 69);
+    assert!(
+        words.contains("outcome unknown") && words.contains("cannot connect"),
+        "{words}"
+    );
+    assert_eq!(
+        start.elapsed().as_secs(),
+        3600 + limits::DEADLINE_GRACE.as_secs()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_left_is_counted_by_the_daemons_clock() {
+    // Asked earlier with the same key: when this answer comes, ten seconds are left.
+    let replay = Answer {
+        value: request(Status::Pending),
+        date: Some(script::ASKED.after(Duration::from_secs(3590))),
+        replayed: true,
+    };
+    let start = tokio::time::Instant::now();
+    let gone = (0..5000).map(|_| nobody());
+    let script = Script::new([Ok(replay)].into_iter().chain(gone));
+    assert_eq!(undisturbed(&script).await.0, 69);
+    assert_eq!(start.elapsed(), 10 * SECOND + limits::DEADLINE_GRACE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_that_are_not_held_do_not_become_a_busy_loop() {
+    let hasty = (0..5000).map(|_| says(Status::Pending));
+    let script = Script::new(hasty.chain([says(Status::Approved)]));
+    let (code, words) = undisturbed(&script).await;
+    let (calls, hour) = (script.calls().len(), 3600);
+    assert!(calls < hour, "{calls} calls in an hour");
+    assert_eq!(code, 69);
+    assert!(words.ends_with("it still calls it pending"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_cancels_the_request() {
+    for (signal, expected) in [
+        (Signal::Interrupt, 130),
+        (Signal::Terminate, 143),
+        (Signal::Hangup, 129),
+    ] {
+        let script = Script::timed([
+            after(0, says(Status::Pending)),
+            after(5, says(Status::Pending)),
+            after(0, broken()),
+            after(0, says(Status::Cancelled)),
+        ]);
+        let (code, words) = interrupted(&script, [(SECOND, signal)]).await;
+        assert_eq!(code, expected);
+        assert!(words.ends_with("is cancelled"), "{words}");
+        assert_eq!(script.calls()[2..], ["cancel", "cancel"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_was_faster_than_the_signal_is_told_and_still_no_yes() {
+    let script = Script::timed([
+        after(0, says(Status::Pending)),
+        after(5, says(Status::Pending)),
+        after(0, refusal(409, Some(request(Status::Approved)))),
+    ]);
+    let (code, words) = interrupted(&script, [(SECOND, Signal::Interrupt)]).await;
+    assert_eq!(code, 130);
+    assert!(words.contains("already approved by ana"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_cannot_be_cancelled_is_said_to_stay() {
+    let start = tokio::time::Instant::now();
+    let gone = (0..100).map(|_| after(0, nobody()));
+    let held = [
+        after(0, says(Status::Pending)),
+        after(5, says(Status::Pending)),
+    ];
+    let script = Script::timed(held.into_iter().chain(gone));
+    let (code, words) = interrupted(&script, [(SECOND, Signal::Interrupt)]).await;
+    assert_eq!(code, 130);
+    assert!(
+        words.contains("may stay pending until 2023-11-14T23:13:20"),
+        "{words}"
+    );
+    assert!(start.elapsed() <= SECOND + limits::CANCEL_TIME);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_interrupt_gives_up_on_cancelling_and_a_second_hangup_does_not() {
+    let silent = || Script::timed([after(0, says(Status::Pending)), after(9, nobody())]);
+    for (second, expected) in [
+        (Signal::Interrupt, 2 * SECOND),
+        (Signal::Terminate, 2 * SECOND),
+        (Signal::Hangup, SECOND + limits::CANCEL_TIME),
+    ] {
+        let start = tokio::time::Instant::now();
+        let signals = [(SECOND, Signal::Hangup), (2 * SECOND, second)];
+        let (code, words) = interrupted(&silent(), signals).await;
+        assert_eq!(code, 129);
+        assert!(words.contains("could not be cancelled"), "{words}");
+        assert_eq!(start.elapsed(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_before_anything_was_sent_ends_at_once() {
+    let script = Script::new((0..100).map(|_| nobody()));
+    let start = tokio::time::Instant::now();
+    let (code, words) = interrupted(&script, [(SECOND, Signal::Interrupt)]).await;
+    assert_eq!((code, start.elapsed()), (130, SECOND));
+    assert!(words.contains("before anything was asked"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_ask_is_followed_up_and_cancelled() {
+    // The first answer is lost after the signal; the same ask again learns the id.
+    let script = Script::timed([
+        after(2, broken()),
+        after(0, says(Status::Pending)),
+        after(0, says(Status::Cancelled)),
+    ]);
+    let (code, words) = interrupted(&script, [(SECOND, Signal::Interrupt)]).await;
+    assert_eq!(code, 130);
+    assert!(words.ends_with("is cancelled"), "{words}");
+    assert_eq!(
+        script.calls(),
+        ["ask Deploy? key-1", "ask Deploy? key-1", "cancel"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_ask_that_was_never_sent_is_not_repeated() {
+    let script = Script::timed([after(2, nobody()), after(0, says(Status::Pending))]);
+    let (code, words) = interrupted(&script, [(SECOND, Signal::Interrupt)]).await;
+    assert_eq!(code, 130);
+    assert!(words.contains("no request of ours"), "{words}");
+    assert_eq!(script.calls().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_ask_of_unknown_fate_is_said_to_be_so() {
+    let start = tokio::time::Instant::now();
+    let script = Script::new([broken()]);
+    let (code, words) = interrupted(&script, [(SECOND, Signal::Terminate)]).await;
+    assert_eq!(code, 143);
+    assert!(words.contains("may have got the request"), "{words}");
+    assert!(start.elapsed() <= SECOND + limits::CANCEL_TIME);
+}

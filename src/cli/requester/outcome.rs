@@ -1,0 +1,181 @@
+//! How it can end, with which exit code and in which words.
+
+use anyhow::{Error, anyhow};
+
+use super::interrupt::Signal;
+use crate::cli::exit;
+use crate::terminal::spinner::span;
+use crate::wire::{Party, ProblemView, RequestView, Status};
+
+/// The end of one run.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The daemon says that the request is final; its id is the asked one.
+    Settled(Box<RequestView>),
+    /// A signal came.
+    Interrupted {
+        /// Which.
+        signal: Signal,
+        /// What became of the request.
+        words: String,
+        /// The final request, if it is known.
+        request: Option<Box<RequestView>>,
+    },
+    /// It did not work.
+    Failed {
+        /// The exit code; never 0.
+        code: u8,
+        /// Why.
+        error: Error,
+    },
+}
+
+impl End {
+    /// It did not work, and this is the exit code for why.
+    pub(super) fn failed(code: u8, error: Error) -> Self {
+        Self::Failed {
+            code: if code == exit::APPROVED {
+                exit::INTERNAL
+            } else {
+                code
+            },
+            error,
+        }
+    }
+
+    /// Something happened that must not.
+    pub(super) fn internal(error: Error) -> Self {
+        Self::failed(exit::INTERNAL, error)
+    }
+}
+
+/// The exit code for a request that is final. Nothing but "approved" is a yes.
+pub(super) fn code(request: &RequestView) -> u8 {
+    match request.status {
+        Status::Approved => exit::APPROVED,
+        Status::Denied => exit::DENIED,
+        Status::Cancelled => exit::CANCELLED,
+        Status::Expired => exit::EXPIRED,
+        Status::Pending | Status::Unknown => exit::INTERNAL,
+    }
+}
+
+/// What became of a request: the outcome, who, how long it took, the reason.
+pub(super) fn words(request: &RequestView) -> String {
+    let took = |until| span(crate::domain::Timestamp::since(until, request.created_at));
+    match request.status {
+        Status::Approved | Status::Denied => {
+            let outcome = request.status.as_str();
+            let Some(last) = request.decisions.last() else {
+                return outcome.to_owned();
+            };
+            let after = took(request.decided_at.unwrap_or(last.at));
+            let who = party(&last.approver);
+            match &last.reason {
+                Some(reason) => format!("{outcome} by {who} after {after}: {reason}"),
+                None => format!("{outcome} by {who} after {after}"),
+            }
+        }
+        Status::Expired => {
+            let after = took(request.expires_at);
+            format!("expired after {after}: nobody decided in time")
+        }
+        Status::Cancelled => {
+            let step = request.history.iter().flatten().rev();
+            let step = step.into_iter().find(|step| step.what == "cancelled");
+            match step.and_then(|step| Some((step.by.as_ref()?, step.at))) {
+                Some((by, at)) => format!("cancelled by {} after {}", party(by), took(at)),
+                None => "cancelled".to_owned(),
+            }
+        }
+        Status::Pending => "still pending".to_owned(),
+        Status::Unknown => "in a state that this requester does not know".to_owned(),
+    }
+}
+
+fn party(party: &Party) -> String {
+    match &party.address {
+        Some(address) => format!("{} ({address})", party.principal),
+        None => party.principal.clone(),
+    }
+}
+
+/// The exit code for an ask that was refused with `status`, and why in the daemon's words.
+pub(super) fn refused(status: u16, problem: &ProblemView) -> (u8, Error) {
+    let detail = if problem.detail.is_empty() {
+        format!("it answered {status} {}", problem.title)
+    } else {
+        problem.detail.clone()
+    };
+    let (code, context) = match status {
+        400 | 413 | 415 | 422 | 431 => (exit::USAGE, "the daemon does not take the request"),
+        401 | 403 | 407 => (exit::NOT_PERMITTED, "not permitted"),
+        421 => (
+            exit::CONFIGURATION,
+            "the daemon does not serve this host name",
+        ),
+        404 | 405 | 501 => (
+            exit::UNAVAILABLE,
+            "what answers there takes no requests; check --url",
+        ),
+        _ => (exit::INTERNAL, "the daemon refused the request"),
+    };
+    (code, anyhow!("{detail}").context(context))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::requester::script::request;
+
+    fn settled(status: Status) -> RequestView {
+        request(status)
+    }
+
+    #[test]
+    fn only_approved_is_zero() {
+        for (status, expected) in [
+            (Status::Approved, 0),
+            (Status::Denied, 1),
+            (Status::Cancelled, 4),
+            (Status::Expired, 124),
+            (Status::Pending, 70),
+            (Status::Unknown, 70),
+        ] {
+            assert_eq!(code(&settled(status)), expected);
+        }
+        let End::Failed { code, .. } = End::failed(0, anyhow!("x")) else {
+            panic!()
+        };
+        assert_eq!(code, exit::INTERNAL);
+    }
+
+    #[test]
+    fn the_outcome_says_who_how_long_and_why() {
+        assert_eq!(
+            words(&settled(Status::Denied)),
+            "denied by ana (10.0.0.7) after 12s: frozen until Monday"
+        );
+        assert_eq!(
+            words(&settled(Status::Expired)),
+            "expired after 1h 0m: nobody decided in time"
+        );
+        assert_eq!(words(&settled(Status::Cancelled)), "cancelled");
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_the_daemons_words() {
+        let problem = ProblemView {
+            detail: "title is empty".to_owned(),
+            ..ProblemView::default()
+        };
+        for (status, expected) in [(422, 64), (400, 64), (403, 77), (401, 77), (421, 78)] {
+            let (code, error) = refused(status, &problem);
+            assert_eq!(code, expected);
+            assert!(
+                format!("{error:#}").ends_with("title is empty"),
+                "{error:#}"
+            );
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! One call, taken apart as far as all handlers need it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use bytes::{Buf, BytesMut};
+use futures_util::{Stream, StreamExt};
+use headers::HeaderMapExt;
+use headers_accept::Accept;
+use mediatype::{MediaType, ReadParams};
+use serde::de::DeserializeOwned;
+use warp::http::{HeaderMap, Method, header};
+
+use super::params::Query;
+use super::{Api, Kind, Problem};
+use crate::domain::{Caller, Principal, RequestId};
+use crate::limits;
+
+/// What the transport knows of a call; the server puts it into the HTTP request's extensions.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The address of the other side.
+    pub remote: SocketAddr,
+    /// The address that it connected to.
+    pub local: SocketAddr,
+    /// The host that the call names: `:authority` of HTTP/2 or `Host` of HTTP/1.1.
+    pub host: Option<String>,
+}
+
+type BodyStream =
+    Pin<Box<dyn Stream<Item = Result<bytes::Bytes, warp::Error>> + Send + Sync + 'static>>;
+
+/// One call.
+pub(super) struct Call {
+    /// What handlers may use.
+    pub(super) api: Api,
+    /// Where it comes from.
+    pub(super) peer: Peer,
+    /// Its method.
+    pub(super) method: Method,
+    /// Its headers.
+    pub(super) headers: HeaderMap,
+    query: String,
+    body: BodyStream,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    /// Puts together what the filters extracted.
+    pub(super) fn new<S, B>(
+        api: Api,
+        peer: Peer,
+        method: Method,
+        headers: HeaderMap,
+        query: String,
+        body: S,
+    ) -> Self
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static,
+        B: Buf,
+    {
+        let body = body.map(|part| part.map(|mut part| part.copy_to_bytes(part.remaining())));
+        Self {
+            api,
+            peer,
+            method,
+            headers,
+            query,
+            body: Box::pin(body),
+        }
+    }
+
+    /// Who calls. Without tokens every caller is the same principal.
+    pub(super) fn caller(&self) -> Caller {
+        let principal = Principal::new(Principal::LOCAL);
+        let address = self.peer.remote.ip().to_canonical().to_string();
+        Caller {
+            principal,
+            address: Some(address),
+        }
+    }
+
+    /// The parameters after the `?`, all of which have to be among `known`.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidQuery`] when one is unknown, given twice or not UTF-8.
+    pub(super) fn query(&self, known: &[&str]) -> Result<Query, Problem> {
+        Query::parse(&self.query, known)
+    }
+
+    /// A header as text; `None` when it is absent.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidHeader`] when it is there twice, or holds other than visible ASCII.
+    pub(super) fn text_header(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let mut values = self.headers.get_all(name).iter();
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
+        let bad = |why: &str| Problem::new(Kind::InvalidHeader, format!("{name}: {why}"));
+        if values.next().is_some() {
+            return Err(bad("it is there twice; send it once"));
+        }
+        value
+            .to_str()
+            .map(Some)
+            .map_err(|_| bad("only visible ASCII characters are taken"))
+    }
+
+    /// The media type to answer with (RFC 9110 section 12.5.1): the caller's favourite among
+    /// `offers`, the first of them when it has none.
+    ///
+    /// # Errors
+    /// [`Kind::NotAcceptable`] when the caller takes none of them.
+    pub(super) fn negotiate(
+        &self,
+        offers: &'static [MediaType<'static>],
+    ) -> Result<usize, Problem> {
+        if !self.headers.contains_key(header::ACCEPT) {
+            return Ok(0);
+        }
+        let accept: Option<Accept> = self.headers.typed_get();
+        let chosen = accept.as_ref().and_then(|accept| accept.negotiate(offers));
+        chosen
+            .and_then(|chosen| offers.iter().position(|offer| offer == chosen))
+            .ok_or_else(|| {
+                let offers: Vec<_> = offers.iter().map(ToString::to_string).collect();
+                let detail = format!("Accept names none of {}", offers.join(", "));
+                Problem::new(Kind::NotAcceptable, detail)
+            })
+    }
+
+    /// The JSON body, read whole.
+    ///
+    /// # Errors
+    /// Another content type, a content coding, too large, too slow, not JSON, or members that do
+    /// not fit; each with its own kind.
+    pub(super) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
+        self.expect_json()?;
+        let bytes = self.bytes().await?;
+        let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
+        let parsed = serde_path_to_error::deserialize(&mut deserializer);
+        let value = parsed.map_err(|error| {
+            let path = error.path().to_string();
+            invalid_json(error.inner(), &path)
+        })?;
+        deserializer
+            .end()
+            .map_err(|error| invalid_json(&error, "."))?;
+        Ok(value)
+    }
+
+    fn expect_json(&self) -> Result<(), Problem> {
+        let unsupported = |detail: String| Err(Problem::new(Kind::UnsupportedMediaType, detail));
+        if let Some(coding) = self.headers.get(header::CONTENT_ENCODING)
+            && coding != "identity"
+        {
+            return unsupported(format!(
+                "Content-Encoding {coding:?}: send the body as it is"
+            ));
+        }
+        let remedy = "send the body with Content-Type: application/json";
+        let Some(value) = self.headers.get(header::CONTENT_TYPE) else {
+            return unsupported(format!("there is no Content-Type; {remedy}"));
+        };
+        let text = value.to_str().unwrap_or("(not ASCII)");
+        let is_json = MediaType::parse(text).is_ok_and(|media| {
+            let utf8 = media.get_param(mediatype::names::CHARSET);
+            media.essence() == MediaType::new(mediatype::names::APPLICATION, mediatype::names::JSON)
+                && utf8.is_none_or(|charset| charset.unquoted_str().eq_ignore_ascii_case("utf-8"))
+        });
+        if is_json {
+            Ok(())
+        } else {
+            unsupported(format!("Content-Type {text:?}: {remedy}"))
+        }
+    }
+
+    async fn bytes(&mut self) -> Result<BytesMut, Problem> {
+        let whole = tokio::time::timeout(limits::BODY_TIME, collect(&mut self.body)).await;
+        whole.unwrap_or_else(|_| {
+            let detail = format!("the body did not come within {:?}", limits::BODY_TIME);
+            Err(Problem::new(Kind::BodyTimeout, detail))
+        })
+    }
+}
+
+async fn collect(body: &mut BodyStream) -> Result<BytesMut, Problem> {
+    let mut whole = BytesMut::new();
+    while let Some(part) = body.next().await {
+        let part = part.map_err(|error| {
+            Problem::new(Kind::InvalidBody, format!("the body broke off: {error}"))
+        })?;
+        if whole.len() + part.len() > limits::BODY_BYTES {
+            let detail = format!("the body is larger than {} bytes", limits::BODY_BYTES);
+            return Err(Problem::new(Kind::BodyTooLarge, detail));
+        }
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole)
+}
+
+fn invalid_json(error: &serde_json::Error, path: &str) -> Problem {
+    use serde_json::error::Category;
+    match error.classify() {
+        Category::Data if path == "." => Problem::new(Kind::InvalidMember, error.to_string()),
+        Category::Data => Problem::new(Kind::InvalidMember, format!("{path}: {error}")),
+        Category::Io | Category::Syntax | Category::Eof => Problem::new(
+            Kind::InvalidJson,
+            format!("the body is not JSON in UTF-8: {error}"),
+        ),
+    }
+}
+
+/// The request that a path names. Text that is no id names no request either.
+///
+/// # Errors
+/// [`Kind::NotFound`].
+pub(super) fn request_id(text: &str) -> Result<RequestId, Problem> {
+    text.parse().map_err(|error| {
+        Problem::new(
+            Kind::NotFound,
+            format!("there is no request by that name: {error}"),
+        )
+    })
+}

@@ -1,0 +1,34 @@
+//! Decide, and report that the question is on a screen.
+
+use warp::Reply;
+use warp::http::StatusCode;
+
+use super::call::request_id;
+use super::requests::{done, member};
+use super::{Call, Handled};
+use crate::domain::Reason;
+use crate::wire::DecisionBody;
+
+/// `POST /v1/requests/{id}/decision`.
+pub(super) async fn decide(mut call: Call, id: String) -> Handled {
+    let id = request_id(&id)?;
+    call.query(&[])?;
+    let body: DecisionBody = call.json().await?;
+    let reason = Reason::new(body.reason.unwrap_or_default());
+    let reason = reason.map_err(|error| member("reason", &error))?;
+    let (approvals, caller) = (&call.api.approvals, call.caller());
+    let event = approvals
+        .decide(id, &caller, body.verdict, reason, body.version)
+        .await?;
+    let (status, by) = (event.request.status.as_str(), caller.principal.as_str());
+    tracing::info!(%id, by, verdict = ?body.verdict, status, "decided");
+    Ok(done(&event))
+}
+
+/// `POST /v1/requests/{id}/seen`.
+pub(super) async fn seen(call: Call, id: String) -> Handled {
+    let id = request_id(&id)?;
+    call.query(&[])?;
+    call.api.approvals.seen(id, &call.caller()).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

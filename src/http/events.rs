@@ -1,0 +1,277 @@
+//! The stream of changes: Server-Sent Events (HTML Standard, section 9.2), or JSON lines.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use mediatype::names::{APPLICATION, EVENT_STREAM, TEXT};
+use mediatype::{MediaType, Name};
+use serde::Serialize;
+use sync_wrapper::SyncStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use warp::Reply;
+use warp::http::{HeaderValue, header};
+
+use super::requests::topic;
+use super::{Call, Handled, Kind, Problem};
+use crate::approvals::subscription::Mark;
+use crate::approvals::{Item, Subscription};
+use crate::domain::{Cursor, Event, HistoryId};
+use crate::hub::Entry;
+use crate::limits;
+use crate::wire::{self, MarkView, RequestView, event, media};
+
+const OFFERS: &[MediaType<'static>] = &[
+    MediaType::new(TEXT, EVENT_STREAM),
+    MediaType::new(APPLICATION, Name::new_unchecked("x-ndjson")),
+];
+
+/// `GET /v1/events`.
+pub(super) async fn listen(call: Call) -> Handled {
+    let form = if call.negotiate(OFFERS)? == 0 {
+        Form::EventStream
+    } else {
+        Form::Lines
+    };
+    let query = call.query(&["topic", "last_event_id"])?;
+    let topics = query
+        .all("topic")
+        .map(topic)
+        .collect::<Result<Vec<_>, _>>()?;
+    if topics.len() > limits::STREAM_TOPICS {
+        let most = limits::STREAM_TOPICS;
+        return Err(super::params::invalid(format!(
+            "more than {most} topics on one stream"
+        )));
+    }
+    let approvals = Arc::clone(&call.api.approvals);
+    if approvals.drain().is_cancelled() {
+        return Err(Problem::new(
+            Kind::Draining,
+            "this daemon is shutting down; try again",
+        ));
+    }
+    let subscription = approvals
+        .listen(cursor(&call, &query)?.as_deref(), topics)
+        .await?;
+    drop((call, query));
+    let told = subscription.cursor();
+    let reader = Reader {
+        subscription,
+        form,
+        told,
+        drain: approvals.drain().clone(),
+        begun: false,
+    };
+    let mut response = warp::reply::stream(frames(reader)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.media()));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// The reader's cursor: a reconnecting browser sends the header and repeats an older query, so the
+/// header goes first. An empty one is none; one that is not text is garbage, and so resets.
+fn cursor(call: &Call, query: &super::params::Query) -> Result<Option<String>, Problem> {
+    let header = call.headers.get(wire::header::LAST_EVENT_ID);
+    let text = match header {
+        Some(value) => Some(String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        None => query.one("last_event_id")?.map(str::to_owned),
+    };
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    EventStream,
+    Lines,
+}
+
+impl Form {
+    const fn media(self) -> &'static str {
+        match self {
+            Self::EventStream => media::EVENT_STREAM,
+            Self::Lines => media::NDJSON,
+        }
+    }
+
+    /// What a stream begins with.
+    fn beginning(self) -> Option<Bytes> {
+        match self {
+            Self::EventStream => {
+                let retry = limits::STREAM_RETRY.as_millis();
+                Some(Bytes::from(format!("retry: {retry}\n\n")))
+            }
+            Self::Lines => None,
+        }
+    }
+
+    /// What shows that an idle stream lives.
+    const fn keep_alive(self) -> Bytes {
+        match self {
+            Self::EventStream => Bytes::from_static(b": keep-alive\n\n"),
+            Self::Lines => Bytes::from_static(b"\n"),
+        }
+    }
+
+    /// Moves the reader's cursor.
+    fn moved(self, cursor: Cursor) -> Bytes {
+        match self {
+            Self::EventStream => Bytes::from(format!("id: {cursor}\n\n")),
+            Self::Lines => line(None, Some(cursor), None::<()>),
+        }
+    }
+
+    fn change(self, entry: &Entry, history: HistoryId) -> Bytes {
+        match self {
+            Self::EventStream => entry.frame(|event| frame(event, history)).clone(),
+            Self::Lines => {
+                let cursor = Cursor {
+                    history,
+                    event: entry.event.id,
+                };
+                line(
+                    Some(event::REQUEST),
+                    Some(cursor),
+                    Some(RequestView::of(&entry.event)),
+                )
+            }
+        }
+    }
+
+    fn mark(self, name: &'static str, mark: Mark) -> Bytes {
+        let view = MarkView {
+            event_id: mark.event,
+            now: mark.now,
+        };
+        match self {
+            Self::EventStream => {
+                Bytes::from(format!("event: {name}\ndata: {}\n\n", one_line(&view)))
+            }
+            Self::Lines => line(Some(name), None, Some(view)),
+        }
+    }
+}
+
+/// A change as an event. Its name is a constant, its id two numbers and a dash, its data one line:
+/// nothing in it can end a field early.
+fn frame(event: &Event, history: HistoryId) -> Bytes {
+    let cursor = Cursor {
+        history,
+        event: event.id,
+    };
+    let data = one_line(&RequestView::of(event));
+    let mut frame = String::with_capacity(data.len() + 64);
+    let written = write!(
+        frame,
+        "event: {}\nid: {cursor}\ndata: {data}\n\n",
+        event::REQUEST
+    );
+    debug_assert!(written.is_ok(), "writing into a String does not fail");
+    Bytes::from(frame)
+}
+
+fn one_line<T: Serialize>(view: &T) -> String {
+    serde_json::to_string(view).expect("views have text keys and write without errors")
+}
+
+#[derive(Serialize)]
+struct Line<T> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<T>,
+}
+
+fn line<T: Serialize>(event: Option<&'static str>, id: Option<Cursor>, data: Option<T>) -> Bytes {
+    let id = id.map(|id| id.to_string());
+    Bytes::from(one_line(&Line { event, id, data }) + "\n")
+}
+
+struct Reader {
+    subscription: Subscription,
+    form: Form,
+    // The last cursor that the reader was given.
+    told: Cursor,
+    drain: CancellationToken,
+    begun: bool,
+}
+
+fn frames(reader: Reader) -> impl Stream<Item = Result<Bytes, Infallible>> + Sync {
+    // The futures of a store are boxed without Sync, which warp asks of a body although only one
+    // task ever polls it.
+    SyncStream::new(unfold(reader, |mut reader| async move {
+        let bytes = reader.next().await?;
+        Some((Ok(bytes), reader))
+    }))
+}
+
+impl Reader {
+    /// The next bytes for the reader; `None` when the daemon winds down.
+    async fn next(&mut self) -> Option<Bytes> {
+        if !self.begun {
+            self.begun = true;
+            if let Some(beginning) = self.form.beginning() {
+                return Some(beginning);
+            }
+        }
+        let next = timeout(limits::KEEP_ALIVE, self.subscription.next());
+        tokio::select! {
+            biased;
+            () = self.drain.cancelled() => None,
+            item = next => Some(match item {
+                Ok(item) => self.write(&item),
+                Err(_) => self.idle(),
+            }),
+        }
+    }
+
+    /// Nothing to tell for a while. What was left out by the filter has moved the cursor all the
+    /// same, and a reader that knows resumes from there.
+    fn idle(&mut self) -> Bytes {
+        let cursor = self.subscription.cursor();
+        if self.subscription.is_live() && cursor != self.told {
+            self.told = cursor;
+            return self.form.moved(cursor);
+        }
+        self.form.keep_alive()
+    }
+
+    fn write(&mut self, item: &Item) -> Bytes {
+        let cursor = self.subscription.cursor();
+        match item {
+            Item::Reset(mark) => self.form.mark(event::RESET, *mark),
+            Item::CaughtUp(mark) => {
+                self.told = cursor;
+                let moved = self.form.moved(cursor);
+                [self.form.mark(event::CAUGHT_UP, *mark), moved]
+                    .concat()
+                    .into()
+            }
+            Item::Events(entries) => {
+                if let Some(last) = entries.last() {
+                    self.told = Cursor {
+                        event: last.event.id,
+                        ..cursor
+                    };
+                }
+                match &entries[..] {
+                    [one] => self.form.change(one, cursor.history),
+                    many => {
+                        let mut bytes = BytesMut::new();
+                        for entry in many {
+                            bytes.extend_from_slice(&self.form.change(entry, cursor.history));
+                        }
+                        bytes.freeze()
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Who am I, is it alive, is it ready, what does it count, what does it offer.
+
+use warp::Reply;
+use warp::http::{HeaderValue, header};
+
+use super::requests::json;
+use super::{Call, Handled, Kind, Problem, Response};
+use crate::metrics::Readings;
+use crate::store::Health;
+use crate::wire::{MeView, media};
+
+/// The OpenAPI 3.1 document of this contract.
+pub const OPENAPI: &str = include_str!("../../docs/openapi.json");
+
+/// `GET /v1/me`. Without tokens everybody may do everything.
+pub(super) fn me(call: &Call) -> Handled {
+    call.query(&[])?;
+    let roles = ["requester", "approver", "observer", "admin"]
+        .map(str::to_owned)
+        .to_vec();
+    Ok(json(&MeView {
+        party: (&call.caller()).into(),
+        roles,
+        topics: vec!["*".to_owned()],
+        daemon: env!("CARGO_PKG_VERSION").to_owned(),
+    }))
+}
+
+/// `GET /livez`: the process answers.
+pub(super) fn live() -> Response {
+    word("live")
+}
+
+/// `GET /readyz`: asks and decisions are taken.
+pub(super) fn ready(call: &Call) -> Handled {
+    let approvals = &call.api.approvals;
+    if approvals.drain().is_cancelled() {
+        return Err(Problem::new(Kind::Draining, "this daemon is shutting down"));
+    }
+    match &*approvals.health().borrow() {
+        Health::Ready => Ok(word("ready")),
+        Health::Failing(_) => {
+            let detail = "the store cannot do its work; the daemon's log says why";
+            Err(Problem::new(Kind::StoreUnavailable, detail))
+        }
+    }
+}
+
+/// `GET /metrics`: OpenMetrics text.
+pub(super) fn metrics(call: &Call) -> Response {
+    let (approvals, hub) = (&call.api.approvals, call.api.approvals.hub());
+    let text = call.api.metrics.text(Readings {
+        waiters: hub.waiters.count(),
+        subscribers: hub.tail.subscribers(),
+        pending: approvals.pending(),
+        head: hub.tail.head().0,
+    });
+    typed(
+        text,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    )
+}
+
+/// `GET /openapi.json`.
+pub(super) fn openapi() -> Response {
+    typed(OPENAPI, media::JSON)
+}
+
+fn word(word: &'static str) -> Response {
+    typed(format!("{word}\n"), media::TEXT)
+}
+
+fn typed(body: impl Reply, media: &'static str) -> Response {
+    let mut response = body.into_response();
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response
+}

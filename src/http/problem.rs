@@ -1,0 +1,236 @@
+//! Every error that the daemon answers, one row each (RFC 9457).
+
+use std::time::Duration;
+
+use warp::Reply;
+use warp::http::{HeaderValue, StatusCode, header};
+
+use super::Response;
+use crate::approvals::Error;
+use crate::domain::{Event, Refusal, Status};
+use crate::limits;
+use crate::store::StoreError;
+use crate::wire::{ProblemView, RequestView, media};
+
+/// The kinds of errors. Their codes are stable: scripts compare them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the table in `row` says it")]
+pub enum Kind {
+    InvalidJson,
+    InvalidQuery,
+    InvalidHeader,
+    InvalidBody,
+    NotTheRequester,
+    ForeignOrigin,
+    NotFound,
+    NoSuchPath,
+    MethodNotAllowed,
+    NotAcceptable,
+    BodyTimeout,
+    AlreadyFinal,
+    OtherVersion,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    WrongHost,
+    InvalidMember,
+    KeyReused,
+    Internal,
+    Contended,
+    Draining,
+    OutcomeUnknown,
+    StoreBusy,
+    StoreUnavailable,
+    TooManyConnections,
+    TooManyPending,
+    TooManySubscribers,
+    TooManyWaiters,
+}
+
+impl Kind {
+    /// Status and code of each kind.
+    #[rustfmt::skip]
+    pub const fn row(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::InvalidJson          => (StatusCode::BAD_REQUEST, "invalid_json"),
+            Self::InvalidQuery         => (StatusCode::BAD_REQUEST, "invalid_query"),
+            Self::InvalidHeader        => (StatusCode::BAD_REQUEST, "invalid_header"),
+            Self::InvalidBody          => (StatusCode::BAD_REQUEST, "invalid_body"),
+            Self::NotTheRequester      => (StatusCode::FORBIDDEN, "not_the_requester"),
+            Self::ForeignOrigin        => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::NotFound             => (StatusCode::NOT_FOUND, "not_found"),
+            Self::NoSuchPath           => (StatusCode::NOT_FOUND, "no_such_path"),
+            Self::MethodNotAllowed     => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::NotAcceptable        => (StatusCode::NOT_ACCEPTABLE, "not_acceptable"),
+            Self::BodyTimeout          => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+            Self::AlreadyFinal         => (StatusCode::CONFLICT, "already_final"),
+            Self::OtherVersion         => (StatusCode::PRECONDITION_FAILED, "other_version"),
+            Self::BodyTooLarge         => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::WrongHost            => (StatusCode::MISDIRECTED_REQUEST, "wrong_host"),
+            Self::InvalidMember        => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_member"),
+            Self::KeyReused            => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
+            Self::Internal             => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Contended            => (StatusCode::SERVICE_UNAVAILABLE, "contended"),
+            Self::Draining             => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+            Self::OutcomeUnknown       => (StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown"),
+            Self::StoreBusy            => (StatusCode::SERVICE_UNAVAILABLE, "store_busy"),
+            Self::StoreUnavailable     => (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable"),
+            Self::TooManyConnections   => (StatusCode::SERVICE_UNAVAILABLE, "too_many_connections"),
+            Self::TooManyPending       => (StatusCode::SERVICE_UNAVAILABLE, "too_many_pending"),
+            Self::TooManySubscribers   => (StatusCode::SERVICE_UNAVAILABLE, "too_many_subscribers"),
+            Self::TooManyWaiters       => (StatusCode::SERVICE_UNAVAILABLE, "too_many_waiters"),
+        }
+    }
+
+    /// How long to wait before the same call may succeed; all that pass by themselves say so.
+    fn retry_after(self) -> Option<Duration> {
+        (self.row().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(limits::RETRY_AFTER)
+    }
+}
+
+/// An error on its way to a client.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// What kind.
+    pub kind: Kind,
+    detail: String,
+    allow: Option<HeaderValue>,
+    request: Option<Box<RequestView>>,
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` says what failed, with which value, and what to try.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            allow: None,
+            request: None,
+        }
+    }
+
+    /// The path is there, the method is not (RFC 9110 section 15.5.6).
+    pub fn method_not_allowed(method: &warp::http::Method, allow: &str) -> Self {
+        let detail = format!("{method} is not for this path; it takes {allow}");
+        let allow = HeaderValue::from_str(allow).ok();
+        Self {
+            allow,
+            ..Self::new(Kind::MethodNotAllowed, detail)
+        }
+    }
+
+    fn about(self, event: &Event) -> Self {
+        Self {
+            request: Some(Box::new(RequestView::single(event))),
+            ..self
+        }
+    }
+
+    /// The body.
+    pub fn view(&self) -> ProblemView {
+        let (status, code) = self.kind.row();
+        ProblemView {
+            kind: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            status: status.as_u16(),
+            detail: self.detail.clone(),
+            code: code.to_owned(),
+            request: self.request.clone(),
+        }
+    }
+
+    /// The whole answer.
+    pub fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.view()).unwrap_or_default();
+        let mut response = body.into_response();
+        *response.status_mut() = self.kind.row().0;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(media::PROBLEM),
+        );
+        if let Some(wait) = self.kind.retry_after() {
+            headers.insert(header::RETRY_AFTER, wait.as_secs().into());
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, allow);
+        }
+        response
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::NotFound(_) => Self::new(
+                Kind::NotFound,
+                format!("{text}; it may be older than what is kept"),
+            ),
+            Error::Refused(refusal, event) => refused(refusal, &event),
+            Error::KeyReused(_) => Self::new(
+                Kind::KeyReused,
+                format!("{text}; use a new key for a new ask"),
+            ),
+            Error::TooManyPending(_) => Self::new(Kind::TooManyPending, text),
+            Error::TooManyWaiters(_) => Self::new(Kind::TooManyWaiters, text),
+            Error::TooManySubscribers(_) => Self::new(Kind::TooManySubscribers, text),
+            Error::Contended(_) => Self::new(Kind::Contended, text),
+            Error::Store(error) => store(&error),
+        }
+    }
+}
+
+fn refused(refusal: Refusal, event: &Event) -> Problem {
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::Final(status) => {
+            let by = event
+                .request
+                .decisions
+                .last()
+                .map(|last| last.approver.principal.as_str());
+            let detail = match (status, by) {
+                (Status::Approved | Status::Denied, Some(by)) => format!("{text}, by {by}"),
+                _ => text,
+            };
+            Problem::new(Kind::AlreadyFinal, detail).about(event)
+        }
+        Refusal::OtherVersion { .. } => {
+            let detail = format!("{text}; read it again before deciding");
+            Problem::new(Kind::OtherVersion, detail).about(event)
+        }
+        Refusal::NotTheRequester => Problem::new(Kind::NotTheRequester, text),
+        // The use cases expire a request before any command, so this is only met when that failed.
+        Refusal::Overdue => Problem::new(Kind::StoreUnavailable, text),
+    }
+}
+
+/// The causes are for the person who runs the daemon, so they go to its log and not to a client.
+fn store(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Unavailable(_) => {
+            tracing::debug!(%error, "refused");
+            Problem::new(
+                Kind::StoreUnavailable,
+                "the daemon's store cannot do this now, and its log says why; try again",
+            )
+        }
+        StoreError::OutcomeUnknown(_) => {
+            tracing::warn!(%error, "refused");
+            Problem::new(
+                Kind::OutcomeUnknown,
+                "the store did not confirm the write, so it may or may not count; \
+                 read the request, or send the same call again",
+            )
+        }
+        StoreError::Busy => Problem::new(Kind::StoreBusy, "too many calls wait for the store"),
+        StoreError::BadRecord { .. } => {
+            tracing::error!(%error, "refused");
+            Problem::new(
+                Kind::Internal,
+                "the record cannot be read; the daemon's log says why",
+            )
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Ask, read, wait, list and cancel.
+
+use std::time::Duration;
+
+use headers::{ETag, HeaderMapExt, IfNoneMatch};
+use mediatype::MediaType;
+use mediatype::names::{APPLICATION, JSON, PLAIN, TEXT};
+use warp::Reply;
+use warp::http::{HeaderValue, StatusCode, header};
+
+use super::call::request_id;
+use super::params::{self, Query, invalid};
+use super::{Api, Call, Handled, Kind, Problem, Response};
+use crate::approvals::Asked;
+use crate::domain::{
+    Ask, Details, Digest, Event, Field, RequestId, Status, TextError, Timestamp, Title, Topic,
+};
+use crate::hub::Wants;
+use crate::limits;
+use crate::store::{ListQuery, Place};
+use crate::wire::{self, AskBody, ListView, RequestView, media};
+
+/// What ask, read and wait can be answered with, our favourite first.
+const OFFERS: &[MediaType<'static>] = &[
+    MediaType::new(APPLICATION, JSON),
+    MediaType::new(TEXT, PLAIN),
+];
+
+/// How a request is written into an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// The public view.
+    Json,
+    /// The status word alone.
+    Word,
+}
+
+fn form(call: &Call) -> Result<Form, Problem> {
+    Ok(if call.negotiate(OFFERS)? == 0 {
+        Form::Json
+    } else {
+        Form::Word
+    })
+}
+
+/// `POST /v1/requests`.
+pub(super) async fn ask(mut call: Call) -> Handled {
+    if call.api.approvals.drain().is_cancelled() {
+        let detail = "this daemon is shutting down; ask again in a moment";
+        return Err(Problem::new(Kind::Draining, detail));
+    }
+    let form = form(&call)?;
+    let query = call.query(&["wait"])?;
+    let wait = params::wait(&query, &call.headers)?;
+    let key = call.text_header(wire::header::IDEMPOTENCY_KEY)?;
+    let key = key
+        .map(params::idempotency_key)
+        .transpose()?
+        .map(str::to_owned);
+    let ask = checked(call.json().await?)?;
+    let (api, caller) = (call.api.clone(), call.caller());
+    // What the call brought is not kept while it waits.
+    drop(call);
+    let random = random_id()?;
+    let asked = api
+        .approvals
+        .ask(caller, ask, key.as_deref(), || random)
+        .await?;
+    log(&asked);
+    let (event, waited) = wait_after_ask(&api, asked.event, wait).await;
+    let mut response = answer(&event, form, waited);
+    if asked.replayed {
+        let name = wire::header::IDEMPOTENCY_REPLAYED;
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static("true"));
+    } else {
+        *response.status_mut() = StatusCode::CREATED;
+    }
+    let location = format!("/v1/requests/{}", event.request.id);
+    let location = HeaderValue::try_from(location).expect("an id is plain ASCII");
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+fn log(asked: &Asked) {
+    let request = &asked.event.request;
+    let (id, topic, by) = (
+        request.id,
+        request.topic.as_str(),
+        request.requester.principal.as_str(),
+    );
+    tracing::info!(%id, topic, by, replayed = asked.replayed, "asked");
+}
+
+/// The ask counts already, so what hinders the wait does not make it fail: it waits no time.
+async fn wait_after_ask(
+    api: &Api,
+    event: Event,
+    wait: Option<Duration>,
+) -> (Event, Option<Duration>) {
+    let Some(wait) = wait else {
+        return (event, None);
+    };
+    match api
+        .approvals
+        .wait(event.request.id, Wants::Final, wait)
+        .await
+    {
+        Ok(event) => (event, Some(wait)),
+        Err(error) => {
+            tracing::debug!(%error, "ask does not wait");
+            (event, Some(Duration::ZERO))
+        }
+    }
+}
+
+fn random_id() -> Result<RequestId, Problem> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        tracing::error!(%error, "no random bytes from the system");
+        Problem::new(Kind::Internal, "the daemon has no source of random bytes")
+    })?;
+    Ok(RequestId::from_bytes(bytes))
+}
+
+/// Checks an ask member by member; the digest is of the members as sent, in an order that does
+/// not depend on the sender's.
+fn checked(body: AskBody) -> Result<Ask, Problem> {
+    let members = serde_json::to_value(&body).and_then(|members| serde_json::to_vec(&members));
+    let digest = Digest::of(&members.expect("an ask is made of text, lists and whole numbers"));
+    let fields = body.fields.unwrap_or_default();
+    if fields.len() > limits::FIELDS {
+        let (actual, most) = (fields.len(), limits::FIELDS);
+        let detail = format!("fields: has {actual} fields, at most {most} are taken");
+        return Err(Problem::new(Kind::InvalidMember, detail));
+    }
+    let fields = fields.into_iter().enumerate().map(|(n, field)| {
+        Field::new(field.name, field.value)
+            .map_err(|(part, error)| member(&format!("fields[{n}].{part}"), &error))
+    });
+    Ok(Ask {
+        title: Title::new(body.title).map_err(|error| member("title", &error))?,
+        details: Details::new(body.details.unwrap_or_default())
+            .map_err(|error| member("details", &error))?,
+        fields: fields.collect::<Result<_, _>>()?,
+        topic: match body.topic {
+            Some(topic) => Topic::new(topic).map_err(|error| member("topic", &error))?,
+            None => Topic::default(),
+        },
+        expires_in: expires_in(body.expires_in_secs)?,
+        digest,
+    })
+}
+
+fn expires_in(secs: Option<u64>) -> Result<Duration, Problem> {
+    let Some(secs) = secs else {
+        return Ok(limits::EXPIRY_DEFAULT);
+    };
+    let asked = Duration::from_secs(secs);
+    if (limits::EXPIRY_MIN..=limits::EXPIRY_MAX).contains(&asked) {
+        return Ok(asked);
+    }
+    let (min, max) = (limits::EXPIRY_MIN.as_secs(), limits::EXPIRY_MAX.as_secs());
+    let detail = format!("expires_in_secs: is {secs}, from {min} to {max} is taken");
+    Err(Problem::new(Kind::InvalidMember, detail))
+}
+
+/// A member of the body that the domain does not take.
+pub(super) fn member(name: &str, error: &TextError) -> Problem {
+    Problem::new(Kind::InvalidMember, format!("{name}: {error}"))
+}
+
+/// `GET /v1/requests/{id}`, at once or as a long poll.
+pub(super) async fn read(call: Call, id: String) -> Handled {
+    let form = form(&call)?;
+    let id = request_id(&id)?;
+    let query = call.query(&["wait"])?;
+    let wait = params::wait(&query, &call.headers)?;
+    let known: Option<IfNoneMatch> = call.headers.typed_get();
+    let api = call.api.clone();
+    drop((call, query));
+    let approvals = &api.approvals;
+    let event = match (wait, &known) {
+        (None, _) => approvals.read(id).await?,
+        (Some(wait), None) => approvals.wait(id, Wants::Final, wait).await?,
+        (Some(wait), Some(known)) => {
+            let present = approvals.read(id).await?;
+            if known.precondition_passes(&etag(&present)) {
+                present
+            } else {
+                approvals.wait(id, Wants::After(present.id), wait).await?
+            }
+        }
+    };
+    let unchanged = known.is_some_and(|known| !known.precondition_passes(&etag(&event)));
+    if unchanged {
+        return Ok(not_modified(&event, wait));
+    }
+    Ok(answer(&event, form, wait))
+}
+
+fn etag(event: &Event) -> ETag {
+    format!("\"{}\"", event.id)
+        .parse()
+        .expect("a quoted number is an entity tag")
+}
+
+/// The request as an answer with its entity tag and, after a long poll, the wait that was used.
+fn answer(event: &Event, form: Form, waited: Option<Duration>) -> Response {
+    let mut response = match form {
+        Form::Json => json(&RequestView::single(event)),
+        Form::Word => {
+            let mut response = format!("{}\n", event.request.status.as_str()).into_response();
+            let text = HeaderValue::from_static(media::TEXT);
+            response.headers_mut().insert(header::CONTENT_TYPE, text);
+            response
+        }
+    };
+    mark(&mut response, event, waited);
+    response
+}
+
+fn not_modified(event: &Event, waited: Option<Duration>) -> Response {
+    let mut response = StatusCode::NOT_MODIFIED.into_response();
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    mark(&mut response, event, waited);
+    response
+}
+
+fn mark(response: &mut Response, event: &Event, waited: Option<Duration>) {
+    let headers = response.headers_mut();
+    headers.typed_insert(etag(event));
+    // The answer depends on these, so a cache may not mix them up.
+    headers.insert(header::VARY, HeaderValue::from_static("accept, prefer"));
+    if let Some(waited) = waited {
+        let used = format!("wait={}", waited.as_secs());
+        let used = HeaderValue::try_from(used).expect("a number is plain ASCII");
+        headers.insert(wire::header::PREFERENCE_APPLIED, used);
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    }
+}
+
+/// A body of our own as JSON.
+pub(super) fn json<T: serde::Serialize>(body: &T) -> Response {
+    let mut bytes =
+        serde_json::to_vec(body).expect("views have text keys and write without errors");
+    bytes.push(b'\n');
+    let mut response = bytes.into_response();
+    let media = HeaderValue::from_static(media::JSON);
+    response.headers_mut().insert(header::CONTENT_TYPE, media);
+    response
+}
+
+/// The request as the answer to a command.
+pub(super) fn done(event: &Event) -> Response {
+    answer(event, Form::Json, None)
+}
+
+/// `DELETE /v1/requests/{id}`.
+pub(super) async fn cancel(call: Call, id: String) -> Handled {
+    let id = request_id(&id)?;
+    call.query(&[])?;
+    let event = call.api.approvals.cancel(id, &call.caller()).await?;
+    tracing::info!(%id, by = call.caller().principal.as_str(), "cancelled");
+    Ok(done(&event))
+}
+
+/// `GET /v1/requests`.
+pub(super) async fn list(call: Call) -> Handled {
+    call.negotiate(&OFFERS[..1])?;
+    let query = list_query(&call.query(&["status", "topic", "limit", "after"])?)?;
+    let page = call.api.approvals.list(query).await?;
+    Ok(json(&ListView {
+        requests: page.events.iter().map(RequestView::of).collect(),
+        next: page.next.map(place_text),
+        event_id: page.head,
+        cursor: call.api.approvals.cursor(page.head).to_string(),
+    }))
+}
+
+fn list_query(query: &Query) -> Result<ListQuery, Problem> {
+    let limit = match query.one("limit")? {
+        None => limits::LIST_DEFAULT,
+        Some(text) => match text.parse() {
+            Ok(limit) if (1..=limits::LIST_MAX).contains(&limit) => limit,
+            _ => {
+                let most = limits::LIST_MAX;
+                return Err(invalid(format!(
+                    "?limit={text} is no number from 1 to {most}"
+                )));
+            }
+        },
+    };
+    Ok(ListQuery {
+        status: query.one("status")?.map(status).transpose()?,
+        topic: query.one("topic")?.map(topic).transpose()?,
+        after: query.one("after")?.map(place).transpose()?,
+        limit,
+    })
+}
+
+fn status(text: &str) -> Result<Status, Problem> {
+    const ALL: [Status; 5] = [
+        Status::Pending,
+        Status::Approved,
+        Status::Denied,
+        Status::Expired,
+        Status::Cancelled,
+    ];
+    ALL.into_iter()
+        .find(|status| status.as_str() == text)
+        .ok_or_else(|| {
+            let all = ALL.map(Status::as_str).join(", ");
+            invalid(format!(
+                "?status={text} is no status; one of {all} is taken"
+            ))
+        })
+}
+
+/// A topic in the query.
+pub(super) fn topic(text: &str) -> Result<Topic, Problem> {
+    Topic::new(text.to_owned()).map_err(|error| invalid(format!("?topic={text} {error}")))
+}
+
+fn place_text(place: Place) -> String {
+    format!("{}-{}", place.created_at.as_millis(), place.id)
+}
+
+fn place(text: &str) -> Result<Place, Problem> {
+    let parsed = text.rsplit_once('-').and_then(|(at, id)| {
+        Some(Place {
+            created_at: Timestamp::from_millis(at.parse().ok()?),
+            id: id.parse().ok()?,
+        })
+    });
+    parsed.ok_or_else(|| {
+        invalid(format!(
+            "?after={text} is no place in the list; take it from \"next\""
+        ))
+    })
+}

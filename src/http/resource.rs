@@ -1,0 +1,144 @@
+//! What one path takes: its methods, the checks before them, and what all answers have in common.
+
+use futures_util::future::BoxFuture;
+use warp::http::{HeaderValue, Method, header};
+
+use super::{Api, Call, Handled, Kind, Problem, Response, origin};
+use crate::domain::Timestamp;
+
+/// Carries out one method of one path; the text is the id in the path, if it has one.
+pub(super) type Handler = fn(Call, String) -> BoxFuture<'static, Handled>;
+
+/// One path.
+#[derive(Clone, Debug)]
+pub(super) struct Resource {
+    methods: Vec<(Method, Handler)>,
+    any_host: bool,
+    exists: bool,
+}
+
+impl Resource {
+    /// A path without methods yet.
+    pub(super) fn new() -> Self {
+        Self {
+            methods: Vec::new(),
+            any_host: false,
+            exists: true,
+        }
+    }
+
+    /// The path that is not there.
+    pub(super) fn nothing() -> Self {
+        Self {
+            exists: false,
+            ..Self::new()
+        }
+    }
+
+    /// Takes GET, and with it HEAD (RFC 9110 section 9.3.2).
+    pub(super) fn get(self, handler: Handler) -> Self {
+        self.on(Method::GET, handler).on(Method::HEAD, handler)
+    }
+
+    /// Takes POST.
+    pub(super) fn post(self, handler: Handler) -> Self {
+        self.on(Method::POST, handler)
+    }
+
+    /// Takes DELETE.
+    pub(super) fn delete(self, handler: Handler) -> Self {
+        self.on(Method::DELETE, handler)
+    }
+
+    /// Answers under any host name: probes come with whatever name their prober has.
+    pub(super) fn of_any_host(self) -> Self {
+        Self {
+            any_host: true,
+            ..self
+        }
+    }
+
+    fn on(mut self, method: Method, handler: Handler) -> Self {
+        self.methods.push((method, handler));
+        self
+    }
+
+    /// Answers a call.
+    pub(super) fn serve(
+        &self,
+        call: Call,
+        id: String,
+    ) -> impl Future<Output = Response> + Send + use<> {
+        let api = call.api.clone();
+        let handled = self.admit(&call).map(|handler| handler(call, id));
+        async move {
+            let handled = match handled {
+                Ok(running) => running.await,
+                Err(problem) => Err(problem),
+            };
+            let response = handled.unwrap_or_else(|problem| {
+                api.metrics.problem(problem.kind.row().1);
+                problem.into_response()
+            });
+            finish(response, &api)
+        }
+    }
+
+    /// The handler for this call, if it may have one.
+    fn admit(&self, call: &Call) -> Result<Handler, Problem> {
+        if !self.any_host {
+            call.api.hosts.check(&call.peer)?;
+        }
+        if !self.exists {
+            let detail = "there is nothing at this path; /openapi.json lists what there is";
+            return Err(Problem::new(Kind::NoSuchPath, detail));
+        }
+        let found = self
+            .methods
+            .iter()
+            .find(|(method, _)| *method == call.method);
+        let Some((_, handler)) = found else {
+            let allow: Vec<_> = self
+                .methods
+                .iter()
+                .map(|(method, _)| method.as_str())
+                .collect();
+            return Err(Problem::method_not_allowed(&call.method, &allow.join(", ")));
+        };
+        origin::check_origin(&call.method, &call.headers, &call.peer)?;
+        Ok(*handler)
+    }
+}
+
+/// What all answers have in common. The `Date` is by the clock that requests expire by, so that
+/// clients can reckon the time left.
+fn finish(mut response: Response, api: &Api) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    if let Some(date) = date(api.approvals.now()) {
+        headers.insert(header::DATE, date);
+    }
+    response
+}
+
+/// A time as HTTP writes it (RFC 9110 section 5.6.7).
+fn date(now: Timestamp) -> Option<HeaderValue> {
+    let now = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?;
+    let text = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    HeaderValue::try_from(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_written_as_http_wants_it() {
+        let now = Timestamp::from_millis(784_111_777_999);
+        assert_eq!(date(now).unwrap(), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+}

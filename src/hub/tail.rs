@@ -1,0 +1,248 @@
+//! The newest events, kept ready for streams.
+//!
+//! A subscriber is a cursor: it reads what follows its cursor and waits until the head has moved.
+//! There is no queue per subscriber, so a slow one costs one number; who has fallen behind the
+//! tail is told so and reads the store instead.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::Full;
+use crate::domain::{Event, EventId};
+use crate::limits;
+
+/// An event with room for what is made of it once and sent to many.
+#[derive(Debug)]
+pub struct Entry {
+    /// The event.
+    pub event: Event,
+    frame: OnceLock<Bytes>,
+}
+
+impl Entry {
+    /// An entry of this event.
+    pub fn new(event: Event) -> Self {
+        Self {
+            event,
+            frame: OnceLock::new(),
+        }
+    }
+
+    /// What `make` makes of the event, made at the first call and shared ever after. All callers
+    /// have to bring the same `make`.
+    pub fn frame(&self, make: impl FnOnce(&Event) -> Bytes) -> &Bytes {
+        self.frame.get_or_init(|| make(&self.event))
+    }
+}
+
+/// The newest events and the head.
+#[derive(Debug)]
+pub struct Tail {
+    events: RwLock<Events>,
+    head: watch::Sender<EventId>,
+    subscribers: Arc<AtomicUsize>,
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Events {
+    // All events after `base`, in order.
+    entries: VecDeque<Arc<Entry>>,
+    base: EventId,
+    bytes: usize,
+}
+
+/// What follows a cursor.
+#[derive(Debug)]
+pub enum TailRead {
+    /// The next events; none when the cursor is at the head.
+    Events(Vec<Arc<Entry>>),
+    /// The tail begins only after this event: read the store up to it first.
+    BeginsAfter(EventId),
+}
+
+impl Tail {
+    /// An empty tail, with room for `most` subscribers.
+    pub fn new(most: usize) -> Self {
+        let (head, _) = watch::channel(EventId::ZERO);
+        Self {
+            events: RwLock::default(),
+            head,
+            subscribers: Arc::default(),
+            most,
+        }
+    }
+
+    /// Starts after `head`.
+    pub(super) fn begin(&self, head: EventId) {
+        let mut events = self.events.write().unwrap_or_else(PoisonError::into_inner);
+        debug_assert!(events.entries.is_empty(), "a tail begins once");
+        events.base = head;
+        drop(events);
+        self.head.send_replace(head);
+    }
+
+    /// Appends the next events and tells the subscribers.
+    pub(super) fn extend(&self, new: &[Event]) {
+        let Some(last) = new.last() else { return };
+        let mut events = self.events.write().unwrap_or_else(PoisonError::into_inner);
+        for event in new {
+            events.bytes += event.request.text_bytes();
+            events
+                .entries
+                .push_back(Arc::new(Entry::new(event.clone())));
+        }
+        while events.entries.len() > limits::TAIL_EVENTS || events.bytes > limits::TAIL_BYTES {
+            let Some(old) = events.entries.pop_front() else {
+                break;
+            };
+            events.bytes -= old.event.request.text_bytes();
+            events.base = old.event.id;
+        }
+        drop(events);
+        self.head.send_replace(last.id);
+    }
+
+    /// The newest event that was delivered.
+    pub fn head(&self) -> EventId {
+        *self.head.borrow()
+    }
+
+    /// At most `most` events after `cursor`.
+    pub fn read(&self, cursor: EventId, most: usize) -> TailRead {
+        let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
+        if cursor < events.base {
+            return TailRead::BeginsAfter(events.base);
+        }
+        let from = events
+            .entries
+            .partition_point(|entry| entry.event.id <= cursor);
+        TailRead::Events(
+            events
+                .entries
+                .range(from..)
+                .take(most)
+                .map(Arc::clone)
+                .collect(),
+        )
+    }
+
+    /// Registers a subscriber.
+    ///
+    /// # Errors
+    /// As many listen as may.
+    pub fn subscribe(&self) -> Result<Subscriber, Full> {
+        let taken = self.subscribers.fetch_add(1, Ordering::Relaxed);
+        // The guard is made first, so that its drop takes the refused one off again.
+        let subscriber = Subscriber {
+            head: self.head.subscribe(),
+            count: Arc::clone(&self.subscribers),
+        };
+        if taken >= self.most {
+            Err(Full { most: self.most })
+        } else {
+            Ok(subscriber)
+        }
+    }
+
+    /// How many listen.
+    pub fn subscribers(&self) -> usize {
+        self.subscribers.load(Ordering::Relaxed)
+    }
+}
+
+/// One open stream; dropping it gives its place back.
+#[derive(Debug)]
+pub struct Subscriber {
+    head: watch::Receiver<EventId>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Subscriber {
+    /// Waits until an event after `cursor` was delivered. Safe to drop at any time.
+    pub async fn moved_past(&mut self, cursor: EventId) {
+        if self.head.wait_for(|head| *head > cursor).await.is_err() {
+            // The tail is gone, and with it everything that could come.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Status;
+    use crate::hub::tests::event;
+
+    fn ids(read: TailRead) -> Vec<u64> {
+        match read {
+            TailRead::Events(entries) => entries.iter().map(|entry| entry.event.id.0).collect(),
+            TailRead::BeginsAfter(base) => panic!("begins after {base}"),
+        }
+    }
+
+    #[test]
+    fn a_cursor_reads_what_follows_it() {
+        let tail = Tail::new(1);
+        tail.begin(EventId(10));
+        tail.extend(&[event(11, 1, Status::Pending), event(14, 2, Status::Pending)]);
+        assert_eq!(ids(tail.read(EventId(10), 9)), [11, 14]);
+        assert_eq!(ids(tail.read(EventId(10), 1)), [11]);
+        assert_eq!(ids(tail.read(EventId(12), 9)), [14]);
+        assert_eq!(ids(tail.read(EventId(14), 9)), [0_u64; 0]);
+        assert!(matches!(
+            tail.read(EventId(9), 9),
+            TailRead::BeginsAfter(EventId(10))
+        ));
+    }
+
+    #[test]
+    fn the_tail_is_bounded_and_says_where_it_begins() {
+        let tail = Tail::new(1);
+        let most = limits::TAIL_EVENTS as u64;
+        for id in 1..=most + 5 {
+            tail.extend(&[event(id, 1, Status::Pending)]);
+        }
+        assert!(matches!(
+            tail.read(EventId(4), 9),
+            TailRead::BeginsAfter(EventId(5))
+        ));
+        assert_eq!(ids(tail.read(EventId(5), 1)), [6]);
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_that_comes_after_the_event_does_not_wait_for_it() {
+        let tail = Tail::new(1);
+        tail.extend(&[event(1, 1, Status::Pending)]);
+        let mut subscriber = tail.subscribe().unwrap();
+        subscriber.moved_past(EventId::ZERO).await;
+    }
+
+    #[test]
+    fn a_subscriber_that_leaves_gives_its_place_back() {
+        let tail = Tail::new(1);
+        let first = tail.subscribe().unwrap();
+        assert_eq!(tail.subscribe().err(), Some(Full { most: 1 }));
+        assert_eq!(tail.subscribers(), 1);
+        drop(first);
+        assert_eq!(tail.subscribers(), 0);
+        assert!(tail.subscribe().is_ok());
+    }
+
+    #[test]
+    fn a_frame_is_made_once() {
+        let entry = Entry::new(event(1, 1, Status::Pending));
+        let made = entry.frame(|_| Bytes::from_static(b"first")).clone();
+        assert_eq!(entry.frame(|_| unreachable!("it was made")), &made);
+    }
+}

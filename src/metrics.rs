@@ -1,0 +1,107 @@
+//! What is counted while the daemon runs, in the OpenMetrics format.
+//!
+//! A leaf. Counters are kept here; what is a plain reading at the moment of asking (waiters,
+//! pending requests) is added to the text when it is asked for.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::domain::Status;
+
+/// The counters of one daemon.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Requests made.
+    pub asked: Counter,
+    /// Commits that the store's feed told of.
+    pub committed: Counter,
+    /// Open connections.
+    pub connections: Gauge,
+    settled: Family<Settled, Counter>,
+    problems: Family<Problem, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Settled {
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Problem {
+    code: &'static str,
+}
+
+/// What is read at the moment of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readings {
+    /// Held long polls.
+    pub waiters: usize,
+    /// Open streams.
+    pub subscribers: usize,
+    /// Pending requests.
+    pub pending: usize,
+    /// The newest commit delivered.
+    pub head: u64,
+}
+
+impl Metrics {
+    /// Counts a request that became final.
+    pub fn settled(&self, status: Status) {
+        self.settled
+            .get_or_create(&Settled {
+                status: status.as_str(),
+            })
+            .inc();
+    }
+
+    /// Counts an error that was answered.
+    pub fn problem(&self, code: &'static str) {
+        self.problems.get_or_create(&Problem { code }).inc();
+    }
+
+    /// All figures, as OpenMetrics text.
+    pub fn text(&self, readings: Readings) -> String {
+        let mut registry = Registry::with_prefix("pushd");
+        registry.register("requests_asked", "Requests made", self.asked.clone());
+        registry.register(
+            "requests_settled",
+            "Requests that became final",
+            self.settled.clone(),
+        );
+        registry.register("commits", "Commits delivered", self.committed.clone());
+        registry.register(
+            "problems",
+            "Errors answered, by code",
+            self.problems.clone(),
+        );
+        registry.register("connections", "Open connections", self.connections.clone());
+        for (name, help, value) in [
+            ("waiters", "Held long polls", readings.waiters as u64),
+            ("subscribers", "Open streams", readings.subscribers as u64),
+            (
+                "requests_pending",
+                "Pending requests",
+                readings.pending as u64,
+            ),
+            (
+                "head_event_id",
+                "The newest commit delivered",
+                readings.head,
+            ),
+        ] {
+            let gauge: Gauge = Gauge::default();
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+            registry.register(name, help, gauge);
+        }
+        let mut text = String::new();
+        // Writing into a String does not fail; an incomplete text would lack its `# EOF` line.
+        if encode(&mut text, &registry).is_err() {
+            text.clear();
+        }
+        text
+    }
+}

@@ -1,0 +1,147 @@
+//! One connection: HTTP/1.1 or HTTP/2, whichever the peer begins with.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use warp::filters::BoxedFilter;
+use warp::http::{Request, header};
+
+use crate::http::{Kind, Peer, Problem, Response};
+use crate::limits;
+use crate::wire::media;
+
+/// Serves a connection to its end. On `drain` it finishes the calls that it has and closes.
+pub(super) async fn serve(
+    stream: TcpStream,
+    remote: SocketAddr,
+    routes: BoxedFilter<(Response,)>,
+    drain: CancellationToken,
+) {
+    let Ok(local) = stream.local_addr() else {
+        return;
+    };
+    let (called, first_call) = watch::channel(false);
+    let service = warp::service(routes);
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        called.send_if_modified(|called| !std::mem::replace(called, true));
+        let host = host(&request);
+        request.extensions_mut().insert(Peer {
+            remote,
+            local,
+            host,
+        });
+        hyper::service::Service::call(&TowerToHyperService::new(service.clone()), request)
+    });
+    let builder = builder();
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut late = pin!(late(first_call));
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            biased;
+            // Before the connection, so that answers given while draining close it.
+            () = drain.cancelled(), if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%remote, error, "connection");
+                }
+                return;
+            }
+            () = &mut late => {
+                tracing::debug!(%remote, "no call came in time");
+                return;
+            }
+        }
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEAD_TIME)
+        .max_buf_size(limits::HEAD_BYTES)
+        .half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits::HTTP2_PING)
+        .keep_alive_timeout(limits::HTTP2_PING_TIME)
+        .max_concurrent_streams(limits::HTTP2_STREAMS)
+        .max_header_list_size(u32::try_from(limits::HEAD_BYTES).unwrap_or(u32::MAX));
+    builder
+}
+
+/// Ends when no first call has come in time. hyper-util starts no timer before it has read enough
+/// to tell the versions of HTTP apart (hyper issue 3962), so a peer that sends nothing, or one
+/// byte, would stay for ever.
+async fn late(mut first_call: watch::Receiver<bool>) {
+    tokio::select! {
+        biased;
+        () = async { drop(first_call.wait_for(|called| *called).await) } => {
+            std::future::pending::<()>().await;
+        }
+        () = sleep(limits::HEAD_TIME) => {}
+    }
+}
+
+/// The host that a call is for: `:authority` in HTTP/2, the `Host` header in HTTP/1.1
+/// (RFC 9110 section 7.2).
+fn host(request: &Request<Incoming>) -> Option<String> {
+    if let Some(authority) = request.uri().authority() {
+        return Some(authority.as_str().to_owned());
+    }
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = hosts.next()?;
+    if hosts.next().is_some() {
+        return None;
+    }
+    host.to_str().ok().map(str::to_owned)
+}
+
+/// Tells a peer that there is no room, and hears it out for a moment: closing a socket with unread
+/// bytes in it would take the answer away again.
+pub(super) async fn turn_away(mut stream: TcpStream) {
+    let answer = no_room();
+    let parting = async {
+        stream.write_all(&answer).await?;
+        stream.shutdown().await?;
+        let mut rest = [0; 1024];
+        while stream.read(&mut rest).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    match timeout(limits::TURN_AWAY_TIME, parting).await {
+        Ok(Ok(())) | Err(_) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "turning a connection away"),
+    }
+}
+
+fn no_room() -> Vec<u8> {
+    let problem = Problem::new(
+        Kind::TooManyConnections,
+        "this daemon has as many connections as it takes; try again",
+    );
+    let body = serde_json::to_vec(&problem.view()).unwrap_or_default();
+    let head = format!(
+        "HTTP/1.1 {}\r\ncontent-type: {}\r\ncontent-length: {}\r\nretry-after: {}\r\n\
+         connection: close\r\n\r\n",
+        problem.kind.row().0,
+        media::PROBLEM,
+        body.len(),
+        limits::RETRY_AFTER.as_secs(),
+    );
+    [head.as_bytes(), &body].concat()
+}

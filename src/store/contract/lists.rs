@@ -1,0 +1,157 @@
+//! What a list shows, and how its pages follow.
+
+use super::{Opener, Spy, about, asked, at, id, put, settled};
+use crate::domain::{Details, RequestId, Status, Topic};
+use crate::limits;
+use crate::store::{ListQuery, Page, Place, SharedStore};
+
+fn everything(limit: usize) -> ListQuery {
+    ListQuery {
+        status: None,
+        topic: None,
+        after: None,
+        limit,
+    }
+}
+
+fn names(page: &Page) -> Vec<RequestId> {
+    page.events.iter().map(|event| event.request.id).collect()
+}
+
+pub(in crate::store) async fn the_newest_come_first_and_ties_are_broken_by_id(
+    opener: &impl Opener,
+) {
+    let store = opener.open(Spy::new()).await;
+    let page = store.list(everything(10)).await.unwrap();
+    assert_eq!((page.events.len(), page.next), (0, None));
+    for (n, created) in [(1, 5), (2, 9), (4, 5), (3, 5), (5, 1)] {
+        let mut request = asked(n);
+        request.created_at = at(created);
+        put(&store, request).await;
+    }
+    let page = store.list(everything(10)).await.unwrap();
+    assert_eq!(names(&page), [2, 4, 3, 1, 5].map(id));
+    assert_eq!(page.next, None);
+}
+
+/// Sixty requests: three topics, five states, and three of each moment.
+async fn sixty(store: &SharedStore) {
+    let every_state = [
+        Status::Pending,
+        Status::Approved,
+        Status::Denied,
+        Status::Expired,
+        Status::Cancelled,
+    ];
+    for n in 0..60_u8 {
+        let mut request = about(
+            asked(n),
+            ["deploy", "deploy/prod", "login"][usize::from(n % 3)],
+        );
+        request.created_at = at(u64::from(n / 3));
+        let status = every_state[usize::from(n % 5)];
+        if status != Status::Pending {
+            request = settled(request, status, at(100));
+        }
+        put(store, request).await;
+    }
+}
+
+fn filters() -> impl Iterator<Item = ListQuery> {
+    let statuses = [None, Some(Status::Pending), Some(Status::Denied)];
+    let topics = [None, Some("deploy"), Some("nothing")];
+    statuses.into_iter().flat_map(move |status| {
+        topics.into_iter().map(move |topic| ListQuery {
+            status,
+            topic: topic.map(|topic| Topic::new(topic.to_owned()).unwrap()),
+            ..everything(100)
+        })
+    })
+}
+
+pub(in crate::store) async fn filters_combine(opener: &impl Opener) {
+    let store = opener.open(Spy::new()).await;
+    sixty(&store).await;
+    let all = store.list(everything(100)).await.unwrap();
+    assert_eq!(all.events.len(), 60);
+    for query in filters() {
+        let page = store.list(query.clone()).await.unwrap();
+        let wanted = all.events.iter().filter(|event| {
+            query
+                .status
+                .is_none_or(|status| event.request.status == status)
+                && query
+                    .topic
+                    .as_ref()
+                    .is_none_or(|topic| event.request.topic == *topic)
+        });
+        let wanted: Vec<_> = wanted.cloned().collect();
+        assert_eq!(page.events, wanted, "{query:?}");
+    }
+}
+
+pub(in crate::store) async fn pages_visit_everything_once(opener: &impl Opener) {
+    let store = opener.open(Spy::new()).await;
+    sixty(&store).await;
+    for query in filters() {
+        let whole = store.list(query.clone()).await.unwrap().events;
+        for limit in [1, 2, 3, 7, 59, 60, 61] {
+            let mut query = ListQuery {
+                limit,
+                ..query.clone()
+            };
+            let mut seen = Vec::new();
+            loop {
+                let page = store.list(query.clone()).await.unwrap();
+                assert!(page.events.len() <= limit);
+                let last = page.events.last().map(|event| Place::of(&event.request));
+                seen.extend(page.events);
+                if page.next.is_none() {
+                    break;
+                }
+                assert_eq!(page.next, last, "the next page goes on behind this one");
+                query.after = page.next;
+            }
+            assert_eq!(seen, whole, "{limit} at a time, {query:?}");
+        }
+        // A full last page knows that it is the last.
+        let exact = store
+            .list(ListQuery {
+                limit: whole.len().max(1),
+                ..query
+            })
+            .await;
+        assert_eq!(exact.unwrap().next, None);
+    }
+}
+
+pub(in crate::store) async fn large_requests_make_small_pages(opener: &impl Opener) {
+    let store = opener.open(Spy::new()).await;
+    let most = limits::LIST_BYTES / limits::DETAILS_BYTES;
+    let count = u8::try_from(most + 20).unwrap();
+    for n in 0..count {
+        let mut request = asked(n);
+        request.details = Details::new("a".repeat(limits::DETAILS_BYTES)).unwrap();
+        put(&store, request).await;
+    }
+    let first = store.list(everything(limits::LIST_MAX)).await.unwrap();
+    assert!(first.events.len() <= most, "{}", first.events.len());
+    assert!(!first.events.is_empty());
+    let rest = ListQuery {
+        after: first.next,
+        ..everything(limits::LIST_MAX)
+    };
+    let rest = store.list(rest).await.unwrap();
+    assert_eq!(first.events.len() + rest.events.len(), usize::from(count));
+    assert_eq!(rest.next, None);
+}
+
+pub(in crate::store) async fn a_page_says_how_far_it_has_seen(opener: &impl Opener) {
+    let store = opener.open(Spy::new()).await;
+    for n in 0..5 {
+        let event = put(&store, asked(n)).await;
+        for query in [everything(1), everything(10)] {
+            assert_eq!(store.list(query).await.unwrap().head, event.id);
+        }
+    }
+}

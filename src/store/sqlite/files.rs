@@ -1,0 +1,88 @@
+//! The database's file and directory, before `SQLite` sees them.
+//!
+//! `SQLite` would make a file that everybody may read, take a file without write permission for
+//! one that shall only be read, and call every fault "unable to open database file".
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
+
+use super::error::OpenError;
+
+/// Makes the file and its directory when they are missing, for their owner alone, and answers the
+/// file's one absolute name, free of symbolic links.
+///
+/// The absolute name also keeps `SQLite` from reading a name such as `file:x?mode=memory` or
+/// `:memory:` as something else than a file.
+pub(super) fn prepare(path: &Path) -> Result<PathBuf, OpenError> {
+    let path = std::path::absolute(path).map_err(|error| OpenError::file(path, &error))?;
+    match fs::metadata(&path) {
+        Ok(found) if found.is_dir() => {
+            return Err(OpenError::NotAFile {
+                path,
+                what: "a directory",
+            });
+        }
+        Ok(found) if !found.is_file() => {
+            return Err(OpenError::NotAFile {
+                path,
+                what: "not a regular file",
+            });
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            let parent = path.parent().unwrap_or(&path);
+            return Err(OpenError::Directory {
+                path: parent.to_owned(),
+                source: error,
+            });
+        }
+        Err(error) => return Err(OpenError::file(&path, &error)),
+    }
+    let path = fs::canonicalize(&path).map_err(|error| OpenError::file(&path, &error))?;
+    // Asked of the system instead of tried: opening and closing the file would let go of the
+    // locks that this process may hold on it (POSIX fcntl, "Advisory Record Locking").
+    let wanted = Access::READ_OK | Access::WRITE_OK;
+    rustix::fs::access(&path, wanted).map_err(|error| OpenError::file(&path, &error.into()))?;
+    Ok(path)
+}
+
+fn create(path: &Path) -> Result<(), OpenError> {
+    let parent = path.parent().unwrap_or(path);
+    create_directory(parent).map_err(|source| OpenError::Directory {
+        path: parent.to_owned(),
+        source,
+    })?;
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| sync(parent))
+        .map_err(|error| OpenError::file(path, &error))
+}
+
+/// Makes a directory and those above it. Each entry is made durable: a database that a power cut
+/// can take out of its directory keeps no promise.
+fn create_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        create_directory(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => Err(error),
+        Ok(()) | Err(_) => path.parent().map_or(Ok(()), sync),
+    }
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}

@@ -1,0 +1,318 @@
+//! Requests in one `SQLite` file: the store that is used unless another is named.
+//!
+//! Guaranteed: a commit that was answered survives the end of the process and a loss of power, as
+//! far as the disk keeps what it says it has flushed. Nobody sees a commit before it is durable.
+//! One daemon uses a file at a time. When writing fails, writes are refused at once and reads go
+//! on while they can; the store looks by itself whether the fault has passed, and works again when
+//! a large record can be written.
+//!
+//! Not guaranteed: the file on a network file system, or changed by other programs, or copied
+//! without its `-wal` while it is open. The file never shrinks: the pages of purged requests are
+//! used again, so it stays as large as what was kept at the busiest time, and moving pages about
+//! to give disk space back is work and risk that nobody asked for (`VACUUM` in sqlite3 does it,
+//! while the daemon is stopped). Purged text may stay readable in the file until it is overwritten.
+//!
+//! After a failed COMMIT the feed is told what the database then holds: each request at its latest
+//! state, as a reader that resumes would see it.
+
+mod database;
+mod error;
+mod files;
+mod group;
+mod lock;
+mod published;
+mod reader;
+mod rows;
+mod schema;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::OpenError;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task;
+
+use self::database::{Database, Driver, Missing, Plain};
+use self::group::{Purge, Write};
+use self::lock::Lock;
+use self::published::Published;
+use self::reader::Readers;
+use self::writer::{Job, Suspicion, Writer};
+use super::{Commit, Feed, Head, Health, ListQuery, Page, Range, Store, StoreError, record};
+use crate::domain::{Event, EventId, HistoryId, Request, RequestId, Timestamp};
+use crate::limits;
+
+const CLOSED: &str = "it is closed";
+const ENDED: &str = "its writer ended unexpectedly; restart pushd";
+
+/// Requests in a `SQLite` file.
+///
+/// Close it with [`Store::close`]. When it is dropped instead, the writes that were accepted are
+/// still made, and the file is free for another daemon a moment later.
+pub struct SqliteStore {
+    history: HistoryId,
+    /// `None` once the store is closed.
+    queue: Mutex<Option<SyncSender<Job>>>,
+    /// Bytes that the records in the queue may have.
+    room: Arc<Semaphore>,
+    readers: Readers,
+    published: Arc<Published>,
+    health: watch::Receiver<Health>,
+    /// Its sender lives as long as the writer.
+    ended: watch::Receiver<()>,
+}
+
+/// What tests set otherwise.
+struct Settings {
+    /// How long to wait for somebody else's lock.
+    busy: Duration,
+    /// The first and the longest pause before a failed database is opened again.
+    reopen: (Duration, Duration),
+    driver: Box<dyn Driver>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            busy: limits::STORE_BUSY,
+            reopen: limits::STORE_REOPEN,
+            driver: Box::new(Plain),
+        }
+    }
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`; the file, and the directory it is in, are made when they are
+    /// missing, for their owner alone. `feed` is told of the commits that follow.
+    ///
+    /// Must be called within a tokio runtime. Dropping the future lets go of the database.
+    ///
+    /// # Errors
+    /// The database cannot be used; the error says why and what to try.
+    pub async fn open(path: impl Into<PathBuf>, feed: Arc<dyn Feed>) -> Result<Self, OpenError> {
+        Self::open_with(path.into(), feed, Settings::default()).await
+    }
+
+    async fn open_with(
+        path: PathBuf,
+        feed: Arc<dyn Feed>,
+        settings: Settings,
+    ) -> Result<Self, OpenError> {
+        let opening = path.clone();
+        task::spawn_blocking(move || Self::open_now(&path, feed, settings))
+            .await
+            .unwrap_or_else(|error| {
+                Err(OpenError::Failed {
+                    path: opening,
+                    reason: format!("opening it broke off: {error}"),
+                })
+            })
+    }
+
+    fn open_now(
+        path: &Path,
+        feed: Arc<dyn Feed>,
+        mut settings: Settings,
+    ) -> Result<Self, OpenError> {
+        let path = files::prepare(path)?;
+        let lock = Lock::take(&path)?;
+        let driver = settings.driver.as_mut();
+        let database = Database::open(&path, Missing::Create, settings.busy, driver)?;
+        let published = Arc::new(Published::new(database.standing));
+        let readers = Readers::new(path.clone(), settings.busy);
+        let (sender, receiver) = sync_channel(limits::WRITE_QUEUE);
+        let (health_sender, health) = watch::channel(Health::Ready);
+        let writer = Writer {
+            path: path.clone(),
+            history: database.history,
+            pause: settings.reopen.0,
+            settings,
+            queue: receiver,
+            feed,
+            published: Arc::clone(&published),
+            health: health_sender.clone(),
+            next: None,
+            connection: Some(database.connection),
+            suspicion: Suspicion::default(),
+            _lock: lock,
+        };
+        let (end, ended) = watch::channel(());
+        let body = move || {
+            let _end = end;
+            let _watch = Watch(health_sender);
+            writer.run();
+        };
+        thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(body)
+            .map_err(|error| OpenError::Failed {
+                path,
+                reason: format!("no thread for its writer: {error}"),
+            })?;
+        Ok(Self {
+            history: database.history,
+            queue: Mutex::new(Some(sender)),
+            room: Arc::new(Semaphore::new(limits::WRITE_QUEUE_BYTES)),
+            readers,
+            published,
+            health,
+            ended,
+        })
+    }
+
+    /// Refuses work for the writer that it could not do now.
+    fn check_writable(&self) -> Result<(), StoreError> {
+        match &*self.health.borrow() {
+            Health::Ready => self.check_open(),
+            Health::Failing(why) => Err(StoreError::Unavailable(why.clone())),
+        }
+    }
+
+    fn check_open(&self) -> Result<(), StoreError> {
+        if self.readers.is_closed() {
+            return Err(StoreError::Unavailable(CLOSED.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn send(&self, job: Job) -> Result<(), StoreError> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queue) = &*queue else {
+            return Err(StoreError::Unavailable(CLOSED.to_owned()));
+        };
+        queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Disconnected(_) => StoreError::Unavailable(ENDED.to_owned()),
+        })
+    }
+}
+
+/// Tells of a writer that panics, so that the daemon does not stay ready without one.
+struct Watch(watch::Sender<Health>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.send_replace(Health::Failing(ENDED.to_owned()));
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn history(&self) -> HistoryId {
+        self.history
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        self.check_open()?;
+        Ok(self.published.standing().head)
+    }
+
+    async fn get(&self, id: RequestId) -> Result<Option<Event>, StoreError> {
+        self.check_open()?;
+        if let Some(event) = self.published.recent(id) {
+            return Ok(Some(event));
+        }
+        self.readers
+            .read(move |database| rows::get(database, id))
+            .await
+    }
+
+    async fn commit(
+        &self,
+        expected: Option<EventId>,
+        request: Request,
+    ) -> Result<Commit, StoreError> {
+        self.check_writable()?;
+        let record = record::encode(&request);
+        let bytes = record.len().min(limits::WRITE_QUEUE_BYTES);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(bytes);
+        let (answer, answered) = oneshot::channel();
+        self.send(Job::Write(Box::new(Write {
+            expected,
+            request: Arc::new(request),
+            record,
+            answer,
+            _room: room.map_err(|_| StoreError::Busy)?,
+        })))?;
+        answered
+            .await
+            .unwrap_or_else(|_| Err(StoreError::OutcomeUnknown(ENDED.to_owned())))
+    }
+
+    async fn changes(
+        &self,
+        range: Range,
+        only_pending: bool,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.readers
+            .read(move |database| rows::changes(database, range, only_pending, limit))
+            .await
+    }
+
+    async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
+        // Read before the page, so that the page has seen it.
+        let head = self.published.standing().head.event;
+        self.readers
+            .read(move |database| rows::list(database, &query, head))
+            .await
+    }
+
+    async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.readers
+            .read(move |database| rows::overdue(database, now, limit))
+            .await
+    }
+
+    async fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.readers.read(rows::next_expiry).await
+    }
+
+    async fn pending(&self) -> Result<usize, StoreError> {
+        self.check_open()?;
+        Ok(self.published.standing().pending)
+    }
+
+    async fn purge(&self, settled_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.check_writable()?;
+        let (answer, answered) = oneshot::channel();
+        self.send(Job::Purge(Purge {
+            settled_before,
+            limit,
+            answer,
+        }))?;
+        answered
+            .await
+            .unwrap_or_else(|_| Err(StoreError::OutcomeUnknown(ENDED.to_owned())))
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
+    async fn close(&self) {
+        // The readers first: the writer's last connection then tidies the files.
+        self.readers.close().await;
+        drop(
+            self.queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let mut ended = self.ended.clone();
+        // Nothing is ever sent: an error says that the writer has ended.
+        while ended.changed().await.is_ok() {}
+    }
+}

@@ -1,0 +1,108 @@
+//! The tables, and the steps by which a database comes to have them.
+
+use getrandom::Error as RandomError;
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
+
+use crate::domain::HistoryId;
+
+/// Marks a database as ours: "pshd" in its header (`SQLite` file format, section 1.3.16).
+pub(super) const APPLICATION_ID: i64 = 0x7073_6864;
+
+/// What each schema version adds to the one before. The steps are history: they are added to,
+/// never changed. How many of them a database has taken is its `user_version`.
+pub(super) const STEPS: &[&str] = &[
+    // `event_id` is the row's own number, so the latest events in order are the table itself, and
+    // the newest commit is its last row. The columns repeat what the record says, for the indexes;
+    // `record` is the truth, and stands last, because large ones go on in other pages.
+    "CREATE TABLE requests (
+        event_id   INTEGER PRIMARY KEY,
+        id         BLOB NOT NULL UNIQUE,
+        topic      TEXT NOT NULL,
+        status     TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        settled_at INTEGER,
+        record     BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX pending_by_event ON requests (event_id) WHERE status = 'pending';
+    CREATE INDEX pending_by_expiry ON requests (expires_at, id) WHERE status = 'pending';
+    CREATE INDEX settled_by_time ON requests (settled_at, id) WHERE settled_at IS NOT NULL;
+    CREATE INDEX by_place ON requests (created_at, id);
+    CREATE INDEX by_status ON requests (status, created_at, id);
+    CREATE INDEX by_topic ON requests (topic, created_at, id);
+    CREATE INDEX by_topic_status ON requests (topic, status, created_at, id);
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO meta VALUES ('purged', 0);
+    CREATE TABLE probe (filler BLOB NOT NULL) STRICT;",
+];
+
+/// The schema version that this daemon reads and writes.
+pub(super) fn known() -> i64 {
+    i64::try_from(STEPS.len()).expect("there are few steps")
+}
+
+/// Whose database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Nobody's: there is nothing in it.
+    Nobody,
+    /// Ours, at this schema version.
+    Us(i64),
+    /// Another program's.
+    Other,
+}
+
+/// Looks whose database it is, and changes nothing.
+pub(super) fn owner(connection: &Connection) -> rusqlite::Result<Owner> {
+    let number = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0));
+    let application = number("PRAGMA application_id")?;
+    if application == APPLICATION_ID {
+        return Ok(Owner::Us(number("PRAGMA user_version")?));
+    }
+    let objects = number("SELECT count(*) FROM sqlite_schema")?;
+    let unmarked = application == 0 && number("PRAGMA user_version")? == 0;
+    Ok(if unmarked && objects == 0 {
+        Owner::Nobody
+    } else {
+        Owner::Other
+    })
+}
+
+/// Why a database did not get its tables.
+#[derive(Debug)]
+pub(super) enum MigrateError {
+    /// `SQLite` failed.
+    Sqlite(rusqlite::Error),
+    /// The system gave no random number for the history.
+    Random(RandomError),
+}
+
+impl From<rusqlite::Error> for MigrateError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// Takes the steps from version `from` on, inside one transaction that the caller commits, so that
+/// a crash leaves the old version or the new one.
+pub(super) fn migrate(transaction: &Transaction<'_>, from: i64) -> Result<(), MigrateError> {
+    let taken = usize::try_from(from).unwrap_or(0);
+    for step in STEPS.iter().skip(taken) {
+        transaction.execute_batch(step)?;
+    }
+    if history(transaction)?.is_none() {
+        let history = HistoryId::from_random(getrandom::u64().map_err(MigrateError::Random)?);
+        let sql = "INSERT INTO meta VALUES ('history', ?1)";
+        transaction.execute(sql, [history.to_stored()])?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", known())?;
+    Ok(())
+}
+
+/// The database's history number; `None` when it has none that we have written.
+pub(super) fn history(connection: &Connection) -> rusqlite::Result<Option<HistoryId>> {
+    let sql = "SELECT value FROM meta WHERE key = 'history'";
+    let stored: Option<i64> = connection.query_row(sql, (), |row| row.get(0)).optional()?;
+    Ok(stored.and_then(HistoryId::from_stored))
+}

@@ -1,0 +1,389 @@
+//! How a wait looks: a spinner on a terminal, a line per change elsewhere, nothing if so wished.
+//!
+//! It writes to stderr only, and shows what it is told; it knows nothing of requests or daemons.
+//! Whoever calls it may pass strangers' text: everything is made visible here.
+
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use console::{Style, measure_text_width, truncate_str};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use tokio::time::Instant;
+
+use super::printable::visible;
+use crate::limits;
+
+/// The wait as it is shown.
+pub struct Progress {
+    line: Arc<Mutex<Line>>,
+    output: Output,
+}
+
+enum Output {
+    Spinner(ProgressBar),
+    Lines(Mutex<Box<dyn Write + Send>>),
+    Quiet,
+}
+
+/// What the spinner's line says.
+struct Line {
+    title: String,
+    name: Option<String>,
+    since: Instant,
+    until: Option<Instant>,
+    poll: u64,
+    seen: Option<String>,
+    trouble: Option<String>,
+}
+
+/// The mood of a line that stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    /// What was hoped for.
+    Good,
+    /// The opposite.
+    Bad,
+    /// Neither.
+    Neutral,
+}
+
+impl Progress {
+    /// A wait for `title`, shown on stderr as suits what stderr is; `quiet` shows nothing.
+    pub fn on_stderr(title: &str, quiet: bool) -> Self {
+        let line = Line::new(title);
+        if quiet {
+            Self::new(line, |_| Output::Quiet)
+        } else if std::io::stderr().is_terminal() && !is_dumb() {
+            Self::new(line, |line| Output::Spinner(spinner(Arc::clone(line))))
+        } else {
+            Self::to_lines(title, Box::new(std::io::stderr()))
+        }
+    }
+
+    /// A wait for `title`, told to `to` in one line for each change.
+    pub fn to_lines(title: &str, to: Box<dyn Write + Send>) -> Self {
+        Self::new(Line::new(title), |_| Output::Lines(Mutex::new(to)))
+    }
+
+    fn new(line: Line, output: impl FnOnce(&Arc<Mutex<Line>>) -> Output) -> Self {
+        let line = Arc::new(Mutex::new(line));
+        let output = output(&line);
+        Self { line, output }
+    }
+
+    /// The question has got a name; the wait for its answer begins.
+    pub fn named(&self, name: &str, until: Instant) {
+        let words = {
+            let mut line = self.line();
+            line.name = Some(visible(name));
+            line.until = Some(until);
+            let left = left(until, Instant::now());
+            format!("asked \"{}\" as {}, {left}", line.title, visible(name))
+        };
+        self.change(&words);
+    }
+
+    /// The wait ends at `until`.
+    pub fn until(&self, until: Instant) {
+        self.line().until = Some(until);
+    }
+
+    /// A poll begins, the `number`th.
+    pub fn poll(&self, number: u64) {
+        self.line().poll = number;
+    }
+
+    /// These people have the question in view.
+    pub fn seen(&self, by: &[&str]) {
+        let seen = (!by.is_empty()).then(|| format!("seen by {}", visible(&by.join(", "))));
+        let news = {
+            let mut line = self.line();
+            let news = seen.clone().filter(|_| line.seen != seen);
+            line.seen = seen;
+            news
+        };
+        if let Some(news) = news {
+            self.change(&news);
+        }
+    }
+
+    /// Something is wrong that may pass.
+    pub fn trouble(&self, what: &str) {
+        let what: String = visible(what).chars().take(limits::ERROR_CHARS).collect();
+        let news = self.line().trouble.replace(what.clone()).is_none();
+        if news {
+            self.change(&format!("trouble: {what}; trying on"));
+        }
+    }
+
+    /// Nothing is wrong any more.
+    pub fn well(&self) {
+        if self.line().trouble.take().is_some() {
+            self.change("the trouble is over");
+        }
+    }
+
+    /// Says something that is more than a change of state, and stays.
+    pub fn say(&self, words: &str) {
+        let words = visible(words);
+        match &self.output {
+            Output::Spinner(bar) => bar.suspend(|| write_line(&mut std::io::stderr(), &words)),
+            Output::Lines(_) => self.change(&words),
+            Output::Quiet => {}
+        }
+    }
+
+    /// Ends the wait, and says how.
+    pub fn end(&self, mood: Mood, words: &str) {
+        let words = visible(words);
+        match &self.output {
+            Output::Spinner(bar) => {
+                bar.finish_and_clear();
+                write_line(&mut std::io::stderr(), &decorated(mood, &words));
+            }
+            Output::Lines(_) => self.change(&words),
+            Output::Quiet => {}
+        }
+    }
+
+    /// Ends the wait with an error, which is also shown to those who want quiet.
+    pub fn fail(&self, error: &str) {
+        if let Output::Spinner(bar) = &self.output {
+            bar.finish_and_clear();
+        }
+        let error: String = visible(error).chars().take(limits::ERROR_CHARS).collect();
+        if let Output::Lines(_) = &self.output {
+            self.change(&error);
+        } else {
+            write_line(&mut std::io::stderr(), &format!("requester: {error}"));
+        }
+    }
+
+    /// One line, where there is no spinner to show the change. `words` are visible already.
+    fn change(&self, words: &str) {
+        if let Output::Lines(to) = &self.output {
+            let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
+            write_line(&mut *to, &format!("requester: {words}"));
+        }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes in one piece, so that lines of several processes do not mix. A stderr that is gone takes
+/// no outcome with it: the exit code tells.
+fn write_line(to: &mut dyn Write, words: &str) {
+    drop(to.write_all(format!("{words}\n").as_bytes()));
+    drop(to.flush());
+}
+
+/// Whether the terminal can do nothing but lines (`TERM` of terminfo(5)).
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
+}
+
+fn spinner(line: Arc<Mutex<Line>>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let draw = move |_: &ProgressState, to: &mut dyn std::fmt::Write| {
+        let columns = usize::from(console::Term::stderr().size().1);
+        // The picture and a space go before; the last column stays free, or terminals wrap.
+        let columns = columns.saturating_sub(3);
+        let line = line.lock().unwrap_or_else(PoisonError::into_inner);
+        to.write_str(&line.compose(Instant::now(), columns))
+            .expect("the bar collects its picture in a string");
+    };
+    let template = if console::colors_enabled_stderr() {
+        "{spinner:.cyan} {line}"
+    } else {
+        "{spinner} {line}"
+    };
+    let style = ProgressStyle::with_template(template)
+        .expect("the template is well-formed")
+        .with_key("line", draw);
+    bar.set_style(style);
+    bar.enable_steady_tick(limits::SPINNER_TICK);
+    bar
+}
+
+fn decorated(mood: Mood, words: &str) -> String {
+    let style = Style::new().for_stderr();
+    match mood {
+        Mood::Good => format!("{} {words}", style.green().bold().apply_to("✔")),
+        Mood::Bad => format!("{} {words}", style.red().bold().apply_to("✘")),
+        Mood::Neutral => format!("{} {words}", style.yellow().bold().apply_to("●")),
+    }
+}
+
+impl Line {
+    fn new(title: &str) -> Self {
+        Self {
+            title: visible(title),
+            name: None,
+            since: Instant::now(),
+            until: None,
+            poll: 0,
+            seen: None,
+            trouble: None,
+        }
+    }
+
+    /// The line at `now`, at most `columns` wide: the title gives way first.
+    fn compose(&self, now: Instant, columns: usize) -> String {
+        let mut parts = Vec::new();
+        match &self.name {
+            Some(name) => parts.push(name.chars().take(8).collect()),
+            None => parts.push("asking".to_owned()),
+        }
+        parts.push(span(now.saturating_duration_since(self.since)));
+        if let Some(until) = self.until {
+            parts.push(left(until, now));
+        }
+        if self.poll > 0 {
+            parts.push(format!("poll {}", self.poll));
+        }
+        if let Some(trouble) = &self.trouble {
+            let trouble = truncate_str(trouble, limits::TROUBLE_COLUMNS, "…");
+            parts.push(format!("trouble: {trouble}"));
+        } else if let Some(seen) = &self.seen {
+            parts.push(seen.clone());
+        }
+        let rest = format!(" · {}", parts.join(" · "));
+        let room = columns
+            .saturating_sub(measure_text_width(&rest))
+            .max(limits::SPINNER_TITLE_COLUMNS);
+        let title = truncate_str(&self.title, room, "…");
+        truncate_str(&format!("{title}{rest}"), columns, "…").into_owned()
+    }
+}
+
+/// The time from `now` to `until`, rounded up: somebody who is given 2 s reads "2s left" first.
+fn left(until: Instant, now: Instant) -> String {
+    let left = until.saturating_duration_since(now);
+    let left = span(left + Duration::from_millis(999));
+    format!("{left} left")
+}
+
+/// A duration in its two largest units: `1h 2m`, `9m 48s`, `12s`.
+pub fn span(duration: Duration) -> String {
+    let secs = duration.as_secs();
+    let (days, hours, mins) = (secs / 86_400, secs / 3600 % 24, secs / 60 % 60);
+    match (days, hours, mins) {
+        (0, 0, 0) => format!("{secs}s"),
+        (0, 0, _) => format!("{mins}m {}s", secs % 60),
+        (0, _, _) => format!("{hours}h {mins}m"),
+        _ => format!("{days}d {hours}h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn waiting(title: &str) -> Line {
+        let since = Instant::now();
+        Line {
+            name: Some("abcdefghijkl".to_owned()),
+            until: Some(since + Duration::from_mins(10)),
+            poll: 3,
+            since,
+            ..Line::new(title)
+        }
+    }
+
+    #[test]
+    fn the_line_says_what_is_asked_how_long_and_which_poll() {
+        let line = waiting("Deploy?");
+        let now = line.since + Duration::from_millis(12_400);
+        assert_eq!(
+            line.compose(now, 100),
+            "Deploy? · abcdefgh · 12s · 9m 48s left · poll 3"
+        );
+    }
+
+    #[test]
+    fn the_title_gives_way_to_trouble() {
+        let line = Line {
+            trouble: Some("cannot connect".to_owned()),
+            ..waiting(&"long ".repeat(40))
+        };
+        let shown = line.compose(line.since, 90);
+        assert!(
+            shown.ends_with("poll 3 · trouble: cannot connect"),
+            "{shown}"
+        );
+        assert_eq!(measure_text_width(&shown), 90);
+    }
+
+    #[test]
+    fn spans_have_two_units() {
+        for (secs, shown) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m 0s"),
+            (3599, "59m 59s"),
+            (3600, "1h 0m"),
+            (30 * 86_400, "30d 0h"),
+        ] {
+            assert_eq!(span(Duration::from_secs(secs)), shown);
+        }
+    }
+
+    #[test]
+    fn without_a_terminal_trouble_is_told_once_and_its_end_once() {
+        let (to, lines) = recorder();
+        let progress = Progress::to_lines("a\nb\u{1b}[2J", to);
+        progress.named("id", Instant::now());
+        for number in 1..5 {
+            progress.poll(number);
+            progress.trouble("refused");
+        }
+        progress.well();
+        progress.well();
+        progress.seen(&["alice"]);
+        progress.seen(&["alice"]);
+        progress.end(Mood::Good, "approved\u{1b}[0m");
+        let lines = lines();
+        assert_eq!(lines.lines().count(), 5, "{lines}");
+        assert!(
+            lines.lines().all(|line| line.starts_with("requester: ")),
+            "{lines}"
+        );
+        assert!(!lines.contains('\u{1b}'), "{lines}");
+    }
+
+    fn recorder() -> (Box<dyn Write + Send>, impl Fn() -> String) {
+        #[derive(Clone, Default)]
+        struct Recorder(Arc<Mutex<Vec<u8>>>);
+        impl Write for Recorder {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let recorder = Recorder::default();
+        let text = recorder.clone();
+        (Box::new(recorder), move || {
+            String::from_utf8(text.0.lock().unwrap().clone()).unwrap()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_line_wider_than_the_terminal(
+            title: String, trouble in prop::option::of(any::<String>()), columns in 0_usize..200,
+        ) {
+            let line = Line { trouble: trouble.map(|text| visible(&text)), ..waiting(&title) };
+            let shown = line.compose(line.since, columns);
+            prop_assert!(measure_text_width(&shown) <= columns.max(1), "{shown:?}");
+            prop_assert!(!shown.contains(char::is_control), "{shown:?}");
+        }
+    }
+}
