@@ -266,15 +266,19 @@ fn left(until: Instant, now: Instant) -> String {
     format!("{left} left")
 }
 
-/// A duration in its two largest units: `1h 2m`, `9m 48s`, `12s`.
+/// A duration in its two largest units: `1h 2m`, `9m 48s`, `10m`.
 pub fn span(duration: Duration) -> String {
     let secs = duration.as_secs();
     let (days, hours, mins) = (secs / 86_400, secs / 3600 % 24, secs / 60 % 60);
-    match (days, hours, mins) {
-        (0, 0, 0) => format!("{secs}s"),
-        (0, 0, _) => format!("{mins}m {}s", secs % 60),
-        (0, _, _) => format!("{hours}h {mins}m"),
-        _ => format!("{days}d {hours}h"),
+    let (large, small) = match (days, hours, mins) {
+        (0, 0, 0) => return format!("{secs}s"),
+        (0, 0, _) => ((mins, 'm'), (secs % 60, 's')),
+        (0, _, _) => ((hours, 'h'), (mins, 'm')),
+        _ => ((days, 'd'), (hours, 'h')),
+    };
+    match small {
+        (0, _) => format!("{}{}", large.0, large.1),
+        _ => format!("{}{} {}{}", large.0, large.1, small.0, small.1),
     }
 }
 
@@ -324,10 +328,11 @@ mod tests {
         for (secs, shown) in [
             (0, "0s"),
             (59, "59s"),
-            (60, "1m 0s"),
+            (60, "1m"),
             (3599, "59m 59s"),
-            (3600, "1h 0m"),
-            (30 * 86_400, "30d 0h"),
+            (3600, "1h"),
+            (3661, "1h 1m"),
+            (30 * 86_400, "30d"),
         ] {
             assert_eq!(span(Duration::from_secs(secs)), shown);
         }

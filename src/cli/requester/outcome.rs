@@ -158,7 +158,7 @@ mod tests {
         );
         assert_eq!(
             words(&settled(Status::Expired)),
-            "expired after 1h 0m: nobody decided in time"
+            "expired after 1h: nobody decided in time"
         );
         assert_eq!(words(&settled(Status::Cancelled)), "cancelled");
     }
