@@ -225,6 +225,12 @@ pub const DETAILS_LINES: usize = 12;
 pub const INBOX: usize = 10_000;
 /// Bytes of text in these requests; what does not fit is fetched when there is room again.
 pub const INBOX_BYTES: usize = 64 * 1024 * 1024;
+/// Calls of that kind that may be under way.
+pub const COURTESIES: usize = 8;
+/// Time for the goodbye to be written to a terminal that may not take it.
+pub const FAREWELL_TIME: Duration = Duration::from_millis(500);
+/// Time between two looks at the clock while a question shows the time that is left.
+pub const CLOCK_TICK: Duration = Duration::from_secs(1);
 /// While lines keep coming closer together than this, they were pasted and not typed.
 pub const PASTE_GAP: Duration = Duration::from_millis(50);
 /// Rows of one field's value shown with the question; `d` shows the rest.

@@ -9,6 +9,6 @@ pub mod measure;
 pub mod printable;
 pub mod row;
 pub mod screen;
+pub mod spinner;
 pub mod style;
 pub mod tty;
-pub mod spinner;

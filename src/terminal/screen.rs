@@ -9,7 +9,6 @@
 
 use std::fmt::Write as _;
 
-use super::measure::columns;
 use super::row::Row;
 use super::style::Look;
 
@@ -23,6 +22,8 @@ const UNKNOWN_SIZE: (usize, usize) = (24, 80);
 /// A screen.
 #[derive(Debug)]
 pub struct Screen {
+    /// What the terminal can do, apart from its size.
+    wanted: Look,
     look: Look,
     rows: usize,
     columns: usize,
@@ -38,6 +39,7 @@ struct Shown {
     /// The row of the first line; not positive when it has been scrolled away.
     first: isize,
     prompt: String,
+    prompt_columns: usize,
 }
 
 impl Screen {
@@ -46,6 +48,7 @@ impl Screen {
         let (rows, columns) = size.unwrap_or(UNKNOWN_SIZE);
         let cursor = look.cursor && size.is_some() && rows >= LEAST_ROWS;
         Self {
+            wanted: look,
             look: Look { cursor, ..look },
             rows,
             columns,
@@ -85,6 +88,22 @@ impl Screen {
         )
     }
 
+    /// Starts on an empty screen of another size, because no terminal agrees with another about
+    /// where rows go when it is resized.
+    pub fn resized(&mut self, size: Option<(usize, usize)>) -> String {
+        *self = Self::new(self.wanted, size);
+        if !self.look.cursor {
+            return "\r\n".to_owned();
+        }
+        self.next = Some(1);
+        "\u{1b}[H\u{1b}[2J".to_owned()
+    }
+
+    /// Takes in another size while somebody else has the screen.
+    pub fn resize_quietly(&mut self, size: Option<(usize, usize)>) {
+        *self = Self::new(self.wanted, size);
+    }
+
     /// Forgets what is where, because something else has written.
     pub fn disturbed(&mut self) {
         self.next = None;
@@ -102,9 +121,11 @@ impl Screen {
         out
     }
 
-    /// Writes a question: its rows and the prompt, where the cursor stays.
-    pub fn ask(&mut self, lines: Vec<Row>, prompt: String) -> String {
-        let mut out = self.begin();
+    /// Writes a question: its rows and the prompt of so many columns, where the cursor stays. It
+    /// takes the place of a question that is on the screen.
+    pub fn ask(&mut self, lines: Vec<Row>, prompt: String, prompt_columns: usize) -> String {
+        let mut out = self.make_way();
+        out.push_str(&self.begin());
         for row in &lines {
             out.push_str(&row.paint(self.look));
             out.push_str("\r\n");
@@ -125,6 +146,7 @@ impl Screen {
             lines,
             first,
             prompt,
+            prompt_columns,
         });
         out
     }
@@ -155,6 +177,14 @@ impl Screen {
         out
     }
 
+    /// Says something below the question and prompts again, where rows cannot be rewritten.
+    pub fn remark(&mut self, row: &Row) -> String {
+        let Some(shown) = self.shown.as_ref().filter(|_| !row.text().is_empty()) else {
+            return String::new();
+        };
+        format!("\r\n{}\r\n{}", row.paint(self.look), shown.prompt)
+    }
+
     /// Whether rows can be rewritten.
     pub const fn can_change(&self) -> bool {
         self.look.cursor
@@ -166,7 +196,7 @@ impl Screen {
             self.next = None;
             return;
         };
-        let used = (columns(&shown.prompt) + width) / self.columns.max(1) + 1;
+        let used = (shown.prompt_columns + width) / self.columns.max(1) + 1;
         let scrolled = (prompt_row + used).saturating_sub(self.rows);
         shown.first -= signed(scrolled);
         // A line that has scrolled the prompt itself away leaves nothing that is known.
@@ -242,6 +272,18 @@ impl Screen {
             }
         }
         self.begin()
+    }
+
+    /// Goes back to where the question on the screen begins.
+    fn make_way(&mut self) -> String {
+        match (self.shown.take(), &mut self.next) {
+            (Some(shown), Some(next)) => {
+                *next = usize::try_from(shown.first).unwrap_or(0).max(1);
+                String::new()
+            }
+            (Some(_), None) => "\r\n".to_owned(),
+            (None, _) => String::new(),
+        }
     }
 
     /// Goes to the row that is written next, and clears from there on.

@@ -155,6 +155,11 @@ impl Tty {
         (size.ws_row > 0 && size.ws_col > 0).then(|| (size.ws_row.into(), size.ws_col.into()))
     }
 
+    /// Whether the terminal has gone away, as when its window was closed.
+    pub fn is_gone(&self) -> bool {
+        termios::tcgetattr(self.file()).is_err()
+    }
+
     fn file(&self) -> &File {
         self.fd.get_ref()
     }

@@ -70,8 +70,29 @@ mod tests {
     #[test]
     fn anything_else_decides_nothing() {
         for line in [
-            "", " ", "yy", "ye", "Y", "YES", "yes please", "y n", "not yet", "nope", "ok", "skip", "sd", "1", "true",
-            "\u{1b}[Ay", "y\u{1b}[D", "\u{feff}y", "y\r", "у", "ｙ", "y\u{301}", "n a\u{b}b",
+            "",
+            " ",
+            "yy",
+            "ye",
+            "Y",
+            "YES",
+            "yes please",
+            "y n",
+            "not yet",
+            "nope",
+            "ok",
+            "skip",
+            "sd",
+            "1",
+            "true",
+            "\u{1b}[Ay",
+            "y\u{1b}[D",
+            "\u{feff}y",
+            "y\r",
+            "у",
+            "ｙ",
+            "y\u{301}",
+            "n a\u{b}b",
         ] {
             assert!(matches!(parse_answer(line), Answer::Nothing(_)), "{line:?}");
         }
@@ -80,7 +101,8 @@ mod tests {
     #[test]
     fn a_reason_that_is_too_long_is_told_and_decides_nothing() {
         let line = format!("n {}", "a".repeat(501));
-        let told = Answer::Nothing("The reason has 501 characters, at most 500 are taken.".to_owned());
+        let told =
+            Answer::Nothing("The reason has 501 characters, at most 500 are taken.".to_owned());
         assert_eq!(parse_answer(&line), told);
     }
 

@@ -25,24 +25,15 @@ impl DaemonClock {
     }
 }
 
-/// A duration in its two largest units, such as `4 min 10 s`.
+/// A duration in one unit that is fine enough for it, such as `90 s` or `45 min`, cut and not
+/// rounded, so that no time is left that is not there.
 pub(super) fn spell(duration: Duration) -> String {
     let secs = duration.as_secs();
-    let (days, hours, mins, secs) =
-        (secs / 86_400, secs / 3600 % 24, secs / 60 % 60, secs % 60);
-    match (days, hours, mins) {
-        (0, 0, 0) => format!("{secs} s"),
-        (0, 0, _) => two((mins, "min"), (secs, "s")),
-        (0, _, _) => two((hours, "h"), (mins, "min")),
-        (_, _, _) => two((days, "d"), (hours, "h")),
-    }
-}
-
-fn two(large: (u64, &str), small: (u64, &str)) -> String {
-    let (number, unit) = large;
-    match small {
-        (0, _) => format!("{number} {unit}"),
-        (rest, small) => format!("{number} {unit} {rest} {small}"),
+    match secs {
+        0..120 => format!("{secs} s"),
+        120..7_200 => format!("{} min", secs / 60),
+        7_200..172_800 => format!("{} h", secs / 3600),
+        _ => format!("{} d", secs / 86_400),
     }
 }
 
@@ -62,16 +53,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_is_told_in_two_units() {
+    fn a_duration_is_told_in_a_unit_that_is_fine_enough() {
         for (secs, text) in [
             (0, "0 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (250, "4 min 10 s"),
-            (3600, "1 h"),
-            (3_660, "1 h 1 min"),
-            (86_400, "1 d"),
-            (95_000, "1 d 2 h"),
+            (119, "119 s"),
+            (120, "2 min"),
+            (7_199, "119 min"),
+            (7_200, "2 h"),
+            (172_799, "47 h"),
+            (172_800, "2 d"),
         ] {
             assert_eq!(spell(Duration::from_secs(secs)), text);
         }
@@ -85,6 +75,9 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(clock.now(at + second), noon.after(second));
         assert_eq!(spell_time(noon, second).unwrap(), "22:13:20 UTC");
-        assert_eq!(spell_time(noon, Duration::from_hours(48)).unwrap(), "2023-11-14 22:13 UTC");
+        assert_eq!(
+            spell_time(noon, Duration::from_hours(48)).unwrap(),
+            "2023-11-14 22:13 UTC"
+        );
     }
 }

@@ -97,7 +97,11 @@ impl Inbox {
         let stale = self.pending.values().filter(|entry| entry.stale);
         let stale: Vec<RequestId> = stale.map(|entry| entry.view.id).collect();
         let any = !stale.is_empty();
-        let mut change = if any { Change::Count { arrived: false } } else { Change::None };
+        let mut change = if any {
+            Change::Count { arrived: false }
+        } else {
+            Change::None
+        };
         for id in stale {
             self.remove(id);
             if self.take_current(id) {
@@ -133,9 +137,26 @@ impl Inbox {
         Some(view)
     }
 
+    /// The current request as it is now, which is drawn again.
+    pub(super) fn again(&mut self) -> Option<RequestView> {
+        let id = self.current?.id;
+        let view = (*self.entry(id)?.view).clone();
+        self.current = Some(Current {
+            id,
+            version: view.version,
+        });
+        Some(view)
+    }
+
     /// When the next skipped request returns.
     pub(super) fn next_return(&self) -> Option<Instant> {
         self.pending.values().filter_map(Entry::returns).min()
+    }
+
+    /// Requests that wait for their time to return.
+    pub(super) fn skipped(&self) -> usize {
+        let entries = self.pending.values();
+        entries.filter(|entry| entry.skipped.is_some()).count()
     }
 
     /// Puts the current request behind the others.
@@ -158,13 +179,17 @@ impl Inbox {
 
     /// Requests that wait besides the current one.
     pub(super) fn others(&self) -> usize {
-        let current = self.current.is_some_and(|current| self.places.contains_key(&current.id));
+        let current = self
+            .current
+            .is_some_and(|current| self.places.contains_key(&current.id));
         self.pending.len() - usize::from(current)
     }
 
     /// Whether requests were left out for want of room, and there is room again.
     pub(super) fn has_room_again(&self) -> bool {
-        self.overflowed && self.pending.len() <= limits::INBOX / 2 && self.bytes <= limits::INBOX_BYTES / 2
+        self.overflowed
+            && self.pending.len() <= limits::INBOX / 2
+            && self.bytes <= limits::INBOX_BYTES / 2
     }
 
     fn put(&mut self, view: Box<RequestView>) -> Change {
@@ -173,7 +198,9 @@ impl Inbox {
         let version = view.version;
         let arrived = !self.places.contains_key(&id);
         let skipped = self.entry(id).and_then(|entry| entry.skipped);
-        if arrived && (self.pending.len() >= limits::INBOX || self.bytes + size > limits::INBOX_BYTES) {
+        if arrived
+            && (self.pending.len() >= limits::INBOX || self.bytes + size > limits::INBOX_BYTES)
+        {
             self.overflowed = true;
             return Change::None;
         }
@@ -207,7 +234,10 @@ impl Inbox {
     }
 
     fn is_outdated(&mut self, view: &RequestView) -> bool {
-        let settled = self.settled.iter().any(|&(id, at)| id == view.id && view.event_id <= at);
+        let settled = self
+            .settled
+            .iter()
+            .any(|&(id, at)| id == view.id && view.event_id <= at);
         let id = view.id;
         settled
             || self
@@ -255,7 +285,10 @@ impl Entry {
 
 /// Bytes of text that a request holds, roughly.
 fn size(view: &RequestView) -> usize {
-    let fields = view.fields.iter().map(|field| field.name.len() + field.value.len());
+    let fields = view
+        .fields
+        .iter()
+        .map(|field| field.name.len() + field.value.len());
     view.title.len() + view.details.len() + fields.sum::<usize>()
 }
 

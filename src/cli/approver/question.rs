@@ -46,11 +46,10 @@ pub(super) struct Question {
 
 /// The rows of a question. `now` is the daemon's time, if it is known.
 pub(super) fn question(view: &RequestView, now: Option<Timestamp>, room: Room) -> Question {
-    let look = room.look;
     let facts = facts(view, now, room);
     // Head, "asker says", blank before the facts, prompt.
     let fixed = 4 + facts.len() + STATUS_ROWS;
-    let mut rows = vec![head(look, Ink::Strong, "Approval asked")];
+    let mut rows = vec![head(Ink::Strong, "Approval asked", room)];
     rows.push(label("The asker says"));
     rows.extend(claim(view, room, room.height.saturating_sub(fixed)));
     rows.push(label("The daemon knows"));
@@ -61,13 +60,21 @@ pub(super) fn question(view: &RequestView, now: Option<Timestamp>, room: Room) -
     Question { rows, time, status }
 }
 
+/// A row that says how much of a part is not shown.
+fn more(hidden: usize, of: &str, room: Room) -> Row {
+    let more = room.look.charset.pick("…", "...");
+    let text = format!("  {more} {hidden} more lines of {of}; d shows them all");
+    Row::new().and(Ink::Trouble, text).cut(room.width, "")
+}
+
 /// The first row of a question, or of what is left of it.
-pub(super) fn head(look: Look, ink: Ink, text: &str) -> Row {
-    let line = look.charset.pick("━━━━━━", "======");
+pub(super) fn head(ink: Ink, text: &str, room: Room) -> Row {
+    let line = room.look.charset.pick("━━━━", "====");
     Row::new()
         .and(Ink::Faint, format!("{line} "))
         .and(ink, text)
         .and(Ink::Faint, format!(" {line}"))
+        .cut(room.width, "")
 }
 
 fn label(text: &str) -> Row {
@@ -85,9 +92,17 @@ fn claim(view: &RequestView, room: Room, height: usize) -> Vec<Row> {
     let wanted = details.len().min(limits::DETAILS_LINES);
     let for_fields = left.saturating_sub(wanted.min(LEAST_ROWS.max(left / 2)));
     let fields = fields_rows(view, room, Some(limits::FIELD_ROWS));
-    let shown_fields = cut_rows(&mut rows, fields, for_fields.min(limits::FIELDS_ROWS), "of fields", room);
-    let for_details = left.saturating_sub(shown_fields).clamp(LEAST_ROWS, limits::DETAILS_LINES);
-    cut_rows(&mut rows, details, for_details, "of details", room);
+    let shown_fields = cut_rows(
+        &mut rows,
+        fields,
+        for_fields.min(limits::FIELDS_ROWS),
+        "fields",
+        room,
+    );
+    let for_details = left
+        .saturating_sub(shown_fields)
+        .clamp(LEAST_ROWS, limits::DETAILS_LINES);
+    cut_rows(&mut rows, details, for_details, "details", room);
     rows
 }
 
@@ -103,8 +118,7 @@ fn cut_rows(rows: &mut Vec<Row>, part: Vec<Row>, most: usize, of: &str, room: Ro
     rows.extend(Frame::new(room.look, room.width).rows("", Ink::Plain, ""));
     rows.extend(part.into_iter().take(shown));
     if hidden > 0 {
-        let more = room.look.charset.pick("…", "...");
-        rows.push(Row::new().and(Ink::Trouble, format!("  {more} {hidden} more lines {of}; d shows them all")));
+        rows.push(more(hidden, of, room));
     }
     shown + 1
 }
@@ -113,8 +127,17 @@ fn cut_rows(rows: &mut Vec<Row>, part: Vec<Row>, most: usize, of: &str, room: Ro
 fn fields_rows(view: &RequestView, room: Room, most: Option<usize>) -> Vec<Row> {
     let frame = Frame::new(room.look, room.width);
     let charset = room.look.charset;
-    let names: Vec<String> = view.fields.iter().map(|field| one_line(&field.name, charset)).collect();
-    let widest = names.iter().map(|name| columns(name)).max().unwrap_or(0).min(room.width / 3);
+    let names: Vec<String> = view
+        .fields
+        .iter()
+        .map(|field| one_line(&field.name, charset))
+        .collect();
+    let widest = names
+        .iter()
+        .map(|name| columns(name))
+        .max()
+        .unwrap_or(0)
+        .min(room.width / 3);
     let mut rows = Vec::new();
     for (name, field) in names.iter().zip(&view.fields) {
         let gap = widest.saturating_sub(columns(name)) + 2;
@@ -136,8 +159,7 @@ fn fields_rows(view: &RequestView, room: Room, most: Option<usize>) -> Vec<Row> 
         let shown = value.len() - hidden;
         rows.extend(value.into_iter().take(shown));
         if hidden > 0 {
-            let more = charset.pick("…", "...");
-            rows.push(Row::new().and(Ink::Trouble, format!("  {more} {hidden} more lines of this field; d shows them all")));
+            rows.push(more(hidden, "this field", room));
         }
     }
     rows
@@ -149,7 +171,10 @@ fn details_rows(details: &str, room: Room) -> Vec<Row> {
     }
     let frame = Frame::new(room.look, room.width);
     let lines = visible_lines(details, room.look.charset);
-    lines.iter().flat_map(|line| frame.rows("", Ink::Plain, line)).collect()
+    lines
+        .iter()
+        .flat_map(|line| frame.rows("", Ink::Plain, line))
+        .collect()
 }
 
 /// All that the asker claims, with nothing cut.
@@ -157,7 +182,10 @@ pub(super) fn whole(view: &RequestView, room: Room) -> Vec<Row> {
     let frame = Frame::new(room.look, room.width);
     let mut rows = vec![label("All that the asker says")];
     rows.extend(frame.rows("", Ink::Strong, &one_line(&view.title, room.look.charset)));
-    for part in [fields_rows(view, room, None), details_rows(&view.details, room)] {
+    for part in [
+        fields_rows(view, room, None),
+        details_rows(&view.details, room),
+    ] {
         if !part.is_empty() {
             rows.extend(frame.rows("", Ink::Plain, ""));
             rows.extend(part);
@@ -176,8 +204,14 @@ fn facts(view: &RequestView, now: Option<Timestamp>, room: Room) -> Vec<Row> {
         fact("asked by", party(&view.requester, charset)),
     ];
     if view.approvals_needed > 1 {
-        let have = view.decisions.iter().filter(|one| one.verdict == Verdict::Approve);
-        rows.push(fact("approvals", format!("{} of {}", have.count(), view.approvals_needed)));
+        let have = view
+            .decisions
+            .iter()
+            .filter(|one| one.verdict == Verdict::Approve);
+        rows.push(fact(
+            "approvals",
+            format!("{} of {}", have.count(), view.approvals_needed),
+        ));
     }
     rows.push(time_row(view, now, room));
     rows
@@ -191,7 +225,9 @@ pub(super) fn time_row(view: &RequestView, now: Option<Timestamp>, room: Room) -
             let age = spell(age);
             let until = spell_time(view.expires_at, left).unwrap_or_default();
             if left.is_zero() {
-                format!("asked {age} ago, its time is over ({until}); the daemon has not said so yet")
+                format!(
+                    "asked {age} ago, its time is over ({until}); the daemon has not said so yet"
+                )
             } else {
                 format!("asked {age} ago, {} left, until {until}", spell(left))
             }
@@ -222,7 +258,10 @@ pub(super) fn count_row(others: usize, room: Room) -> Row {
     let ink = if others == 0 { Ink::Faint } else { Ink::Strong };
     Row::new()
         .and(ink, waiting)
-        .and(Ink::Faint, " - y yes, n no (n REASON), s skip, d details, q quit")
+        .and(
+            Ink::Faint,
+            " - y yes, n no (n REASON), s skip, d details, q quit",
+        )
         .cut(room.width, "")
 }
 
@@ -243,7 +282,10 @@ pub(super) fn outcome(view: &RequestView, room: Room) -> Vec<Row> {
         Status::Expired => (Ink::Trouble, "expired: its time is over"),
         Status::Cancelled => (Ink::Trouble, "cancelled by its requester"),
         Status::Pending => (Ink::Trouble, "pending still: it needs more approvals"),
-        Status::Unknown => (Ink::Trouble, "settled in a way that this version does not know"),
+        Status::Unknown => (
+            Ink::Trouble,
+            "settled in a way that this version does not know",
+        ),
     };
     let row = Row::new().and(ink, format!("  {text}"));
     let Some(decision) = deciding(view) else {
@@ -263,14 +305,21 @@ fn deciding(view: &RequestView) -> Option<&DecisionView> {
         Status::Denied => Verdict::Deny,
         Status::Pending | Status::Expired | Status::Cancelled | Status::Unknown => return None,
     };
-    view.decisions.iter().rev().find(|decision| decision.verdict == verdict)
+    view.decisions
+        .iter()
+        .rev()
+        .find(|decision| decision.verdict == verdict)
 }
 
 fn reason_rows(reason: Option<&str>, room: Room) -> Vec<Row> {
     let Some(reason) = reason.filter(|reason| !reason.is_empty()) else {
         return Vec::new();
     };
-    Frame::new(room.look, room.width).rows("reason: ", Ink::Plain, &one_line(reason, room.look.charset))
+    Frame::new(room.look, room.width).rows(
+        "reason: ",
+        Ink::Plain,
+        &one_line(reason, room.look.charset),
+    )
 }
 
 /// A stranger's text in one line.

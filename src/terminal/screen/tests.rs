@@ -42,7 +42,7 @@ impl Emulated {
 
     fn ask(&mut self, name: &str, rows: usize) {
         let lines = (1..=rows).map(|n| row(&format!("{name} {n}"))).collect();
-        self.draw(|screen| screen.ask(lines, "ok? ".to_owned()));
+        self.draw(|screen| screen.ask(lines, "ok? ".to_owned(), 4));
     }
 
     fn lines(&self) -> Vec<String> {
@@ -133,13 +133,23 @@ fn a_question_that_no_longer_counts_is_struck_out() {
 }
 
 #[test]
+fn a_question_that_is_drawn_again_takes_its_own_place() {
+    let mut on = Emulated::new(12, 20);
+    on.draw(|screen| screen.print(&[row("hello")]));
+    on.ask("a", 4);
+    on.shell("n half a lin");
+    on.ask("b", 2);
+    assert_eq!(on.lines(), ["hello", "b 1", "b 2", "ok?"]);
+}
+
+#[test]
 fn after_somebody_else_has_written_it_goes_on_below() {
     let mut on = Emulated::new(12, 20);
     on.ask("a", 2);
     on.shell("\r\n[1]+ Stopped\r\n$ fg\r\n");
     on.draw(|screen| {
         screen.disturbed();
-        screen.ask(vec![row("a 1")], "ok? ".to_owned())
+        screen.ask(vec![row("a 1")], "ok? ".to_owned(), 4)
     });
     let lines = on.lines();
     assert!(lines.contains(&"$ fg".to_owned()), "{lines:?}");
@@ -156,7 +166,7 @@ fn a_terminal_without_cursor_movement_gets_lines_only() {
     let mut screen = Screen::new(look, Some((24, 80)));
     let mut out = screen.start();
     out += &screen.print(&[row("hello")]);
-    out += &screen.ask(vec![row("a 1"), row("a 2")], "ok? ".to_owned());
+    out += &screen.ask(vec![row("a 1"), row("a 2")], "ok? ".to_owned(), 4);
     out += &screen.change(1, row("changed"));
     out += &screen.strike(row("over"), 2, &[row("expired")]);
     assert_eq!(out, "hello\r\na 1\r\na 2\r\nok? \r\nover\r\nexpired\r\n");

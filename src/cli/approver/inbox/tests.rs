@@ -61,7 +61,10 @@ fn what_is_settled_elsewhere_goes_and_the_current_one_is_told() {
     assert_eq!(inbox.apply(other), Change::Count { arrived: false });
     let mine = settled(1, 9, Status::Denied);
     assert_eq!(inbox.apply(mine.clone()), Change::Settled(Gone::As(mine)));
-    assert_eq!((inbox.others(), chosen(&mut inbox, Instant::now())), (0, None));
+    assert_eq!(
+        (inbox.others(), chosen(&mut inbox, Instant::now())),
+        (0, None)
+    );
 }
 
 #[test]
@@ -126,7 +129,11 @@ fn a_request_whose_time_is_over_is_not_asked() {
     let mut inbox = inbox(&[1]);
     let over = request(1).expires_at;
     assert_eq!(inbox.choose(Instant::now(), Some(over)), None);
-    assert!(inbox.choose(Instant::now(), Some(over.before(SECOND))).is_some());
+    assert!(
+        inbox
+            .choose(Instant::now(), Some(over.before(SECOND)))
+            .is_some()
+    );
 }
 
 #[test]

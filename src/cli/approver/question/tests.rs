@@ -10,7 +10,11 @@ fn room(width: usize, height: usize) -> Room {
         styled: false,
         cursor: true,
     };
-    Room { look, width, height }
+    Room {
+        look,
+        width,
+        height,
+    }
 }
 
 fn texts(rows: &[Row]) -> Vec<String> {
@@ -38,7 +42,7 @@ fn a_question_shows_all_facts_and_keeps_claims_apart() {
     assert_eq!(
         shown(&view, room(79, 24)),
         [
-            "━━━━━━ Approval asked ━━━━━━",
+            "━━━━ Approval asked ━━━━",
             "The asker says",
             "  │ Deploy web 2.3 to production?",
             "  │ ",
@@ -52,7 +56,7 @@ fn a_question_shows_all_facts_and_keeps_claims_apart() {
             "    request   aeaaaaaaaaaaaaaaaaaaaaaaaa",
             "    topic     default",
             "    asked by  local from 127.0.0.1",
-            "    time      asked 12 s ago, 59 min 48 s left, until 23:13:20 UTC",
+            "    time      asked 12 s ago, 59 min left, until 23:13:20 UTC",
             "",
             "",
         ]
@@ -65,7 +69,10 @@ fn long_details_are_cut_with_a_count_and_shown_whole_on_demand() {
     view.details = (1..=40).map(|n| format!("line {n}\n")).collect();
     let rows = shown(&view, room(79, 60));
     assert!(rows.contains(&"  │ line 12".to_owned()) && !rows.contains(&"  │ line 13".to_owned()));
-    assert!(rows.contains(&"  … 28 more lines of details; d shows them all".to_owned()), "{rows:?}");
+    assert!(
+        rows.contains(&"  … 28 more lines of details; d shows them all".to_owned()),
+        "{rows:?}"
+    );
     let small = shown(&view, room(79, 21));
     assert!(small.len() <= 21, "{small:?}");
     assert_eq!(texts(&whole(&view, room(79, 21))).len(), 1 + 1 + 1 + 40);
@@ -78,9 +85,21 @@ fn long_fields_cannot_push_the_title_away() {
     view.details = "d\n".repeat(1000);
     let rows = shown(&view, room(79, 40));
     assert!(rows.len() <= 40, "{}", rows.len());
-    assert!(rows.iter().any(|row| row.ends_with("more lines of fields; d shows them all")), "{rows:?}");
-    assert!(rows.iter().any(|row| row.ends_with("more lines of this field; d shows them all")), "{rows:?}");
-    assert!(rows.iter().any(|row| row.ends_with("more lines of details; d shows them all")), "{rows:?}");
+    assert!(
+        rows.iter()
+            .any(|row| row.ends_with("more lines of fields; d shows them all")),
+        "{rows:?}"
+    );
+    assert!(
+        rows.iter()
+            .any(|row| row.ends_with("more lines of this field; d shows them all")),
+        "{rows:?}"
+    );
+    assert!(
+        rows.iter()
+            .any(|row| row.ends_with("more lines of details; d shows them all")),
+        "{rows:?}"
+    );
 }
 
 #[test]
@@ -88,7 +107,11 @@ fn a_time_that_is_over_or_unknown_is_told() {
     let view = request(1);
     let over = time_row(&view, Some(view.expires_at), room(120, 24)).text();
     assert!(over.contains("its time is over (23:13:20 UTC)"), "{over}");
-    assert!(time_row(&view, None, room(79, 24)).text().contains("until 23:13:20 UTC"));
+    assert!(
+        time_row(&view, None, room(79, 24))
+            .text()
+            .contains("until 23:13:20 UTC")
+    );
 }
 
 #[test]
@@ -133,7 +156,7 @@ proptest! {
         rows.extend(whole(&view, room(width, height)));
         for row in texts(&rows) {
             prop_assert!(!row.chars().any(char::is_control), "{row:?}");
-            prop_assert!(columns(&row) <= width.max(50), "{row:?}");
+            prop_assert!(columns(&row) <= width, "{row:?}");
             let ours = row.is_empty()
                 || honest.contains(&row)
                 || row == "All that the asker says"
