@@ -203,6 +203,8 @@ pub const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duratio
 pub const STREAM_SILENCE: Duration = Duration::from_secs(45);
 /// Bytes of one event that a client keeps; a longer one is skipped.
 pub const EVENT_BYTES: usize = 1024 * 1024;
+/// Bytes of an event id that a client sends back; a longer one is no cursor of a daemon of ours.
+pub const LAST_EVENT_ID_BYTES: usize = 1024;
 /// Redirects that a stream follows.
 pub const REDIRECTS: usize = 10;
 
@@ -225,7 +227,26 @@ pub const SKIP_TIME: Duration = Duration::from_secs(30);
 pub const DETAILS_LINES: usize = 12;
 /// Requests that an approver's terminal remembers as waiting.
 pub const INBOX: usize = 10_000;
+/// Bytes of text in these requests; what does not fit is fetched when there is room again.
+pub const INBOX_BYTES: usize = 64 * 1024 * 1024;
+/// Calls of that kind that may be under way.
+pub const COURTESIES: usize = 8;
+/// Time for the goodbye to be written to a terminal that may not take it.
+pub const FAREWELL_TIME: Duration = Duration::from_millis(500);
+/// Time between two looks at the clock while a question shows the time that is left.
+pub const CLOCK_TICK: Duration = Duration::from_secs(1);
+/// While lines keep coming closer together than this, they were pasted and not typed.
+pub const PASTE_GAP: Duration = Duration::from_millis(50);
+/// Rows of one field's value shown with the question; `d` shows the rest.
+pub const FIELD_ROWS: usize = 3;
+/// Rows of all fields together shown with the question, where the screen has them.
+pub const FIELDS_ROWS: usize = 32;
 /// Time for the calls that an approver's terminal can do without (`/v1/me`, `seen`).
 pub const COURTESY_TIME: Duration = Duration::from_secs(5);
 /// Time for a decision to be accepted, retries included.
 pub const DECIDE_TIME: Duration = Duration::from_secs(30);
+/// Bytes in one line that is typed: `no` and the longest reason, and no more than a kernel's
+/// canonical mode can hand over.
+pub const TYPED_BYTES: usize = 4094;
+/// Combining marks shown on one letter; more of them would cover the neighbouring lines.
+pub const MARKS: usize = 3;

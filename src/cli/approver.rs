@@ -1,1 +1,125 @@
-//! To come.
+//! `approver`: shows one pending request after the other on the terminal, and tells the daemon
+//! what the person says.
+//!
+//! [`session`] is the loop. What waits is kept in [`inbox`], what a question looks like is in
+//! [`question`], what a line means in [`answer`], all without input or output.
+
+mod answer;
+mod args;
+mod daemon_clock;
+mod decide;
+mod inbox;
+mod pager;
+mod question;
+#[cfg(test)]
+mod samples;
+mod session;
+mod signals;
+mod tally;
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anyhow::{Context as _, Error, anyhow};
+
+use self::args::Approver;
+use self::session::{End, Session};
+use self::signals::{Ending, Redrawing};
+use super::exit;
+use super::flags::parse;
+use crate::client::Client;
+use crate::terminal::printable::visible;
+use crate::terminal::tty::{NoTerminal, Tty};
+
+/// The whole program: reads the command line, asks on the terminal, and gives the exit code.
+///
+/// It must not be called from within a runtime.
+pub fn main() -> u8 {
+    // A panic has been told by its hook, and the terminal restored while it unwound.
+    catch_unwind(AssertUnwindSafe(|| parse().map_or_else(|code| code, run)))
+        .unwrap_or(exit::INTERNAL)
+}
+
+fn run(line: Approver) -> u8 {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start");
+    let end = match runtime {
+        Ok(runtime) => runtime.block_on(ask(line)),
+        Err(error) => Err((exit::INTERNAL, error)),
+    };
+    end.unwrap_or_else(|(code, error)| {
+        complain(&error);
+        code
+    })
+}
+
+async fn ask(line: Approver) -> Result<u8, (u8, Error)> {
+    let url = line.daemon.url.to_string();
+    let client = Client::new(line.daemon.url, "approver")
+        .map_err(|error| (exit::CONFIGURATION, error.into()))?;
+    let topics: Vec<String> = line
+        .topics
+        .iter()
+        .map(|topic| topic.as_str().to_owned())
+        .collect();
+    let internal = |error: std::io::Error| (exit::INTERNAL, error.into());
+    let mut ending = Ending::listen().map_err(internal)?;
+    let redrawing = Redrawing::listen().map_err(internal)?;
+    let tty = Tty::open().map_err(|error| (exit::USAGE, no_terminal(error, &url)))?;
+    let paging = Cell::new(false);
+    let mut session = Session::new(tty, redrawing, client, &topics, &paging);
+    let end = tokio::select! {
+        biased;
+        code = ending.next(&paging) => Ok(code),
+        end = session.run() => Err(end),
+    };
+    session.leave().await;
+    // The terminal is as it was before anything is printed below it.
+    drop(session);
+    match end {
+        Ok(code) => Ok(code),
+        Err(end) => code(end, &url),
+    }
+}
+
+fn code(end: End, url: &str) -> Result<u8, (u8, Error)> {
+    match end {
+        End::Left => Ok(exit::SUCCESS),
+        // There is nothing left to write the cause to.
+        End::Hangup(_cause) => Ok(exit::HANGUP),
+        End::Refused(why) => Err((
+            exit::NOT_PERMITTED,
+            anyhow!("{url} does not let us listen: {why}"),
+        )),
+        End::NotPushd(why) => Err((
+            exit::UNAVAILABLE,
+            anyhow!("there is no pushd at {url}: {why}; check --url"),
+        )),
+        End::Dismissed => Err((
+            exit::UNAVAILABLE,
+            anyhow!("the daemon at {url} takes no listeners at present"),
+        )),
+    }
+}
+
+fn no_terminal(error: NoTerminal, url: &str) -> Error {
+    Error::new(error).context(format!(
+        "approver asks a person, on a terminal; a program decides with\n  \
+         curl -X POST -H 'content-type: application/json' -d '{{\"verdict\":\"approve\"}}' \
+         {url}/v1/requests/ID/decision\n"
+    ))
+}
+
+#[allow(
+    clippy::print_stderr,
+    reason = "errors of a program go to standard error"
+)]
+fn complain(error: &Error) {
+    let text = format!("{error:#}");
+    for (n, line) in text.lines().enumerate() {
+        let start = if n == 0 { "approver: " } else { "" };
+        eprintln!("{start}{}", visible(line));
+    }
+}

@@ -7,6 +7,7 @@
 mod answer;
 mod backoff;
 mod calls;
+mod events;
 #[cfg(test)]
 pub(crate) mod stand_in;
 mod transport;
@@ -15,5 +16,6 @@ mod url;
 pub use answer::{Answer, CallError};
 pub use backoff::Backoff;
 pub use calls::Client;
+pub use events::{EventStream, StreamEvent};
 pub use transport::{TransportError, transport};
 pub use url::{BadUrl, DaemonUrl};

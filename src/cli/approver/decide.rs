@@ -1,0 +1,262 @@
+//! Telling the daemon a decision, with retries until it is too late to matter.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::client::{Answer, Backoff, CallError, Client};
+use crate::domain::{RequestId, Verdict};
+use crate::limits;
+use crate::wire::{DecisionBody, RequestView};
+
+/// A decision on its way to the daemon.
+pub(super) struct Deciding {
+    client: Client,
+    id: RequestId,
+    body: DecisionBody,
+    until: Instant,
+    backoff: Backoff,
+    unsure: bool,
+    step: Step,
+}
+
+type Call = Pin<Box<dyn Future<Output = Result<Answer<RequestView>, CallError>>>>;
+
+enum Step {
+    Calling(Call),
+    Pausing(Instant),
+}
+
+/// What happened on the way.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// No answer yet; another attempt follows.
+    Again {
+        /// What went wrong.
+        why: String,
+        /// After which pause.
+        again_in: Duration,
+    },
+    /// This is how it ended.
+    Done(Outcome),
+}
+
+/// How a decision ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It counts.
+    Counted(Box<RequestView>),
+    /// The request was final before.
+    TooLate(Option<Box<RequestView>>),
+    /// The request has another version than the one that was decided.
+    Changed(Option<Box<RequestView>>),
+    /// The daemon has no such request.
+    Gone,
+    /// It does not count, as far as we know.
+    Failed {
+        /// Why not.
+        why: String,
+        /// Whether it may count all the same, because an answer was lost.
+        unsure: bool,
+    },
+}
+
+impl Deciding {
+    /// Starts telling it; nothing is sent before [`Deciding::next`] is called.
+    pub(super) fn new(
+        client: Client,
+        view: &RequestView,
+        verdict: Verdict,
+        reason: Option<String>,
+    ) -> Self {
+        let body = DecisionBody {
+            verdict,
+            reason,
+            version: Some(view.version),
+        };
+        let now = Instant::now();
+        Self {
+            step: Step::Pausing(now),
+            client,
+            id: view.id,
+            body,
+            until: now + limits::DECIDE_TIME,
+            backoff: Backoff::new(),
+            unsure: false,
+        }
+    }
+
+    /// What was decided.
+    pub(super) const fn verdict(&self) -> Verdict {
+        self.body.verdict
+    }
+
+    /// What happens next; after [`Progress::Done`] it must not be called. Cancel safe: an attempt
+    /// goes on with the next call.
+    pub(super) async fn next(&mut self) -> Progress {
+        loop {
+            match &mut self.step {
+                Step::Pausing(until) => {
+                    sleep_until(*until).await;
+                    self.step = Step::Calling(self.call());
+                }
+                Step::Calling(call) => {
+                    let answer = call.await;
+                    return self.answered(answer);
+                }
+            }
+        }
+    }
+
+    fn call(&self) -> Call {
+        let (client, id, body) = (self.client.clone(), self.id, self.body.clone());
+        Box::pin(async move { client.decide(id, &body).await })
+    }
+
+    fn answered(&mut self, answer: Result<Answer<RequestView>, CallError>) -> Progress {
+        let error = match answer {
+            Ok(answer) => return Progress::Done(Outcome::Counted(Box::new(answer.value))),
+            Err(error) => error,
+        };
+        let CallError::Transient {
+            what,
+            retry_after,
+            unsent,
+            ..
+        } = error
+        else {
+            return Progress::Done(refusal(error, self.unsure));
+        };
+        self.unsure |= !unsent;
+        let now = Instant::now();
+        let again_in = self.backoff.next(retry_after);
+        if now + again_in >= self.until {
+            let unsure = self.unsure;
+            return Progress::Done(Outcome::Failed { why: what, unsure });
+        }
+        self.step = Step::Pausing(now + again_in);
+        Progress::Again {
+            why: what,
+            again_in,
+        }
+    }
+}
+
+/// What a refusal means to the one who decided.
+fn refusal(error: CallError, unsure: bool) -> Outcome {
+    let why = error.to_string();
+    match error {
+        CallError::Refused {
+            status: 409,
+            problem,
+        } => Outcome::TooLate(problem.request),
+        CallError::Refused {
+            status: 412,
+            problem,
+        } => Outcome::Changed(problem.request),
+        CallError::Refused {
+            status: 404,
+            problem,
+        } if !problem.code.is_empty() => Outcome::Gone,
+        CallError::Refused { .. } | CallError::Transient { .. } | CallError::NotPushd { .. } => {
+            Outcome::Failed { why, unsure }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::approver::samples::{request, settled};
+    use crate::wire::{ProblemView, Status};
+
+    fn deciding() -> Deciding {
+        let client = Client::new("http://127.0.0.1:1".parse().unwrap(), "approver").unwrap();
+        Deciding::new(client, &request(1), Verdict::Approve, None)
+    }
+
+    fn transient(unsent: bool) -> CallError {
+        CallError::Transient {
+            what: "connection refused".to_owned(),
+            retry_after: None,
+            at_limit: false,
+            unsent,
+        }
+    }
+
+    fn refused(status: u16, code: &str, request: Option<Box<RequestView>>) -> CallError {
+        let problem = ProblemView {
+            detail: "no".to_owned(),
+            code: code.to_owned(),
+            request,
+            ..ProblemView::default()
+        };
+        CallError::Refused {
+            status,
+            problem: Box::new(problem),
+        }
+    }
+
+    #[test]
+    fn the_decision_names_the_version_that_was_shown() {
+        let mut view = request(1);
+        view.version = crate::domain::EventId(7);
+        let client = Client::new("http://127.0.0.1:1".parse().unwrap(), "approver").unwrap();
+        let deciding = Deciding::new(client, &view, Verdict::Deny, Some("no".to_owned()));
+        assert_eq!(deciding.body.version, Some(view.version));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_again_until_the_time_is_over() {
+        let mut deciding = deciding();
+        let start = Instant::now();
+        let outcome = loop {
+            match deciding.answered(Err(transient(true))) {
+                Progress::Again { again_in, .. } => tokio::time::sleep(again_in).await,
+                Progress::Done(outcome) => break outcome,
+            }
+        };
+        let why = "connection refused".to_owned();
+        assert_eq!(outcome, Outcome::Failed { why, unsure: false });
+        let passed = start.elapsed();
+        assert!(
+            passed > limits::DECIDE_TIME / 2 && passed < limits::DECIDE_TIME,
+            "{passed:?}"
+        );
+    }
+
+    #[test]
+    fn a_lost_answer_leaves_it_open_whether_the_decision_counts() {
+        let mut deciding = deciding();
+        assert!(matches!(
+            deciding.answered(Err(transient(false))),
+            Progress::Again { .. }
+        ));
+        let last = deciding.answered(Err(refused(403, "forbidden", None)));
+        assert!(
+            matches!(last, Progress::Done(Outcome::Failed { unsure: true, .. })),
+            "{last:?}"
+        );
+    }
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let winner = settled(1, 9, Status::Denied);
+        for (error, outcome) in [
+            (
+                refused(409, "final", Some(winner.clone())),
+                Outcome::TooLate(Some(winner)),
+            ),
+            (refused(412, "version", None), Outcome::Changed(None)),
+            (refused(404, "unknown_request", None), Outcome::Gone),
+        ] {
+            assert_eq!(refusal(error, false), outcome);
+        }
+        // A 404 that is not the daemon's own says nothing about the request.
+        assert!(matches!(
+            refusal(refused(404, "", None), false),
+            Outcome::Failed { .. }
+        ));
+    }
+}

@@ -1,0 +1,296 @@
+//! What waits for an answer, in which order, and which request is asked now: values only.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::domain::{EventId, RequestId, Timestamp};
+use crate::limits;
+use crate::wire::{RequestView, Status};
+
+/// Final requests that are remembered, so that an older event does not bring one back.
+const SETTLED: usize = 256;
+
+/// The pending requests that an approver knows, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    pending: BTreeMap<Place, Entry>,
+    places: BTreeMap<RequestId, Place>,
+    settled: VecDeque<(RequestId, EventId)>,
+    bytes: usize,
+    overflowed: bool,
+    /// What is asked now.
+    current: Option<Current>,
+}
+
+/// Requests are asked in the order in which the daemon accepted them.
+type Place = (Timestamp, RequestId);
+
+#[derive(Debug)]
+struct Entry {
+    view: Box<RequestView>,
+    /// When it was skipped last.
+    skipped: Option<Instant>,
+    /// Whether it was there before a reset and has not come again.
+    stale: bool,
+}
+
+/// The request that is on the screen, in the version that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Current {
+    id: RequestId,
+    version: EventId,
+}
+
+/// What a change means to the person at the terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing.
+    None,
+    /// Another number of requests waits; `arrived` when one has come.
+    Count {
+        /// Whether there is a request that was not there before.
+        arrived: bool,
+    },
+    /// The request on the screen has another version now.
+    Redraw,
+    /// The request on the screen is final, or gone.
+    Settled(Gone),
+}
+
+/// What became of the request on the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// The daemon says what.
+    As(Box<RequestView>),
+    /// The daemon no longer names it among the pending ones.
+    Unknown,
+}
+
+impl Inbox {
+    /// Takes in what the daemon says about a request.
+    pub(super) fn apply(&mut self, view: Box<RequestView>) -> Change {
+        if self.is_outdated(&view) {
+            // It may be the answer to a reset, so what we have is there still.
+            self.refresh(view.id);
+            return Change::None;
+        }
+        if view.status == Status::Pending {
+            self.put(view)
+        } else {
+            self.settle(view)
+        }
+    }
+
+    /// Everything known is in doubt until it comes again.
+    pub(super) fn reset(&mut self) {
+        self.settled.clear();
+        self.overflowed = false;
+        for entry in self.pending.values_mut() {
+            entry.stale = true;
+        }
+    }
+
+    /// All that is pending has come: what is in doubt still is gone.
+    pub(super) fn caught_up(&mut self) -> Change {
+        let stale = self.pending.values().filter(|entry| entry.stale);
+        let stale: Vec<RequestId> = stale.map(|entry| entry.view.id).collect();
+        let any = !stale.is_empty();
+        let mut change = if any {
+            Change::Count { arrived: false }
+        } else {
+            Change::None
+        };
+        for id in stale {
+            self.remove(id);
+            if self.take_current(id) {
+                change = Change::Settled(Gone::Unknown);
+            }
+        }
+        change
+    }
+
+    /// Chooses the request to ask: the oldest that was not skipped, and when all were skipped,
+    /// the one whose time to return has come. `daemon_now` leaves out those whose time is over.
+    pub(super) fn choose(
+        &mut self,
+        now: Instant,
+        daemon_now: Option<Timestamp>,
+    ) -> Option<RequestView> {
+        let askable = |entry: &&Entry| {
+            !entry.stale && daemon_now.is_none_or(|now| now < entry.view.expires_at)
+        };
+        let mut entries = self.pending.values().filter(askable);
+        let fresh = entries.clone().find(|entry| entry.skipped.is_none());
+        let chosen = fresh.or_else(|| {
+            entries
+                .by_ref()
+                .filter(|entry| entry.returns().is_some_and(|at| at <= now))
+                .min_by_key(|entry| entry.skipped)
+        })?;
+        let view = (*chosen.view).clone();
+        self.current = Some(Current {
+            id: view.id,
+            version: view.version,
+        });
+        Some(view)
+    }
+
+    /// The current request as it is now, which is drawn again.
+    pub(super) fn again(&mut self) -> Option<RequestView> {
+        let id = self.current?.id;
+        let view = (*self.entry(id)?.view).clone();
+        self.current = Some(Current {
+            id,
+            version: view.version,
+        });
+        Some(view)
+    }
+
+    /// When the next skipped request returns.
+    pub(super) fn next_return(&self) -> Option<Instant> {
+        self.pending.values().filter_map(Entry::returns).min()
+    }
+
+    /// Requests that wait for their time to return.
+    pub(super) fn skipped(&self) -> usize {
+        let entries = self.pending.values();
+        entries.filter(|entry| entry.skipped.is_some()).count()
+    }
+
+    /// Puts the current request behind the others.
+    pub(super) fn skip(&mut self, now: Instant) {
+        if let Some(current) = self.current.take()
+            && let Some(entry) = self.entry(current.id)
+        {
+            entry.skipped = Some(now);
+        }
+    }
+
+    /// Takes the current request out: it was decided, and `at` is the commit that says so.
+    pub(super) fn done(&mut self, id: RequestId, at: Option<EventId>) {
+        self.remove(id);
+        self.take_current(id);
+        if let Some(at) = at {
+            self.remember(id, at);
+        }
+    }
+
+    /// Requests that wait besides the current one.
+    pub(super) fn others(&self) -> usize {
+        let current = self
+            .current
+            .is_some_and(|current| self.places.contains_key(&current.id));
+        self.pending.len() - usize::from(current)
+    }
+
+    /// Whether requests were left out for want of room, and there is room again.
+    pub(super) fn has_room_again(&self) -> bool {
+        self.overflowed
+            && self.pending.len() <= limits::INBOX / 2
+            && self.bytes <= limits::INBOX_BYTES / 2
+    }
+
+    fn put(&mut self, view: Box<RequestView>) -> Change {
+        let (id, place) = (view.id, (view.created_at, view.id));
+        let size = size(&view);
+        let version = view.version;
+        let arrived = !self.places.contains_key(&id);
+        let skipped = self.entry(id).and_then(|entry| entry.skipped);
+        if arrived
+            && (self.pending.len() >= limits::INBOX || self.bytes + size > limits::INBOX_BYTES)
+        {
+            self.overflowed = true;
+            return Change::None;
+        }
+        self.remove(id);
+        self.bytes += size;
+        self.places.insert(id, place);
+        let entry = Entry {
+            view,
+            skipped,
+            stale: false,
+        };
+        self.pending.insert(place, entry);
+        match self.current {
+            Some(current) if current.id == id && current.version != version => Change::Redraw,
+            Some(current) if current.id == id => Change::None,
+            Some(_) | None if arrived => Change::Count { arrived: true },
+            Some(_) | None => Change::None,
+        }
+    }
+
+    fn settle(&mut self, view: Box<RequestView>) -> Change {
+        let known = self.remove(view.id);
+        self.remember(view.id, view.event_id);
+        if self.take_current(view.id) {
+            Change::Settled(Gone::As(view))
+        } else if known {
+            Change::Count { arrived: false }
+        } else {
+            Change::None
+        }
+    }
+
+    fn is_outdated(&mut self, view: &RequestView) -> bool {
+        let settled = self
+            .settled
+            .iter()
+            .any(|&(id, at)| id == view.id && view.event_id <= at);
+        let id = view.id;
+        settled
+            || self
+                .entry(id)
+                .is_some_and(|entry| !entry.stale && view.event_id < entry.view.event_id)
+    }
+
+    fn refresh(&mut self, id: RequestId) {
+        if let Some(entry) = self.entry(id) {
+            entry.stale = false;
+        }
+    }
+
+    fn entry(&mut self, id: RequestId) -> Option<&mut Entry> {
+        self.pending.get_mut(self.places.get(&id)?)
+    }
+
+    fn remove(&mut self, id: RequestId) -> bool {
+        let place = self.places.remove(&id);
+        let entry = place.and_then(|place| self.pending.remove(&place));
+        if let Some(entry) = &entry {
+            self.bytes = self.bytes.saturating_sub(size(&entry.view));
+        }
+        entry.is_some()
+    }
+
+    fn take_current(&mut self, id: RequestId) -> bool {
+        self.current.take_if(|current| current.id == id).is_some()
+    }
+
+    fn remember(&mut self, id: RequestId, at: EventId) {
+        if self.settled.len() == SETTLED {
+            self.settled.pop_front();
+        }
+        self.settled.push_back((id, at));
+    }
+}
+
+impl Entry {
+    fn returns(&self) -> Option<Instant> {
+        const AFTER: Duration = limits::SKIP_TIME;
+        self.skipped.map(|skipped| skipped + AFTER)
+    }
+}
+
+/// Bytes of text that a request holds, roughly.
+fn size(view: &RequestView) -> usize {
+    let fields = view
+        .fields
+        .iter()
+        .map(|field| field.name.len() + field.value.len());
+    view.title.len() + view.details.len() + fields.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+use super::*;
+use crate::cli::approver::samples::{request, settled};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn inbox(ids: &[u8]) -> Inbox {
+    let mut inbox = Inbox::default();
+    for &id in ids {
+        assert_eq!(inbox.apply(request(id)), Change::Count { arrived: true });
+    }
+    inbox
+}
+
+fn chosen(inbox: &mut Inbox, now: Instant) -> Option<u8> {
+    let view = inbox.choose(now, None)?;
+    view.id.as_bytes().first().copied()
+}
+
+#[test]
+fn the_oldest_request_is_asked_first_however_they_came() {
+    let mut inbox = inbox(&[3, 1, 2]);
+    let now = Instant::now();
+    assert_eq!(chosen(&mut inbox, now), Some(1));
+    assert_eq!(inbox.others(), 2);
+    inbox.done(request(1).id, Some(EventId(9)));
+    assert_eq!(chosen(&mut inbox, now), Some(2));
+}
+
+#[test]
+fn a_skipped_request_goes_behind_the_others_and_returns_after_its_time() {
+    let mut inbox = inbox(&[1, 2, 3]);
+    let now = Instant::now();
+    assert_eq!(chosen(&mut inbox, now), Some(1));
+    inbox.skip(now);
+    assert_eq!(chosen(&mut inbox, now), Some(2));
+    inbox.skip(now + SECOND);
+    // The third comes before those that were skipped, even when their time has come.
+    let later = now + limits::SKIP_TIME + 10 * SECOND;
+    assert_eq!(chosen(&mut inbox, later), Some(3));
+    inbox.skip(later);
+    assert_eq!(chosen(&mut inbox, now + 29 * SECOND), None);
+    assert_eq!(inbox.next_return(), Some(now + limits::SKIP_TIME));
+    assert_eq!(chosen(&mut inbox, now + limits::SKIP_TIME), Some(1));
+}
+
+#[test]
+fn a_newcomer_is_asked_while_skipped_ones_wait() {
+    let mut inbox = inbox(&[1]);
+    let now = Instant::now();
+    assert_eq!(chosen(&mut inbox, now), Some(1));
+    inbox.skip(now);
+    assert_eq!(inbox.apply(request(2)), Change::Count { arrived: true });
+    assert_eq!(chosen(&mut inbox, now), Some(2));
+}
+
+#[test]
+fn what_is_settled_elsewhere_goes_and_the_current_one_is_told() {
+    let mut inbox = inbox(&[1, 2]);
+    chosen(&mut inbox, Instant::now());
+    let other = settled(2, 8, Status::Cancelled);
+    assert_eq!(inbox.apply(other), Change::Count { arrived: false });
+    let mine = settled(1, 9, Status::Denied);
+    assert_eq!(inbox.apply(mine.clone()), Change::Settled(Gone::As(mine)));
+    assert_eq!(
+        (inbox.others(), chosen(&mut inbox, Instant::now())),
+        (0, None)
+    );
+}
+
+#[test]
+fn an_event_from_before_the_decision_does_not_bring_a_request_back() {
+    let mut inbox = inbox(&[1]);
+    chosen(&mut inbox, Instant::now());
+    inbox.done(request(1).id, Some(EventId(9)));
+    let mut seen = request(1);
+    seen.event_id = EventId(8);
+    assert_eq!(inbox.apply(seen), Change::None);
+    assert_eq!(chosen(&mut inbox, Instant::now()), None);
+}
+
+#[test]
+fn only_another_version_is_drawn_again() {
+    let mut inbox = inbox(&[1]);
+    chosen(&mut inbox, Instant::now());
+    let mut seen = request(1);
+    seen.event_id = EventId(8);
+    assert_eq!(inbox.apply(seen), Change::None);
+    let mut changed = request(1);
+    (changed.event_id, changed.version) = (EventId(9), EventId(9));
+    assert_eq!(inbox.apply(changed), Change::Redraw);
+}
+
+#[test]
+fn after_a_reset_only_what_comes_again_is_kept() {
+    let mut inbox = inbox(&[1, 2, 3]);
+    chosen(&mut inbox, Instant::now());
+    inbox.reset();
+    assert_eq!(inbox.apply(request(2)), Change::None);
+    assert_eq!(inbox.caught_up(), Change::Settled(Gone::Unknown));
+    assert_eq!(chosen(&mut inbox, Instant::now()), Some(2));
+    assert_eq!(inbox.others(), 0);
+}
+
+#[test]
+fn a_request_that_comes_again_stays_on_the_screen() {
+    let mut inbox = inbox(&[1]);
+    chosen(&mut inbox, Instant::now());
+    inbox.reset();
+    assert_eq!(inbox.apply(request(1)), Change::None);
+    assert_eq!(inbox.caught_up(), Change::None);
+    // The daemon may count anew after a reset, so a lower event id is no reason to doubt.
+    inbox.reset();
+    let mut again = request(1);
+    (again.event_id, again.version) = (EventId(0), EventId(0));
+    assert_eq!(inbox.apply(again), Change::Redraw);
+}
+
+#[test]
+fn what_was_in_doubt_is_not_asked() {
+    let mut inbox = inbox(&[1]);
+    inbox.reset();
+    assert_eq!(chosen(&mut inbox, Instant::now()), None);
+    inbox.apply(request(1));
+    assert_eq!(chosen(&mut inbox, Instant::now()), Some(1));
+}
+
+#[test]
+fn a_request_whose_time_is_over_is_not_asked() {
+    let mut inbox = inbox(&[1]);
+    let over = request(1).expires_at;
+    assert_eq!(inbox.choose(Instant::now(), Some(over)), None);
+    assert!(
+        inbox
+            .choose(Instant::now(), Some(over.before(SECOND)))
+            .is_some()
+    );
+}
+
+#[test]
+fn a_full_inbox_leaves_out_newcomers_and_knows_it() {
+    let mut inbox = Inbox::default();
+    let mut large = request(0);
+    large.details = "x".repeat(limits::INBOX_BYTES / 2);
+    inbox.apply(large);
+    assert_eq!(inbox.apply(request(1)), Change::Count { arrived: true });
+    let mut larger = request(2);
+    larger.details = "x".repeat(limits::INBOX_BYTES / 2);
+    assert_eq!(inbox.apply(larger), Change::None);
+    assert!(!inbox.has_room_again());
+    inbox.done(request(0).id, None);
+    assert!(inbox.has_room_again());
+    inbox.reset();
+    assert!(!inbox.has_room_again());
+}

@@ -1,0 +1,331 @@
+//! What a question looks like: rows made of values.
+//!
+//! What the asker claims is in a frame. What the daemon knows stands outside of it, next to the
+//! prompt, where no length of a claim can push it away.
+
+use std::time::Duration;
+
+use super::daemon_clock::{spell, spell_time};
+use crate::domain::{Timestamp, Verdict};
+use crate::limits;
+use crate::terminal::locale::Charset;
+use crate::terminal::measure::columns;
+use crate::terminal::printable::{visible_in, visible_lines};
+use crate::terminal::row::{Frame, Row};
+use crate::terminal::style::{Ink, Look};
+use crate::wire::{DecisionView, Party, RequestView, Status};
+
+/// The prompt; an answer is typed behind it.
+pub(super) const PROMPT: &str = "Approve? [y/n/s/d/q] ";
+/// Rows after the facts: one for trouble and feedback, one for how many others wait.
+pub(super) const STATUS_ROWS: usize = 2;
+/// Rows of the details that are shown however small the screen is.
+const LEAST_ROWS: usize = 3;
+
+/// What the rows have to fit into.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// How the terminal is written to.
+    pub(super) look: Look,
+    /// Columns of a row.
+    pub(super) width: usize,
+    /// Rows that are on the screen together.
+    pub(super) height: usize,
+}
+
+/// A question, ready to be drawn.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    /// All rows, the status rows last.
+    pub(super) rows: Vec<Row>,
+    /// Which of them tells the time.
+    pub(super) time: usize,
+    /// Which is the first status row.
+    pub(super) status: usize,
+}
+
+/// The rows of a question. `now` is the daemon's time, if it is known.
+pub(super) fn question(view: &RequestView, now: Option<Timestamp>, room: Room) -> Question {
+    let facts = facts(view, now, room);
+    // Head, "asker says", blank before the facts, prompt.
+    let fixed = 4 + facts.len() + STATUS_ROWS;
+    let mut rows = vec![head(Ink::Strong, "Approval asked", room)];
+    rows.push(label("The asker says"));
+    rows.extend(claim(view, room, room.height.saturating_sub(fixed)));
+    rows.push(label("The daemon knows"));
+    rows.extend(facts);
+    let time = rows.len() - 1;
+    let status = rows.len();
+    rows.extend(std::iter::repeat_n(Row::new(), STATUS_ROWS));
+    Question { rows, time, status }
+}
+
+/// A row that says how much of a part is not shown.
+fn more(hidden: usize, of: &str, room: Room) -> Row {
+    let more = room.look.charset.pick("…", "...");
+    let text = format!("  {more} {hidden} more lines of {of}; d shows them all");
+    Row::new().and(Ink::Trouble, text).cut(room.width, "")
+}
+
+/// The first row of a question, or of what is left of it.
+pub(super) fn head(ink: Ink, text: &str, room: Room) -> Row {
+    let line = room.look.charset.pick("━━━━", "====");
+    Row::new()
+        .and(Ink::Faint, format!("{line} "))
+        .and(ink, text)
+        .and(Ink::Faint, format!(" {line}"))
+        .cut(room.width, "")
+}
+
+fn label(text: &str) -> Row {
+    Row::new().and(Ink::Label, text)
+}
+
+/// What the asker claims, in at most so many rows where that is possible: the title whole, then
+/// fields and details, cut with a count.
+fn claim(view: &RequestView, room: Room, height: usize) -> Vec<Row> {
+    let frame = Frame::new(room.look, room.width);
+    let title = one_line(&view.title, room.look.charset);
+    let mut rows = frame.rows("", Ink::Strong, &title);
+    let left = height.saturating_sub(rows.len() + 2).max(2 * LEAST_ROWS);
+    let details = details_rows(&view.details, room);
+    let wanted = details.len().min(limits::DETAILS_LINES);
+    let for_fields = left.saturating_sub(wanted.min(LEAST_ROWS.max(left / 2)));
+    let fields = fields_rows(view, room, Some(limits::FIELD_ROWS));
+    let shown_fields = cut_rows(
+        &mut rows,
+        fields,
+        for_fields.min(limits::FIELDS_ROWS),
+        "fields",
+        room,
+    );
+    let for_details = left
+        .saturating_sub(shown_fields)
+        .clamp(LEAST_ROWS, limits::DETAILS_LINES);
+    cut_rows(&mut rows, details, for_details, "details", room);
+    rows
+}
+
+/// Adds a blank framed row and as many of the rows as may be shown, and says how many are not.
+fn cut_rows(rows: &mut Vec<Row>, part: Vec<Row>, most: usize, of: &str, room: Room) -> usize {
+    if part.is_empty() {
+        return 0;
+    }
+    let hidden = part.len().saturating_sub(most.max(1));
+    // A count instead of a single row would save nothing.
+    let hidden = if hidden == 1 { 0 } else { hidden };
+    let shown = part.len() - hidden;
+    rows.extend(Frame::new(room.look, room.width).rows("", Ink::Plain, ""));
+    rows.extend(part.into_iter().take(shown));
+    if hidden > 0 {
+        rows.push(more(hidden, of, room));
+    }
+    shown + 1
+}
+
+/// The fields, their values in one column; each value in at most `most` rows.
+fn fields_rows(view: &RequestView, room: Room, most: Option<usize>) -> Vec<Row> {
+    let frame = Frame::new(room.look, room.width);
+    let charset = room.look.charset;
+    let names: Vec<String> = view
+        .fields
+        .iter()
+        .map(|field| one_line(&field.name, charset))
+        .collect();
+    let widest = names
+        .iter()
+        .map(|name| columns(name))
+        .max()
+        .unwrap_or(0)
+        .min(room.width / 3);
+    let mut rows = Vec::new();
+    for (name, field) in names.iter().zip(&view.fields) {
+        let gap = widest.saturating_sub(columns(name)) + 2;
+        let name = format!("{name}{}", " ".repeat(gap));
+        // A name that leaves no room for its value has rows of its own.
+        let (before, indent) = if columns(&name) > room.width / 2 {
+            (frame.rows("", Ink::Label, &name), "  ".to_owned())
+        } else {
+            (Vec::new(), name)
+        };
+        rows.extend(before);
+        let mut value = Vec::new();
+        for (n, line) in visible_lines(&field.value, charset).iter().enumerate() {
+            let blank = " ".repeat(columns(&indent));
+            value.extend(frame.rows(if n == 0 { &indent } else { &blank }, Ink::Plain, line));
+        }
+        let hidden = most.map_or(0, |most| value.len().saturating_sub(most));
+        let hidden = if hidden == 1 { 0 } else { hidden };
+        let shown = value.len() - hidden;
+        rows.extend(value.into_iter().take(shown));
+        if hidden > 0 {
+            rows.push(more(hidden, "this field", room));
+        }
+    }
+    rows
+}
+
+fn details_rows(details: &str, room: Room) -> Vec<Row> {
+    if details.is_empty() {
+        return Vec::new();
+    }
+    let frame = Frame::new(room.look, room.width);
+    let lines = visible_lines(details, room.look.charset);
+    lines
+        .iter()
+        .flat_map(|line| frame.rows("", Ink::Plain, line))
+        .collect()
+}
+
+/// All that the asker claims, with nothing cut.
+pub(super) fn whole(view: &RequestView, room: Room) -> Vec<Row> {
+    let frame = Frame::new(room.look, room.width);
+    let mut rows = vec![label("All that the asker says")];
+    rows.extend(frame.rows("", Ink::Strong, &one_line(&view.title, room.look.charset)));
+    for part in [
+        fields_rows(view, room, None),
+        details_rows(&view.details, room),
+    ] {
+        if !part.is_empty() {
+            rows.extend(frame.rows("", Ink::Plain, ""));
+            rows.extend(part);
+        }
+    }
+    rows
+}
+
+/// What the daemon knows; the row with the times is the last one.
+fn facts(view: &RequestView, now: Option<Timestamp>, room: Room) -> Vec<Row> {
+    let charset = room.look.charset;
+    let fact = |name: &str, text: String| fact_row(name, text, room);
+    let mut rows = vec![
+        fact("request", view.id.to_string()),
+        fact("topic", one_line(&view.topic, charset)),
+        fact("asked by", party(&view.requester, charset)),
+    ];
+    if view.approvals_needed > 1 {
+        let have = view
+            .decisions
+            .iter()
+            .filter(|one| one.verdict == Verdict::Approve);
+        rows.push(fact(
+            "approvals",
+            format!("{} of {}", have.count(), view.approvals_needed),
+        ));
+    }
+    rows.push(time_row(view, now, room));
+    rows
+}
+
+/// The row that tells age and time left, which change while it is shown.
+pub(super) fn time_row(view: &RequestView, now: Option<Timestamp>, room: Room) -> Row {
+    let text = match now {
+        Some(now) => {
+            let (age, left) = (now.since(view.created_at), view.expires_at.since(now));
+            let age = spell(age);
+            let until = spell_time(view.expires_at, left).unwrap_or_default();
+            if left.is_zero() {
+                format!(
+                    "asked {age} ago, its time is over ({until}); the daemon has not said so yet"
+                )
+            } else {
+                format!("asked {age} ago, {} left, until {until}", spell(left))
+            }
+        }
+        None => {
+            let until = spell_time(view.expires_at, Duration::ZERO).unwrap_or_default();
+            format!("until {until}; the daemon's clock is not known yet")
+        }
+    };
+    fact_row("time", text, room)
+}
+
+fn fact_row(name: &str, text: String, room: Room) -> Row {
+    let end = room.look.charset.pick("…", "...");
+    Row::new()
+        .and(Ink::Faint, format!("    {name:<10}"))
+        .and(Ink::Plain, text)
+        .cut(room.width, end)
+}
+
+/// The row below the facts that tells how many others wait, and what can be typed.
+pub(super) fn count_row(others: usize, room: Room) -> Row {
+    let waiting = match others {
+        0 => "no other waits".to_owned(),
+        1 => "1 other waits".to_owned(),
+        n => format!("{n} others wait"),
+    };
+    let ink = if others == 0 { Ink::Faint } else { Ink::Strong };
+    Row::new()
+        .and(ink, waiting)
+        .and(
+            Ink::Faint,
+            " - y yes, n no (n REASON), s skip, d details, q quit",
+        )
+        .cut(room.width, "")
+}
+
+/// Somebody, as the daemon knows them.
+fn party(party: &Party, charset: Charset) -> String {
+    let name = one_line(&party.principal, charset);
+    match &party.address {
+        Some(address) => format!("{name} from {}", one_line(address, charset)),
+        None => name,
+    }
+}
+
+/// What became of a request: a sentence of ours, and the reason in a frame.
+pub(super) fn outcome(view: &RequestView, room: Room) -> Vec<Row> {
+    let (ink, text) = match view.status {
+        Status::Approved => (Ink::Yes, "approved"),
+        Status::Denied => (Ink::No, "denied"),
+        Status::Expired => (Ink::Trouble, "expired: its time is over"),
+        Status::Cancelled => (Ink::Trouble, "cancelled by its requester"),
+        Status::Pending => (Ink::Trouble, "pending still: it needs more approvals"),
+        Status::Unknown => (
+            Ink::Trouble,
+            "settled in a way that this version does not know",
+        ),
+    };
+    let row = Row::new().and(ink, format!("  {text}"));
+    let Some(decision) = deciding(view) else {
+        return vec![row];
+    };
+    let by = format!(" by {}", party(&decision.approver, room.look.charset));
+    let end = room.look.charset.pick("…", "...");
+    let mut rows = vec![row.and(Ink::Plain, by).cut(room.width, end)];
+    rows.extend(reason_rows(decision.reason.as_deref(), room));
+    rows
+}
+
+/// The decision that made the request final.
+fn deciding(view: &RequestView) -> Option<&DecisionView> {
+    let verdict = match view.status {
+        Status::Approved => Verdict::Approve,
+        Status::Denied => Verdict::Deny,
+        Status::Pending | Status::Expired | Status::Cancelled | Status::Unknown => return None,
+    };
+    view.decisions
+        .iter()
+        .rev()
+        .find(|decision| decision.verdict == verdict)
+}
+
+fn reason_rows(reason: Option<&str>, room: Room) -> Vec<Row> {
+    let Some(reason) = reason.filter(|reason| !reason.is_empty()) else {
+        return Vec::new();
+    };
+    Frame::new(room.look, room.width).rows(
+        "reason: ",
+        Ink::Plain,
+        &one_line(reason, room.look.charset),
+    )
+}
+
+/// A stranger's text in one line.
+pub(super) fn one_line(text: &str, charset: Charset) -> String {
+    visible_in(text, charset)
+}
+
+#[cfg(test)]
+mod tests;

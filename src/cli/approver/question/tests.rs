@@ -1,0 +1,169 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::cli::approver::samples::{request, settled};
+use crate::wire::Field;
+
+fn room(width: usize, height: usize) -> Room {
+    let look = Look {
+        charset: Charset::Utf8,
+        styled: false,
+        cursor: true,
+    };
+    Room {
+        look,
+        width,
+        height,
+    }
+}
+
+fn texts(rows: &[Row]) -> Vec<String> {
+    rows.iter().map(Row::text).collect()
+}
+
+fn shown(view: &RequestView, room: Room) -> Vec<String> {
+    let now = view.created_at.after(Duration::from_secs(12));
+    texts(&question(view, Some(now), room).rows)
+}
+
+fn field(name: &str, value: &str) -> Field {
+    Field {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    }
+}
+
+#[test]
+fn a_question_shows_all_facts_and_keeps_claims_apart() {
+    let mut view = request(1);
+    view.title = "Deploy web 2.3 to production?".to_owned();
+    view.fields = vec![field("env", "production"), field("version", "2.3.1\n2.3.2")];
+    view.details = "one\ntwo\n".to_owned();
+    assert_eq!(
+        shown(&view, room(79, 24)),
+        [
+            "━━━━ Approval asked ━━━━",
+            "The asker says",
+            "  │ Deploy web 2.3 to production?",
+            "  │ ",
+            "  │ env      production",
+            "  │ version  2.3.1",
+            "  │          2.3.2",
+            "  │ ",
+            "  │ one",
+            "  │ two",
+            "The daemon knows",
+            "    request   aeaaaaaaaaaaaaaaaaaaaaaaaa",
+            "    topic     default",
+            "    asked by  local from 127.0.0.1",
+            "    time      asked 12 s ago, 59 min left, until 23:13:20 UTC",
+            "",
+            "",
+        ]
+    );
+}
+
+#[test]
+fn long_details_are_cut_with_a_count_and_shown_whole_on_demand() {
+    let mut view = request(1);
+    view.details = (1..=40).map(|n| format!("line {n}\n")).collect();
+    let rows = shown(&view, room(79, 60));
+    assert!(rows.contains(&"  │ line 12".to_owned()) && !rows.contains(&"  │ line 13".to_owned()));
+    assert!(
+        rows.contains(&"  … 28 more lines of details; d shows them all".to_owned()),
+        "{rows:?}"
+    );
+    let small = shown(&view, room(79, 21));
+    assert!(small.len() <= 21, "{small:?}");
+    assert_eq!(texts(&whole(&view, room(79, 21))).len(), 1 + 1 + 1 + 40);
+}
+
+#[test]
+fn long_fields_cannot_push_the_title_away() {
+    let mut view = request(1);
+    view.fields = (0..32).map(|_| field("name", &"x".repeat(1024))).collect();
+    view.details = "d\n".repeat(1000);
+    let rows = shown(&view, room(79, 40));
+    assert!(rows.len() <= 40, "{}", rows.len());
+    assert!(
+        rows.iter()
+            .any(|row| row.ends_with("more lines of fields; d shows them all")),
+        "{rows:?}"
+    );
+    assert!(
+        rows.iter()
+            .any(|row| row.ends_with("more lines of this field; d shows them all")),
+        "{rows:?}"
+    );
+    assert!(
+        rows.iter()
+            .any(|row| row.ends_with("more lines of details; d shows them all")),
+        "{rows:?}"
+    );
+}
+
+#[test]
+fn a_time_that_is_over_or_unknown_is_told() {
+    let view = request(1);
+    let over = time_row(&view, Some(view.expires_at), room(120, 24)).text();
+    assert!(over.contains("its time is over (23:13:20 UTC)"), "{over}");
+    assert!(
+        time_row(&view, None, room(79, 24))
+            .text()
+            .contains("until 23:13:20 UTC")
+    );
+}
+
+#[test]
+fn an_outcome_says_what_who_and_why() {
+    assert_eq!(
+        texts(&outcome(&settled(1, 2, Status::Denied), room(79, 24))),
+        ["  denied by bob", "  │ reason: frozen"]
+    );
+    let cancelled = outcome(&settled(1, 2, Status::Cancelled), room(79, 24));
+    assert_eq!(texts(&cancelled), ["  cancelled by its requester"]);
+}
+
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        any::<String>(),
+        Just("\n".to_owned()),
+        Just("\u{1b}[2J".to_owned()),
+        Just("\u{202e}".to_owned()),
+        Just("Approve? [y/n/s/d/q] ".to_owned()),
+        Just("The daemon knows".to_owned()),
+        Just("部署".to_owned()),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_stranger_drives_the_terminal_or_speaks_in_our_place(
+        title in hostile(), details in hostile(), name in hostile(), value in hostile(),
+        (who, address, topic, reason) in (hostile(), hostile(), hostile(), hostile()),
+        width in 24_usize..100, height in 8_usize..50,
+    ) {
+        let mut view = settled(1, 2, Status::Denied);
+        let honest = texts(&question(&request(1), None, room(width, height)).rows);
+        (view.title, view.details, view.topic) = (title, details, topic);
+        view.fields = vec![field(&name, &value)];
+        view.requester = Party { principal: who.clone(), address: Some(address) };
+        view.decisions[0].approver.principal = who;
+        view.decisions[0].reason = Some(reason);
+        let mut rows = question(&view, None, room(width, height)).rows;
+        rows.extend(outcome(&view, room(width, height)));
+        rows.extend(whole(&view, room(width, height)));
+        for row in texts(&rows) {
+            prop_assert!(!row.chars().any(char::is_control), "{row:?}");
+            prop_assert!(columns(&row) <= width, "{row:?}");
+            let ours = row.is_empty()
+                || honest.contains(&row)
+                || row == "All that the asker says"
+                || ["    request   ", "    topic     ", "    asked by  ", "  denied by ", "  … "]
+                    .iter()
+                    .any(|start| row.starts_with(start));
+            prop_assert!(ours || row.starts_with("  │ "), "{row:?}");
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! The loop of the program: it waits for the next thing that happens and does what the pure parts
+//! say. It is the only place where stream, terminal and calls meet.
+
+mod asking;
+mod link;
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::future::pending;
+use std::io;
+use std::pin::Pin;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use self::link::Link;
+use super::daemon_clock::DaemonClock;
+use super::decide::{Deciding, Progress};
+use super::inbox::{Gone, Inbox};
+use super::pager::Pages;
+use super::question::Room;
+use super::signals::{Disturbance, Redrawing};
+use super::tally::Tally;
+use crate::client::{Client, EventStream, StreamEvent};
+use crate::domain::{RequestId, Timestamp};
+use crate::limits;
+use crate::terminal::lines::Typed;
+use crate::terminal::row::Row;
+use crate::terminal::screen::Screen;
+use crate::terminal::style::{Ink, Look};
+use crate::terminal::tty::{Mode, Tty};
+use crate::wire::{MeView, RequestView};
+
+/// Why the program ends by itself.
+#[derive(Debug)]
+pub(super) enum End {
+    /// `q`, Ctrl-D or the end of input.
+    Left,
+    /// The terminal is gone.
+    Hangup(io::Error),
+    /// We may not listen.
+    Refused(String),
+    /// What answers is no pushd.
+    NotPushd(String),
+    /// The daemon wants no listeners (204).
+    Dismissed,
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Hangup(error)
+    }
+}
+
+/// A person at a terminal and a daemon.
+pub(super) struct Session<'a> {
+    tty: Tty,
+    screen: Screen,
+    redrawing: Redrawing,
+    client: Client,
+    stream: EventStream,
+    link: Link,
+    clock: Option<DaemonClock>,
+    inbox: Inbox,
+    asked: Option<Asked>,
+    work: Work,
+    /// What became of the request on the screen while it could not be told.
+    news: Option<News>,
+    idle_told: Option<String>,
+    tally: Tally,
+    seen: BTreeSet<RequestId>,
+    courtesies: FuturesUnordered<Courtesy>,
+    paging: &'a Cell<bool>,
+}
+
+/// A call that we can do without; it may answer who we are.
+type Courtesy = Pin<Box<dyn Future<Output = Option<MeView>>>>;
+
+/// The question on the screen.
+struct Asked {
+    view: RequestView,
+    time: usize,
+    status: usize,
+    note: Row,
+    /// Until when what is typed is thrown away.
+    guard: Option<Instant>,
+    /// Whether the bell has rung for newcomers.
+    rang: bool,
+}
+
+/// What goes on besides the question.
+enum Work {
+    None,
+    Deciding(Box<Deciding>),
+    /// The person's pager has the terminal.
+    Paging(Pin<Box<dyn Future<Output = bool>>>),
+    /// Pages of our own.
+    Pages(Pages),
+}
+
+#[derive(Debug)]
+enum News {
+    Redraw,
+    Settled(Gone),
+}
+
+/// The next thing that happens.
+enum Next {
+    Disturbed(Disturbance),
+    Stream(StreamEvent),
+    Decided(Progress),
+    Paged(bool),
+    Courtesy(Option<MeView>),
+    Typed(Typed),
+    Tick,
+}
+
+impl<'a> Session<'a> {
+    /// A session on this terminal. `paging` tells others when Ctrl-C is a pager's.
+    pub(super) fn new(
+        tty: Tty,
+        redrawing: Redrawing,
+        client: Client,
+        topics: &[String],
+        paging: &'a Cell<bool>,
+    ) -> Self {
+        Self {
+            screen: Screen::new(Look::of_process(), tty.size()),
+            stream: EventStream::new(client.clone(), topics),
+            tty,
+            redrawing,
+            client,
+            link: Link::New,
+            clock: None,
+            inbox: Inbox::default(),
+            asked: None,
+            work: Work::None,
+            news: None,
+            idle_told: None,
+            tally: Tally::default(),
+            seen: BTreeSet::new(),
+            courtesies: FuturesUnordered::new(),
+            paging,
+        }
+    }
+
+    /// Asks one question after the other. It may be dropped at any time, and then
+    /// [`Session::leave`] says goodbye.
+    pub(super) async fn run(&mut self) -> End {
+        let Err(end) = self.run_until_end().await;
+        end
+    }
+
+    async fn run_until_end(&mut self) -> Result<std::convert::Infallible, End> {
+        self.welcome().await?;
+        self.ask_who_we_are();
+        loop {
+            self.go_on().await?;
+            let next = self.next().await?;
+            self.happened(next).await?;
+        }
+    }
+
+    /// Says goodbye and what was decided, as far as the terminal takes it in a short time.
+    pub(super) async fn leave(&mut self) {
+        let mut rows = vec![self.tally.row()];
+        if matches!(self.work, Work::Deciding(_)) {
+            let text = "  Left while a decision was on its way: it may count or not.";
+            rows.insert(0, Row::new().and(Ink::Trouble, text));
+        } else if self.asked.is_some() {
+            let text = "  Left without an answer: the request on the screen stays pending.";
+            rows.insert(0, Row::new().and(Ink::Plain, text));
+        }
+        let text = self.screen.leave() + &self.screen.print(&rows);
+        // Nobody is left to tell when the terminal does not take it.
+        let (Ok(Ok(()) | Err(_)) | Err(_)) =
+            timeout(limits::FAREWELL_TIME, self.tty.write(&text)).await;
+    }
+
+    async fn welcome(&mut self) -> io::Result<()> {
+        let title = format!("approver - asks here what waits at {}", self.client.base());
+        let rows = [
+            Row::new()
+                .and(Ink::Strong, title)
+                .cut(self.screen.width(), ""),
+            Row::new().and(
+                Ink::Faint,
+                "q and Enter, Ctrl-D or Ctrl-C leaves; leaving decides nothing.",
+            ),
+            Row::new(),
+        ];
+        let text = self.screen.start() + &self.screen.print(&rows);
+        self.tty.write(&text).await
+    }
+
+    /// Waits for the next thing. What the stream says comes before what is typed, so that nobody
+    /// answers a question that is known to be settled.
+    async fn next(&mut self) -> io::Result<Next> {
+        let wake = self.wake();
+        let reads = self.reads();
+        let Self {
+            tty,
+            redrawing,
+            stream,
+            work,
+            courtesies,
+            ..
+        } = self;
+        let working = async {
+            match work {
+                Work::Deciding(deciding) => Next::Decided(deciding.next().await),
+                Work::Paging(pager) => Next::Paged(pager.await),
+                Work::None | Work::Pages(_) => pending().await,
+            }
+        };
+        let typing = async {
+            if reads {
+                tty.read().await
+            } else {
+                pending().await
+            }
+        };
+        let waking = async {
+            match wake {
+                Some(at) => sleep_until(at).await,
+                None => pending().await,
+            }
+        };
+        Ok(tokio::select! {
+            biased;
+            disturbance = redrawing.next() => Next::Disturbed(disturbance),
+            next = working => next,
+            event = stream.next() => Next::Stream(event),
+            typed = typing => Next::Typed(typed?),
+            () = waking => Next::Tick,
+            Some(me) = courtesies.next() => Next::Courtesy(me),
+        })
+    }
+
+    /// Whether what is typed is read now: not while a pager reads it, nor while a decision is on
+    /// its way, after which it is thrown away.
+    const fn reads(&self) -> bool {
+        match self.work {
+            Work::None | Work::Pages(_) => true,
+            Work::Deciding(_) | Work::Paging(_) => false,
+        }
+    }
+
+    /// When to wake up by ourselves.
+    fn wake(&self) -> Option<Instant> {
+        match (&self.asked, &self.work) {
+            (Some(asked), Work::None) => {
+                let tick = self
+                    .screen
+                    .can_change()
+                    .then(|| Instant::now() + limits::CLOCK_TICK);
+                asked.guard.or(tick)
+            }
+            (None, _) => self.inbox.next_return(),
+            (Some(_), Work::Deciding(_) | Work::Paging(_) | Work::Pages(_)) => None,
+        }
+    }
+
+    async fn happened(&mut self, next: Next) -> Result<(), End> {
+        match next {
+            Next::Disturbed(disturbance) => self.disturbed(disturbance).await?,
+            Next::Stream(event) => self.on_stream(event).await?,
+            Next::Decided(progress) => self.on_progress(progress).await?,
+            Next::Paged(shown) => self.on_paged(shown).await?,
+            Next::Courtesy(me) => self.on_courtesy(me.as_ref()).await?,
+            Next::Typed(typed) => self.on_typed(typed).await?,
+            Next::Tick => self.on_tick().await?,
+        }
+        Ok(())
+    }
+
+    async fn disturbed(&mut self, disturbance: Disturbance) -> io::Result<()> {
+        if self.paging.get() {
+            return Ok(());
+        }
+        self.idle_told = None;
+        if matches!(self.work, Work::Pages(_)) {
+            self.work = Work::None;
+        }
+        match disturbance {
+            Disturbance::Resized => {
+                let size = self.tty.size();
+                let text = self.screen.resized(size);
+                self.tty.write(&text).await?;
+            }
+            Disturbance::Continued => self.screen.disturbed(),
+        }
+        match &self.asked {
+            Some(_) => self.draw_again().await,
+            None => self.tty.set_mode(Mode::Listening),
+        }
+    }
+
+    async fn on_typed(&mut self, typed: Typed) -> Result<(), End> {
+        let line = match typed {
+            Typed::End if self.tty.is_gone() => {
+                return Err(End::Hangup(io::ErrorKind::BrokenPipe.into()));
+            }
+            Typed::End => return Err(End::Left),
+            Typed::Line(line) => Some(line),
+            Typed::Unreadable => None,
+        };
+        match (&self.work, &mut self.asked) {
+            (Work::Pages(_), _) => self.turn_page(line.as_deref() != Some("q")).await?,
+            (
+                Work::None,
+                Some(Asked {
+                    guard: Some(until), ..
+                }),
+            ) => {
+                // Lines that keep coming were pasted, and all of them are thrown away.
+                *until = (*until).max(Instant::now() + limits::PASTE_GAP);
+            }
+            (Work::None, Some(_)) => self.on_answer(line.as_deref()).await?,
+            (Work::None, None) if line.as_deref() == Some("q") => return Err(End::Left),
+            // Nothing is asked; what was typed has moved the cursor to who knows where.
+            (Work::None | Work::Deciding(_) | Work::Paging(_), _) => self.screen.disturbed(),
+        }
+        Ok(())
+    }
+
+    async fn on_tick(&mut self) -> io::Result<()> {
+        match self.asked.as_ref().map(|asked| asked.guard) {
+            Some(Some(until)) if until <= Instant::now() => self.open_question(),
+            Some(Some(_)) | None => Ok(()),
+            Some(None) => self.show_time().await,
+        }
+    }
+
+    /// Tells what has happened to the question, and asks the next one when there is none.
+    async fn go_on(&mut self) -> Result<(), End> {
+        if self.inbox.has_room_again() {
+            self.stream.start_over();
+            self.inbox.reset();
+        }
+        if matches!(self.work, Work::Deciding(_) | Work::Paging(_)) {
+            return Ok(());
+        }
+        match self.news.take() {
+            Some(News::Settled(gone)) => self.strike(&gone).await?,
+            Some(News::Redraw) => self.draw_again().await?,
+            None => {}
+        }
+        if self.asked.is_none() {
+            let daemon_now = self.daemon_now();
+            match self.inbox.choose(Instant::now(), daemon_now) {
+                Some(view) => self.draw(view, Row::new()).await?,
+                None => self.idle().await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that nothing is asked, once.
+    async fn idle(&mut self) -> io::Result<()> {
+        let text = match self.inbox.skipped() {
+            0 => "No request waits for an answer.".to_owned(),
+            1 => "Nothing else waits; the skipped request returns in a moment.".to_owned(),
+            n => format!("Nothing else waits; {n} skipped requests return in a moment."),
+        };
+        if self.idle_told.as_ref() == Some(&text) || matches!(self.link, Link::New) {
+            return Ok(());
+        }
+        self.tty.set_mode(Mode::Listening)?;
+        let row = Row::new().and(Ink::Faint, text.clone());
+        self.idle_told = Some(text);
+        self.print(&[row]).await
+    }
+
+    async fn print(&mut self, rows: &[Row]) -> io::Result<()> {
+        let text = self.screen.print(rows);
+        self.tty.write(&text).await
+    }
+
+    fn room(&self) -> Room {
+        Room {
+            look: self.screen.look(),
+            width: self.screen.width(),
+            height: self.screen.height(),
+        }
+    }
+
+    fn daemon_now(&self) -> Option<Timestamp> {
+        Some(self.clock?.now(Instant::now()))
+    }
+
+    fn ask_who_we_are(&mut self) {
+        let client = self.client.clone();
+        self.courtesy(async move { client.me().await.ok().map(|answer| answer.value) });
+    }
+
+    /// Tells the daemon that a person has the question in view, once.
+    fn tell_seen(&mut self, id: RequestId) {
+        if self.seen.len() >= limits::INBOX {
+            self.seen.clear();
+        }
+        if self.seen.insert(id) {
+            let client = self.client.clone();
+            self.courtesy(async move {
+                drop(client.seen(id).await);
+                None
+            });
+        }
+    }
+
+    /// Makes a call that must not hold up anything: too many of them, or too slow ones, are left
+    /// out.
+    fn courtesy(&mut self, call: impl Future<Output = Option<MeView>> + 'static) {
+        if self.courtesies.len() < limits::COURTESIES {
+            let call = async { timeout(limits::COURTESY_TIME, call).await.ok().flatten() };
+            self.courtesies.push(Box::pin(call));
+        }
+    }
+}

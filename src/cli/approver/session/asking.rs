@@ -1,0 +1,379 @@
+//! One question: drawn, guarded, answered, struck out.
+
+use std::io;
+
+use tokio::time::Instant;
+
+use super::{Asked, End, Gone, News, Session, Work};
+use crate::cli::approver::answer::{Answer, parse_answer};
+use crate::cli::approver::decide::{Deciding, Outcome, Progress};
+use crate::cli::approver::inbox::Change;
+use crate::cli::approver::pager::{Pages, page};
+use crate::cli::approver::question::{
+    PROMPT, STATUS_ROWS, count_row, head, one_line, outcome, question, time_row, whole,
+};
+use crate::domain::Verdict;
+use crate::limits;
+use crate::terminal::measure::columns;
+use crate::terminal::printable::visible_in;
+use crate::terminal::row::Row;
+use crate::terminal::style::Ink;
+use crate::terminal::tty::Mode;
+use crate::wire::RequestView;
+
+impl Session<'_> {
+    /// Draws a question. What was typed until then, and for a moment after, is thrown away, so
+    /// that nobody answers what they have not seen.
+    pub(super) async fn draw(&mut self, view: RequestView, note: Row) -> io::Result<()> {
+        self.tty.set_mode(Mode::Quiet)?;
+        self.idle_told = None;
+        let mut drawn = question(&view, self.daemon_now(), self.room());
+        set_status(
+            &mut drawn.rows,
+            drawn.status,
+            note.clone(),
+            count_row(self.inbox.others(), self.room()),
+        );
+        let prompt = self.screen.look().paint(Ink::Strong, PROMPT.trim_end()) + " ";
+        let text = self.screen.ask(drawn.rows, prompt, PROMPT.len());
+        self.tty.write(&text).await?;
+        self.tell_seen(view.id);
+        let rang = self
+            .asked
+            .as_ref()
+            .is_some_and(|asked| asked.rang && asked.view.id == view.id);
+        self.asked = Some(Asked {
+            view,
+            time: drawn.time,
+            status: drawn.status,
+            note,
+            guard: None,
+            rang,
+        });
+        self.guard()
+    }
+
+    /// Draws the present question once more, as it is now.
+    pub(super) async fn draw_again(&mut self) -> io::Result<()> {
+        let note = self.asked.as_ref().map(|asked| asked.note.clone());
+        match self.inbox.again() {
+            Some(view) => self.draw(view, note.unwrap_or_default()).await,
+            // It is settled, which is about to be told.
+            None => Ok(()),
+        }
+    }
+
+    /// Throws away what is typed from before now until a moment from now.
+    fn guard(&mut self) -> io::Result<()> {
+        self.tty.throw_away_input()?;
+        if let Some(asked) = &mut self.asked {
+            asked.guard = Some(Instant::now() + limits::QUESTION_GUARD);
+        }
+        Ok(())
+    }
+
+    /// Ends the guard: from here on a line is an answer.
+    pub(super) fn open_question(&mut self) -> io::Result<()> {
+        self.tty.set_mode(Mode::Listening)?;
+        self.tty.throw_away_input()?;
+        if let Some(asked) = &mut self.asked {
+            asked.guard = None;
+        }
+        Ok(())
+    }
+
+    /// A line was typed after the guard; `None` is a line that cannot be read.
+    pub(super) async fn on_answer(&mut self, line: Option<&str>) -> Result<(), End> {
+        let charset = self.screen.look().charset;
+        // The kernel shows a control character as two, which is never wider than our escape.
+        let typed = line.map_or(0, |line| columns(&visible_in(line, charset)));
+        self.screen.typed(typed);
+        self.tty.set_mode(Mode::Quiet)?;
+        let unreadable = || Answer::Nothing("That cannot be read.".to_owned());
+        match line.map_or_else(unreadable, parse_answer) {
+            Answer::Approve => self.decide(Verdict::Approve, None),
+            Answer::Deny(reason) => self.decide(Verdict::Deny, reason),
+            Answer::Skip => self.skip().await?,
+            Answer::Details => self.show_whole()?,
+            Answer::Quit => return Err(End::Left),
+            Answer::Nothing(why) => {
+                let text = format!("{why} Nothing was decided: type y, n, s, d or q, and Enter.");
+                self.note(Row::new().and(Ink::Trouble, text)).await?;
+                self.prompt_again().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn prompt_again(&mut self) -> io::Result<()> {
+        let text = self.screen.prompt_again();
+        self.tty.write(&text).await?;
+        self.guard()
+    }
+
+    /// Changes the row below the facts that says what is going on.
+    pub(super) async fn note(&mut self, note: Row) -> io::Result<()> {
+        let note = note.cut(self.screen.width(), "");
+        let Some(asked) = &mut self.asked else {
+            return Ok(());
+        };
+        asked.note = note.clone();
+        let text = if self.screen.can_change() {
+            self.screen.change(asked.status, note)
+        } else {
+            self.screen.remark(&note)
+        };
+        self.tty.write(&text).await
+    }
+
+    pub(super) async fn show_time(&mut self) -> io::Result<()> {
+        let (now, room) = (self.daemon_now(), self.room());
+        let Some(asked) = &self.asked else {
+            return Ok(());
+        };
+        let text = self
+            .screen
+            .change(asked.time, time_row(&asked.view, now, room));
+        self.tty.write(&text).await
+    }
+
+    /// Takes in what the inbox made of an event.
+    pub(super) async fn on_change(&mut self, change: Change) -> io::Result<()> {
+        match change {
+            Change::None => {}
+            Change::Redraw => self.news = Some(News::Redraw),
+            Change::Settled(gone) => self.news = Some(News::Settled(gone)),
+            Change::Count { arrived } => {
+                let row = count_row(self.inbox.others(), self.room());
+                let Some(asked) = &mut self.asked else {
+                    return Ok(());
+                };
+                if matches!(self.work, Work::Paging(_) | Work::Pages(_)) {
+                    return Ok(());
+                }
+                let mut text = self.screen.change(asked.status + 1, row);
+                if arrived && !std::mem::replace(&mut asked.rang, true) {
+                    text.push('\u{7}');
+                }
+                self.tty.write(&text).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, verdict: Verdict, reason: Option<String>) {
+        if let Some(asked) = &self.asked {
+            let deciding = Deciding::new(self.client.clone(), &asked.view, verdict, reason);
+            self.work = Work::Deciding(Box::new(deciding));
+        }
+    }
+
+    pub(super) async fn on_progress(&mut self, progress: Progress) -> Result<(), End> {
+        let outcome = match progress {
+            Progress::Again { why, again_in } => {
+                let why = one_line(&why, self.screen.look().charset);
+                let text = format!(
+                    "Not decided yet, trying again in {} s: {why}",
+                    again_in.as_secs_f32().ceil()
+                );
+                self.note(Row::new().and(Ink::Trouble, text)).await?;
+                return Ok(());
+            }
+            Progress::Done(outcome) => outcome,
+        };
+        let Work::Deciding(deciding) = std::mem::replace(&mut self.work, Work::None) else {
+            return Ok(());
+        };
+        let Some(asked) = &self.asked else {
+            return Ok(());
+        };
+        let id = asked.view.id;
+        match outcome {
+            Outcome::Counted(view) => self.counted(deciding.verdict(), &view).await?,
+            Outcome::TooLate(Some(view)) => {
+                self.inbox.done(id, Some(view.event_id));
+                self.news = Some(News::Settled(Gone::As(view)));
+            }
+            Outcome::TooLate(None) | Outcome::Gone => {
+                self.inbox.done(id, None);
+                self.news = Some(News::Settled(Gone::Unknown));
+            }
+            Outcome::Changed(view) => {
+                let text = "The request has changed; nothing was decided. This is how it is now.";
+                self.changed(view, text).await?;
+            }
+            Outcome::Failed { why, unsure } => {
+                let why = one_line(&why, self.screen.look().charset);
+                let text = if unsure {
+                    format!("NOT decided as far as known (answering again is safe): {why}")
+                } else {
+                    format!("NOT decided: {why}")
+                };
+                self.not_decided(Row::new().and(Ink::No, text));
+            }
+        }
+        Ok(())
+    }
+
+    async fn counted(&mut self, verdict: Verdict, view: &RequestView) -> io::Result<()> {
+        self.tally.count(verdict);
+        self.inbox.done(view.id, Some(view.event_id));
+        self.news = None;
+        let room = self.room();
+        let mut rows = outcome(view, room);
+        rows.push(Row::new());
+        self.note(Row::new()).await?;
+        self.asked = None;
+        let text = self.screen.answered(&rows);
+        self.tty.write(&text).await
+    }
+
+    async fn changed(&mut self, view: Option<Box<RequestView>>, text: &str) -> io::Result<()> {
+        if let Some(asked) = &mut self.asked {
+            asked.note = Row::new()
+                .and(Ink::Trouble, text)
+                .cut(self.screen.width(), "");
+        }
+        match view.map(|view| self.inbox.apply(view)) {
+            Some(change) => self.on_change(change).await?,
+            // Without the new version at hand, everything is fetched once more.
+            None => self.stream.start_over(),
+        }
+        if self.news.is_none() {
+            self.news = Some(News::Redraw);
+        }
+        Ok(())
+    }
+
+    /// Tells a failure and asks anew, unless the stream has told meanwhile what became of it.
+    fn not_decided(&mut self, note: Row) {
+        if self.news.is_some() {
+            return;
+        }
+        if let Some(asked) = &mut self.asked {
+            asked.note = note.cut(self.screen.width(), "");
+        }
+        self.news = Some(News::Redraw);
+    }
+
+    async fn skip(&mut self) -> io::Result<()> {
+        self.inbox.skip(Instant::now());
+        self.asked = None;
+        let rows = [
+            Row::new().and(Ink::Faint, "  skipped; it comes back"),
+            Row::new(),
+        ];
+        let text = self.screen.answered(&rows);
+        self.tty.write(&text).await
+    }
+
+    /// Strikes the question out and says what happened.
+    pub(super) async fn strike(&mut self, gone: &Gone) -> io::Result<()> {
+        self.work = Work::None;
+        self.tty.set_mode(Mode::Quiet)?;
+        let Some(asked) = self.asked.take() else {
+            return Ok(());
+        };
+        let room = self.room();
+        let mut rows = match gone {
+            Gone::As(view) => outcome(view, room),
+            Gone::Unknown => {
+                vec![Row::new().and(
+                    Ink::Trouble,
+                    "  the daemon no longer has it among those that wait",
+                )]
+            }
+        };
+        let title = one_line(&asked.view.title, room.look.charset);
+        if !self.screen.can_change() {
+            rows.splice(
+                0..0,
+                crate::terminal::row::Frame::new(room.look, room.width).rows(
+                    "",
+                    Ink::Struck,
+                    &title,
+                ),
+            );
+        }
+        rows.push(Row::new());
+        let head = head(
+            Ink::Trouble,
+            "No longer asked; nothing typed here counts",
+            room,
+        );
+        let text = self.screen.strike(head, asked.status, &rows);
+        self.tty.write(&text).await?;
+        self.tty.throw_away_input()
+    }
+
+    fn show_whole(&mut self) -> io::Result<()> {
+        let Some(asked) = &self.asked else {
+            return Ok(());
+        };
+        let rows = whole(&asked.view, self.room());
+        let text = rows.iter().map(|row| row.text() + "\n").collect();
+        self.tty.set_mode(Mode::Listening)?;
+        self.paging.set(true);
+        self.work = Work::Paging(Box::pin(page(text)));
+        Ok(())
+    }
+
+    pub(super) async fn on_paged(&mut self, shown: bool) -> io::Result<()> {
+        self.paging.set(false);
+        self.work = Work::None;
+        let size = self.tty.size();
+        self.screen.disturbed();
+        self.screen.resize_quietly(size);
+        self.tty.set_mode(Mode::Quiet)?;
+        self.tty.throw_away_input()?;
+        if !shown && self.news.is_none() {
+            return self.own_pages().await;
+        }
+        if self.news.is_none() {
+            self.news = Some(News::Redraw);
+        }
+        Ok(())
+    }
+
+    async fn own_pages(&mut self) -> io::Result<()> {
+        let Some(asked) = &self.asked else {
+            return Ok(());
+        };
+        let rows = whole(&asked.view, self.room());
+        self.work = Work::Pages(Pages::new(rows, self.room().height));
+        self.turn_page(true).await
+    }
+
+    /// Shows the next page, or the question again after the last.
+    pub(super) async fn turn_page(&mut self, wanted: bool) -> io::Result<()> {
+        let Work::Pages(pages) = &mut self.work else {
+            return Ok(());
+        };
+        let Some((rows, follows)) = pages.turn().filter(|_| wanted) else {
+            self.work = Work::None;
+            self.news = Some(News::Redraw);
+            return Ok(());
+        };
+        self.screen.disturbed();
+        let prompt = if follows {
+            "-- Enter shows more, q and Enter goes back to the question -- "
+        } else {
+            "-- Enter goes back to the question -- "
+        };
+        let text = self.screen.print(&rows) + prompt;
+        self.screen.disturbed();
+        self.tty.write(&text).await?;
+        self.tty.set_mode(Mode::Listening)
+    }
+}
+
+fn set_status(rows: &mut [Row], status: usize, note: Row, count: Row) {
+    for (row, text) in rows
+        .iter_mut()
+        .skip(status)
+        .take(STATUS_ROWS)
+        .zip([note, count])
+    {
+        *row = text;
+    }
+}

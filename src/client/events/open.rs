@@ -1,0 +1,197 @@
+//! One attempt to open a stream, redirects included.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use reqwest::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION,
+};
+use reqwest::{Response, StatusCode};
+use tokio::time::timeout;
+use url::Url;
+
+use super::reconnect::{is_event_stream, may_have_credentials, redirect_target};
+use crate::client::answer::{self, CallError};
+use crate::client::{Client, transport};
+use crate::domain::Timestamp;
+use crate::limits;
+use crate::wire::{header, media};
+
+/// A response that is a stream.
+pub(super) struct Opened {
+    pub(super) response: Response,
+    pub(super) resumed: bool,
+    pub(super) now: Option<Timestamp>,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) enum NotOpen {
+    /// 204: do not come again.
+    Ended,
+    /// 401 or 403.
+    Refused(String),
+    /// Anything else, which may pass.
+    Failed {
+        why: String,
+        retry_after: Option<Duration>,
+        /// Whether what answers seems to be no pushd.
+        foreign: bool,
+    },
+}
+
+impl NotOpen {
+    fn failed(why: impl Into<String>) -> Self {
+        Self::Failed {
+            why: why.into(),
+            retry_after: None,
+            foreign: false,
+        }
+    }
+
+    fn foreign(why: String) -> Self {
+        Self::Failed {
+            why,
+            retry_after: None,
+            foreign: true,
+        }
+    }
+}
+
+/// Opens the stream at `url`, going on after `last_id` unless that is empty.
+pub(super) async fn open(client: Client, url: Url, last_id: String) -> Result<Opened, NotOpen> {
+    let cursor = cursor(&last_id);
+    let resumed = cursor.is_some();
+    let mut target = url.clone();
+    for _ in 0..=limits::REDIRECTS {
+        let response = timeout(
+            limits::CALL_TIME,
+            send(&client, &url, &target, cursor.clone()),
+        )
+        .await
+        .map_err(|_| {
+            NotOpen::failed(format!(
+                "no answer within {} s",
+                limits::CALL_TIME.as_secs()
+            ))
+        })??;
+        if is_redirect(response.status()) {
+            target = follow(&target, &response)?;
+            continue;
+        }
+        let now = date(response.headers());
+        let response = check(response).await?;
+        return Ok(Opened {
+            response,
+            resumed,
+            now,
+        });
+    }
+    Err(NotOpen::failed(format!(
+        "more than {} redirects",
+        limits::REDIRECTS
+    )))
+}
+
+/// The header that resumes; an id that no header can carry is as good as none, because then all
+/// that is pending is sent.
+fn cursor(last_id: &str) -> Option<HeaderValue> {
+    let fits = !last_id.is_empty() && last_id.len() <= limits::LAST_EVENT_ID_BYTES;
+    fits.then(|| HeaderValue::from_bytes(last_id.as_bytes()).ok())?
+}
+
+async fn send(
+    client: &Client,
+    named: &Url,
+    target: &Url,
+    cursor: Option<HeaderValue>,
+) -> Result<Response, NotOpen> {
+    // The daemon's own client knows what identifies us, so it is for the named origin alone.
+    let http = if may_have_credentials(named, target) {
+        client.http().clone()
+    } else {
+        transport(target, "approver").map_err(|error| NotOpen::failed(error.to_string()))?
+    };
+    let mut call = http
+        .get(target.clone())
+        .header(ACCEPT, media::EVENT_STREAM)
+        .header(CACHE_CONTROL, "no-store");
+    if let Some(cursor) = cursor {
+        call = call.header(header::LAST_EVENT_ID, cursor);
+    }
+    call.send().await.map_err(|error| {
+        let cause = root(&error);
+        NotOpen::failed(if error.is_connect() {
+            format!("cannot connect: {cause}")
+        } else {
+            cause
+        })
+    })
+}
+
+const fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn follow(from: &Url, response: &Response) -> Result<Url, NotOpen> {
+    let location = response.headers().get(LOCATION);
+    location
+        .and_then(|location| redirect_target(from, location.to_str().ok()?))
+        .ok_or_else(|| NotOpen::failed("a redirect that leads nowhere"))
+}
+
+/// Whether the response is a stream (HTML Standard, section 9.2.3).
+async fn check(response: Response) -> Result<Response, NotOpen> {
+    let status = response.status();
+    if status == StatusCode::NO_CONTENT {
+        return Err(NotOpen::Ended);
+    }
+    if status != StatusCode::OK {
+        return Err(
+            match timeout(limits::CALL_TIME, answer::empty(response)).await {
+                Ok(Err(error)) => failure(&error),
+                Ok(Ok(_)) | Err(_) => NotOpen::failed(format!("it answered {status}")),
+            },
+        );
+    }
+    let kind = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    match kind {
+        Some(kind) if is_event_stream(kind) => Ok(response),
+        kind => Err(NotOpen::foreign(format!(
+            "it answered with {}, which is no event stream",
+            kind.unwrap_or("no content type")
+        ))),
+    }
+}
+
+fn failure(error: &CallError) -> NotOpen {
+    let why = error.to_string();
+    match error {
+        CallError::Refused {
+            status: 401 | 403, ..
+        } => NotOpen::Refused(why),
+        CallError::Transient { retry_after, .. } => NotOpen::Failed {
+            why,
+            retry_after: *retry_after,
+            foreign: false,
+        },
+        CallError::Refused { .. } | CallError::NotPushd { .. } => NotOpen::foreign(why),
+    }
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    let at = httpdate::parse_http_date(text).ok()?;
+    Some(Timestamp::from_millis(0).after(at.duration_since(UNIX_EPOCH).ok()?))
+}
+
+/// The innermost message of an error: "Connection refused" says more than "error sending request".
+pub(super) fn root(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
