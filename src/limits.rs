@@ -50,8 +50,9 @@ pub const WAIT_MAX: Duration = Duration::from_mins(1);
 pub const LIST_DEFAULT: usize = 100;
 /// Requests in one answer of the list call at most.
 pub const LIST_MAX: usize = 1000;
-/// Bytes of stored text in one answer of the list call; the rest is behind `next`.
-pub const LIST_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of stored text in one answer of the list call; the rest is behind `next`. Written as JSON
+/// a byte may become six.
+pub const LIST_BYTES: usize = 1024 * 1024;
 /// Silence on a stream after which a keep-alive is sent.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The `retry` that a stream begins with.
@@ -107,6 +108,8 @@ pub const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 pub const PURGE_INTERVAL: Duration = Duration::from_mins(10);
 /// How far the clock may be behind the times in the store before the daemon is not ready.
 pub const CLOCK_DIFFERENCE: Duration = Duration::from_secs(1);
+/// The longest `--drain`.
+pub const DRAIN_MAX: Duration = Duration::from_hours(1);
 /// The shortest `--retain`: requesters read their answer after it was given.
 pub const RETAIN_MIN: Duration = Duration::from_mins(1);
 /// Attempts to commit against others who change the same request, before "try later".

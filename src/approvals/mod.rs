@@ -160,13 +160,13 @@ impl Approvals {
             None => random_id(),
         };
         let digest = ask.digest;
-        // Replays are answered even when there is no room for more.
-        if self.pump.pending() >= self.limits.pending {
+        let Some(_room) = self.pump.room_for_one(self.limits.pending) else {
+            // Replays are answered even when there is no room for more.
             return match self.store.get(id).await? {
                 Some(event) => self.replayed(event, digest).await,
                 None => Err(Error::TooManyPending(self.limits.pending)),
             };
-        }
+        };
         let request = Request::asked(id, ask, by, self.now());
         match self.store.commit(None, request).await? {
             Commit::Done(event) => Ok(Asked {
@@ -233,16 +233,14 @@ impl Approvals {
     /// Not found, too many waiters, or the store's.
     pub async fn wait(&self, id: RequestId, wants: Wants, wait: Duration) -> Result<Event, Error> {
         // Registered before the state is read, so that no commit falls in between.
-        let mut waiter = self
-            .hub
-            .waiters
-            .register(id, wants)
-            .map_err(Error::TooManyWaiters)?;
+        let waiter = self.hub.waiters.register(id, wants);
         let event = self.read(id).await?;
         if wants.are_met_by(&event) || event.request.status.is_final() {
             return Ok(event);
         }
         drop(event);
+        // Asked for only now: what there is to tell is told even when nobody else may wait.
+        let mut waiter = waiter.map_err(Error::TooManyWaiters)?;
         tokio::select! {
             biased;
             event = waiter.woken() => return Ok(event),

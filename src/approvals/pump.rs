@@ -16,7 +16,20 @@ pub struct Pump {
     metrics: Arc<Metrics>,
     pending: AtomicUsize,
     latest: AtomicI64,
-    asked: Notify,
+    /// Asks that are on their way to the store.
+    on_the_way: AtomicUsize,
+    /// When the sweep looks next; what expires earlier has to wake it.
+    next_look: AtomicI64,
+    expires_sooner: Notify,
+}
+
+/// Room for one pending request, held while the ask is on its way to the store.
+pub(super) struct Room<'a>(&'a Pump);
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.0.on_the_way.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Pump {
@@ -27,7 +40,9 @@ impl Pump {
             metrics,
             pending: AtomicUsize::new(0),
             latest: AtomicI64::new(i64::MIN),
-            asked: Notify::new(),
+            on_the_way: AtomicUsize::new(0),
+            next_look: AtomicI64::new(i64::MAX),
+            expires_sooner: Notify::new(),
         })
     }
 
@@ -61,9 +76,25 @@ impl Pump {
         self.pending.load(Ordering::Relaxed)
     }
 
-    /// Waits until something was asked since the last call of this. Safe to drop at any time.
-    pub(super) async fn asked(&self) {
-        self.asked.notified().await;
+    /// Room for one more pending request, if `most` leave any. Asks that run at the same time
+    /// cannot take the same room; near the limit one may be refused that would just have fitted.
+    pub(super) fn room_for_one(&self, most: usize) -> Option<Room<'_>> {
+        let on_the_way = self.on_the_way.fetch_add(1, Ordering::AcqRel);
+        // The guard is made first, so that its drop takes a refused one off again.
+        let room = Room(self);
+        (self.pending() + on_the_way < most).then_some(room)
+    }
+
+    /// From now on every ask wakes the sweep, which is about to look what there is.
+    pub(super) fn sweep_looks(&self) {
+        self.next_look.store(i64::MAX, Ordering::SeqCst);
+    }
+
+    /// Waits until something was asked that expires before `next`, since the sweep last looked.
+    /// Safe to drop at any time.
+    pub(super) async fn expires_before(&self, next: Timestamp) {
+        self.next_look.store(next.as_millis(), Ordering::SeqCst);
+        self.expires_sooner.notified().await;
     }
 
     fn count(&self, event: &Event) {
@@ -75,7 +106,9 @@ impl Pump {
         if request.status == Status::Pending {
             self.pending.fetch_add(1, Ordering::Relaxed);
             self.metrics.asked.inc();
-            self.asked.notify_one();
+            if request.expires_at.as_millis() < self.next_look.load(Ordering::SeqCst) {
+                self.expires_sooner.notify_one();
+            }
         } else {
             self.pending.fetch_sub(1, Ordering::Relaxed);
             self.metrics.settled(request.status);

@@ -18,18 +18,18 @@ pub async fn run(approvals: Arc<Approvals>, retain: Duration) {
         if purge_due {
             purge_at = Instant::now() + limits::PURGE_INTERVAL;
         }
-        let wake_at = match round(&approvals, retain, purge_due).await {
-            Ok(sleep) => Instant::now() + sleep,
-            Err(error) => {
+        approvals.pump.sweep_looks();
+        let sleep = round(&approvals, retain, purge_due)
+            .await
+            .unwrap_or_else(|error| {
                 tracing::debug!(%error, "sweep");
-                Instant::now() + limits::SWEEP_PAUSE
-            }
-        };
+                limits::SWEEP_PAUSE
+            });
+        let next = approvals.now().after(sleep);
         tokio::select! {
             () = approvals.drain.cancelled() => return,
-            () = sleep_until(wake_at) => {}
-            // A new request may expire before all others.
-            () = approvals.pump.asked() => {}
+            () = sleep_until(Instant::now() + sleep) => {}
+            () = approvals.pump.expires_before(next) => {}
         }
     }
 }
@@ -37,11 +37,10 @@ pub async fn run(approvals: Arc<Approvals>, retain: Duration) {
 /// Expires what is overdue, purges what is old; answers how long there is nothing to do.
 async fn round(approvals: &Approvals, retain: Duration, purge: bool) -> Result<Duration, Error> {
     while approvals.expire_overdue(limits::SWEEP_BATCH).await? == limits::SWEEP_BATCH {}
-    if purge {
-        let before = approvals.now().before(retain);
-        while approvals.store.purge(before, limits::SWEEP_BATCH).await? == limits::SWEEP_BATCH {
-            tokio::task::yield_now().await;
-        }
+    let before = approvals.now().before(retain);
+    let mut more = purge;
+    while more && !approvals.drain.is_cancelled() {
+        more = approvals.store.purge(before, limits::SWEEP_BATCH).await? == limits::SWEEP_BATCH;
     }
     let next = approvals.store.next_expiry().await?;
     let sleep = next.map(|at| at.since(approvals.now()) + Duration::from_millis(1));

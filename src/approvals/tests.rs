@@ -225,6 +225,37 @@ async fn as_many_may_be_pending_as_the_limit_says_and_replays_need_no_room() {
 }
 
 #[tokio::test]
+async fn asks_at_the_same_time_do_not_share_the_last_room() {
+    let world = World::new().await;
+    let on_its_way = world.approvals.pump.room_for_one(1).unwrap();
+    assert!(world.approvals.pump.room_for_one(1).is_none());
+    drop(on_its_way);
+    assert!(world.approvals.pump.room_for_one(1).is_some());
+}
+
+#[tokio::test]
+async fn with_no_room_to_wait_a_final_answer_is_still_told() {
+    let limits = Limits {
+        connections: 8,
+        waiters: 0,
+        subscribers: 8,
+        pending: 8,
+    };
+    let world = World::with(limits).await;
+    let id = world.ask("Deploy?").await.request.id;
+    let full = Error::TooManyWaiters(Full { most: 0 });
+    assert_eq!(
+        world.approvals.wait(id, Wants::Final, LIFE).await,
+        Err(full)
+    );
+    let decided = world.decide(id, Verdict::Approve).await.unwrap();
+    assert_eq!(
+        world.approvals.wait(id, Wants::Final, LIFE).await,
+        Ok(decided)
+    );
+}
+
+#[tokio::test]
 async fn an_overdue_request_is_expired_by_whoever_meets_it() {
     let world = World::new().await;
     let id = world.ask("Deploy?").await.request.id;

@@ -39,8 +39,7 @@ pub(super) struct Flags {
     pub(super) retain: Duration,
 
     /// How long open calls may take to finish after SIGTERM
-    #[arg(long, value_name = "TIME", env = "PUSHD_DRAIN", default_value = "5s",
-          value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", env = "PUSHD_DRAIN", default_value = "5s", value_parser = drain)]
     pub(super) drain: Duration,
 
     /// Host name to answer to, beside localhost and the addresses listened on; may be repeated
@@ -90,6 +89,17 @@ pub(super) struct Flags {
     /// What is logged: error, warn, info, debug, trace, or a tracing filter
     #[arg(long, value_name = "LEVEL", env = "PUSHD_LOG", default_value = "info")]
     pub(super) log: String,
+}
+
+fn drain(text: &str) -> Result<Duration, String> {
+    let drain = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if drain > limits::DRAIN_MAX {
+        let most = humantime::format_duration(limits::DRAIN_MAX);
+        return Err(format!(
+            "at most {most}; held calls are answered at once anyway"
+        ));
+    }
+    Ok(drain)
 }
 
 fn retain(text: &str) -> Result<Duration, String> {

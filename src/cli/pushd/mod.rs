@@ -97,7 +97,13 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
             "the clock is behind the times in the store: not ready until then"
         );
     }
-    let sweep = tokio::spawn(sweep::run(Arc::clone(&approvals), flags.retain));
+    // Should the sweep end before its time, the daemon winds down, to be started again.
+    let wind_down = drain.clone().drop_guard();
+    let sweep = sweep::run(Arc::clone(&approvals), flags.retain);
+    let sweep = tokio::spawn(async move {
+        sweep.await;
+        drop(wind_down);
+    });
     let hosts = Arc::new(AllowedHosts::new(&flags.allow_host));
     let routes = http::routes(&Api {
         approvals,
@@ -117,13 +123,16 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     };
     let (drained_from, ()) =
         tokio::join!(begun_to_drain, server.run(listeners, grace(flags.drain)));
-    let close = async {
-        // The sweep ends with the drain; what it has begun to commit the close finishes.
-        drop(sweep.await);
-        store.close().await;
-    };
-    if timeout_at(drained_from + flags.drain, close).await.is_err() {
+    let until = drained_from + flags.drain;
+    let swept = timeout_at(until, sweep).await;
+    // What was begun to be committed the close finishes.
+    if timeout_at(until, store.close()).await.is_err() {
         tracing::warn!("the store took too long to close; what it acknowledged is on disk");
+    }
+    if let Ok(swept) = swept {
+        swept
+            .context("the sweep broke off")
+            .or_exit(exit::INTERNAL)?;
     }
     tracing::info!("ended");
     Ok(())
