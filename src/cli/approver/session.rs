@@ -85,6 +85,8 @@ struct Asked {
     note: Row,
     /// Until when what is typed is thrown away.
     guard: Option<Instant>,
+    /// When the times are looked at next.
+    clock_at: Instant,
     /// Whether the bell has rung for newcomers.
     rang: bool,
 }
@@ -183,7 +185,7 @@ impl<'a> Session<'a> {
         let rows = [
             Row::new()
                 .and(Ink::Strong, title)
-                .cut(self.screen.width(), ""),
+                .cut(self.screen.width(), self.screen.look().ellipsis()),
             Row::new().and(
                 Ink::Faint,
                 "q and Enter, Ctrl-D or Ctrl-C leaves; leaving decides nothing.",
@@ -251,13 +253,10 @@ impl<'a> Session<'a> {
     fn wake(&self) -> Option<Instant> {
         match (&self.asked, &self.work) {
             (Some(asked), Work::None) => {
-                let tick = self
-                    .screen
-                    .can_change()
-                    .then(|| Instant::now() + limits::CLOCK_TICK);
+                let tick = self.screen.can_change().then_some(asked.clock_at);
                 asked.guard.or(tick)
             }
-            (None, _) => self.inbox.next_return(),
+            (None, _) => self.inbox.next_return(Instant::now()),
             (Some(_), Work::Deciding(_) | Work::Paging(_) | Work::Pages(_)) => None,
         }
     }
@@ -344,7 +343,10 @@ impl<'a> Session<'a> {
         }
         match self.news.take() {
             Some(News::Settled(gone)) => self.strike(&gone).await?,
-            Some(News::Redraw) => self.draw_again().await?,
+            Some(News::Redraw) => {
+                self.work = Work::None;
+                self.draw_again().await?;
+            }
             None => {}
         }
         if self.asked.is_none() {

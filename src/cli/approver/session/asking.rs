@@ -48,6 +48,7 @@ impl Session<'_> {
             status: drawn.status,
             note,
             guard: None,
+            clock_at: Instant::now() + limits::CLOCK_TICK,
             rang,
         });
         self.guard()
@@ -74,8 +75,8 @@ impl Session<'_> {
 
     /// Ends the guard: from here on a line is an answer.
     pub(super) fn open_question(&mut self) -> io::Result<()> {
-        self.tty.set_mode(Mode::Listening)?;
         self.tty.throw_away_input()?;
+        self.tty.set_mode(Mode::Listening)?;
         if let Some(asked) = &mut self.asked {
             asked.guard = None;
         }
@@ -113,7 +114,7 @@ impl Session<'_> {
 
     /// Changes the row below the facts that says what is going on.
     pub(super) async fn note(&mut self, note: Row) -> io::Result<()> {
-        let note = note.cut(self.screen.width(), "");
+        let note = note.cut(self.screen.width(), self.screen.look().ellipsis());
         let Some(asked) = &mut self.asked else {
             return Ok(());
         };
@@ -232,7 +233,7 @@ impl Session<'_> {
         if let Some(asked) = &mut self.asked {
             asked.note = Row::new()
                 .and(Ink::Trouble, text)
-                .cut(self.screen.width(), "");
+                .cut(self.screen.width(), self.screen.look().ellipsis());
         }
         match view.map(|view| self.inbox.apply(view)) {
             Some(change) => self.on_change(change).await?,
@@ -251,7 +252,7 @@ impl Session<'_> {
             return;
         }
         if let Some(asked) = &mut self.asked {
-            asked.note = note.cut(self.screen.width(), "");
+            asked.note = note.cut(self.screen.width(), self.screen.look().ellipsis());
         }
         self.news = Some(News::Redraw);
     }
@@ -260,7 +261,10 @@ impl Session<'_> {
         self.inbox.skip(Instant::now());
         self.asked = None;
         let rows = [
-            Row::new().and(Ink::Faint, "  skipped; it comes back"),
+            Row::new().and(
+                Ink::Faint,
+                "  skipped; it comes back after the others, in 30 s at the earliest",
+            ),
             Row::new(),
         ];
         let text = self.screen.answered(&rows);
@@ -301,7 +305,7 @@ impl Session<'_> {
             "No longer asked; nothing typed here counts",
             room,
         );
-        let text = self.screen.strike(head, asked.status, &rows);
+        let text = self.screen.strike(&head, asked.status, &rows);
         self.tty.write(&text).await?;
         self.tty.throw_away_input()
     }

@@ -53,11 +53,8 @@ impl Session<'_> {
             }
             StreamEvent::Skipped { why } => {
                 let why = one_line(&why, self.screen.look().charset);
-                self.tell(
-                    Ink::Trouble,
-                    &format!("The daemon sent {why}; it was left out."),
-                )
-                .await?;
+                self.tell(Ink::Trouble, &format!("Something was left out: {why}"))
+                    .await?;
             }
             StreamEvent::Ended => return Err(End::Dismissed),
             StreamEvent::Refused { why } => return Err(End::Refused(why)),
@@ -83,7 +80,7 @@ impl Session<'_> {
             self.link = Link::Down(why);
             self.tell(
                 Ink::Trouble,
-                &format!("No connection to the daemon, {again}: {shown}"),
+                &format!("No connection to the daemon: {shown}; {again}"),
             )
             .await?;
         }
@@ -94,7 +91,9 @@ impl Session<'_> {
     async fn tell(&mut self, ink: Ink, text: &str) -> io::Result<()> {
         if matches!(self.work, Work::Paging(_) | Work::Pages(_)) {
             if let Some(asked) = &mut self.asked {
-                asked.note = Row::new().and(ink, text).cut(self.screen.width(), "");
+                asked.note = Row::new()
+                    .and(ink, text)
+                    .cut(self.screen.width(), self.screen.look().ellipsis());
             }
             return Ok(());
         }
@@ -103,7 +102,8 @@ impl Session<'_> {
             self.note(row).await
         } else {
             self.idle_told = None;
-            self.print(&[row.cut(self.screen.width(), "")]).await
+            self.print(&[row.cut(self.screen.width(), self.screen.look().ellipsis())])
+                .await
         }
     }
 
@@ -115,7 +115,7 @@ impl Session<'_> {
         let text = format!("You answer as {name}.");
         let row = Row::new()
             .and(Ink::Faint, text)
-            .cut(self.screen.width(), "");
+            .cut(self.screen.width(), self.screen.look().ellipsis());
         self.print(&[row]).await
     }
 
