@@ -61,6 +61,8 @@ pub(super) struct Session<'a> {
     client: Client,
     stream: EventStream,
     link: Link,
+    /// Whether all that was pending has come since the last fresh start.
+    caught_up: bool,
     clock: Option<DaemonClock>,
     inbox: Inbox,
     asked: Option<Asked>,
@@ -134,6 +136,7 @@ impl<'a> Session<'a> {
             redrawing,
             client,
             link: Link::New,
+            caught_up: false,
             clock: None,
             inbox: Inbox::default(),
             asked: None,
@@ -336,7 +339,7 @@ impl<'a> Session<'a> {
     async fn go_on(&mut self) -> Result<(), End> {
         if self.inbox.has_room_again() {
             self.stream.start_over();
-            self.inbox.reset();
+            self.start_afresh();
         }
         if matches!(self.work, Work::Deciding(_) | Work::Paging(_)) {
             return Ok(());
@@ -366,7 +369,7 @@ impl<'a> Session<'a> {
             1 => "Nothing else waits; the skipped request returns in a moment.".to_owned(),
             n => format!("Nothing else waits; {n} skipped requests return in a moment."),
         };
-        if self.idle_told.as_ref() == Some(&text) || matches!(self.link, Link::New) {
+        if self.idle_told.as_ref() == Some(&text) || !self.caught_up {
             return Ok(());
         }
         self.tty.set_mode(Mode::Listening)?;

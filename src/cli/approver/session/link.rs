@@ -35,12 +35,13 @@ impl Session<'_> {
             }
             StreamEvent::CaughtUp(mark) => {
                 self.set_clock(&mark);
+                self.caught_up = true;
                 let change = self.inbox.caught_up();
                 self.on_change(change).await?;
             }
             StreamEvent::Reset(mark) => {
                 self.set_clock(&mark);
-                self.inbox.reset();
+                self.start_afresh();
             }
             StreamEvent::Cut {
                 why, foreign: true, ..
@@ -64,7 +65,7 @@ impl Session<'_> {
 
     async fn connected(&mut self, resumed: bool, now: Option<Timestamp>) -> io::Result<()> {
         if !resumed {
-            self.inbox.reset();
+            self.start_afresh();
         }
         self.set_date(now);
         if let Link::Down(_) = std::mem::replace(&mut self.link, Link::Up) {
@@ -117,6 +118,12 @@ impl Session<'_> {
             .and(Ink::Faint, text)
             .cut(self.screen.width(), self.screen.look().ellipsis());
         self.print(&[row]).await
+    }
+
+    /// What is known is in doubt until all that is pending has come again.
+    pub(super) fn start_afresh(&mut self) {
+        self.caught_up = false;
+        self.inbox.reset();
     }
 
     fn set_clock(&mut self, mark: &MarkView) {
