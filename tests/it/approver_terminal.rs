@@ -7,6 +7,7 @@ mod stand_in;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use pushd::domain::EventId;
 use pushd::wire::Status;
 
 use self::pty::Pty;
@@ -46,7 +47,7 @@ fn hostile_text_never_reaches_the_terminal_raw() {
         "event: {evil}\ndata: 1\n\nevent: request\ndata: {{\"id\":\"\u{1b}[2J\"}}\n\n"
     ));
     pty.wait_for("left out");
-    daemon.refuse_decisions(evil);
+    daemon.refuse("403 Forbidden", evil, None);
     daemon.send("request", &request(2));
     pty.wait_for("Deploy 2?");
     pty.wait_until_open();
@@ -119,25 +120,43 @@ fn is_harmful(c: char) -> bool {
 }
 
 #[test]
-fn what_was_typed_or_pasted_before_the_question_answers_nothing() {
+fn what_was_typed_before_or_right_after_the_question_was_drawn_answers_nothing() {
     let daemon = StandIn::start();
     let pty = approver(&daemon);
     daemon.wait_for_listener();
-    pty.type_keys("y\ny\ny");
+    pty.type_keys("y\ny\n");
     daemon.send("request", &request(1));
     pty.wait_for("Approve? ");
-    // A long paste is still coming when the question is drawn.
-    pty.type_keys(&"y\n".repeat(20_000));
+    pty.type_keys("y\n");
     pty.wait_until_open();
     assert_eq!(daemon.decisions(), [""; 0]);
+    pty.type_keys("ok\n");
+    pty.wait_for("That is no answer");
+    // A letter that was typed too early does not count with an Enter that was not.
+    pty.type_keys("y");
+    pty.wait_until_open();
     pty.type_keys("\n");
     pty.wait_for("Enter alone is no answer");
-    pty.wait_until_open();
     assert_eq!(daemon.decisions(), [""; 0]);
+    pty.wait_until_open();
     pty.type_keys("y\n");
     daemon.wait_for_decisions(1);
     assert_eq!(daemon.decisions(), [r#"{"verdict":"approve","version":1}"#]);
     pty.wait_for("approved");
+}
+
+#[test]
+fn a_paste_that_is_longer_than_the_guard_answers_nothing() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    // More than a terminal takes at once, so it keeps coming.
+    pty.type_keys(&"y\n".repeat(100_000));
+    pty.wait_until_open();
+    pty.type_keys("\n");
+    pty.wait_for("Enter alone is no answer");
+    assert_eq!(daemon.decisions(), [""; 0]);
 }
 
 #[test]
@@ -184,6 +203,61 @@ fn what_was_typed_for_a_question_that_is_settled_elsewhere_does_not_answer_the_n
     assert_eq!(daemon.decisions(), [""; 0]);
     // The bell has rung once, for the second request.
     assert_eq!(pty.text().matches('\u{7}').count(), 1);
+}
+
+#[test]
+fn who_decides_too_late_is_shown_what_won() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    let won = decided(1, 9, Status::Denied, "frozen");
+    daemon.refuse("409 Conflict", "the request is already denied", Some(won));
+    pty.type_keys("y\n");
+    pty.wait_for("No longer asked");
+    pty.wait_for("denied");
+    pty.wait_for("by bob");
+    pty.wait_for("frozen");
+}
+
+#[test]
+fn a_decision_on_another_version_counts_nothing_and_the_question_is_drawn_anew() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    let mut changed = request(1);
+    (changed.version, changed.event_id) = (EventId(5), EventId(5));
+    changed.title = "Deploy everything?".to_owned();
+    daemon.refuse("412 Precondition Failed", "another version", Some(changed));
+    pty.type_keys("y\n");
+    pty.wait_for("Deploy everything?");
+    pty.wait_for("nothing was decided");
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    daemon.wait_for_decisions(2);
+    let versions = [
+        r#"{"verdict":"approve","version":1}"#,
+        r#"{"verdict":"approve","version":5}"#,
+    ];
+    assert_eq!(daemon.decisions(), versions);
+}
+
+#[test]
+fn a_failure_that_may_pass_is_told_and_tried_again() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    daemon.refuse("503 Service Unavailable", "the store is busy", None);
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    pty.wait_for("Not decided yet, trying again");
+    pty.wait_for("the store is busy");
+    pty.wait_for("approved");
+    assert_eq!(daemon.decisions().len(), 2);
 }
 
 #[test]

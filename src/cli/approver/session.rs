@@ -369,10 +369,13 @@ impl<'a> Session<'a> {
             1 => "Nothing else waits; the skipped request returns in a moment.".to_owned(),
             n => format!("Nothing else waits; {n} skipped requests return in a moment."),
         };
-        if self.idle_told.as_ref() == Some(&text) || !self.caught_up {
+        if self.idle_told.as_ref() == Some(&text) {
             return Ok(());
         }
         self.tty.set_mode(Mode::Listening)?;
+        if !self.caught_up {
+            return Ok(());
+        }
         let row = Row::new().and(Ink::Faint, text.clone());
         self.idle_told = Some(text);
         self.print(&[row]).await

@@ -1,5 +1,6 @@
 //! A stand-in for the daemon: it sends on the stream what the test says, and keeps the decisions.
 
+use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -14,7 +15,8 @@ struct State {
     stream: String,
     listeners: Vec<TcpStream>,
     decisions: Vec<String>,
-    refusal: Option<String>,
+    /// Status and body of the next answers to decisions; after them, and before, 200.
+    answers: VecDeque<(&'static str, String)>,
 }
 
 #[derive(Clone)]
@@ -60,8 +62,17 @@ impl StandIn {
         }
     }
 
-    pub(super) fn refuse_decisions(&self, why: &str) {
-        self.state.0.lock().unwrap().refusal = Some(why.to_owned());
+    /// Answers a coming decision with an error that may carry the request.
+    pub(super) fn refuse(&self, status: &'static str, why: &str, request: Option<RequestView>) {
+        let problem = ProblemView {
+            detail: why.to_owned(),
+            code: "refused".to_owned(),
+            request: request.map(Box::new),
+            ..ProblemView::default()
+        };
+        let body = serde_json::to_string(&problem).unwrap();
+        let mut state = self.state.0.lock().unwrap();
+        state.answers.push_back((status, body));
     }
 
     pub(super) fn decisions(&self) -> Vec<String> {
@@ -111,13 +122,10 @@ impl StandIn {
             state.listeners.push(socket);
         } else if head.contains("/decision ") {
             state.decisions.push(String::from_utf8(body).unwrap());
-            let (status, answer) = match &state.refusal {
-                Some(why) => ("403 Forbidden", problem(why)),
-                None => (
-                    "200 OK",
-                    serde_json::to_string(&decided(1, 9, Status::Approved, "")).unwrap(),
-                ),
-            };
+            let (status, answer) = state.answers.pop_front().unwrap_or_else(|| {
+                let view = decided(1, 9, Status::Approved, "");
+                ("200 OK", serde_json::to_string(&view).unwrap())
+            });
             socket.write_all(json(status, &answer).as_bytes()).unwrap();
         } else if head.starts_with("GET /v1/me") {
             socket
@@ -137,15 +145,6 @@ fn json(status: &str, body: &str) -> String {
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     )
-}
-
-fn problem(why: &str) -> String {
-    let problem = ProblemView {
-        detail: why.to_owned(),
-        code: "forbidden".to_owned(),
-        ..ProblemView::default()
-    };
-    serde_json::to_string(&problem).unwrap()
 }
 
 /// A pending request under the event of that number.
