@@ -63,6 +63,7 @@ if [ "${1-}" != --auto ] && [ -t 0 ] && [ -t 1 ] && [ -t 2 ]; then
     started+=("$approver")
     code=0
     wait "$requester" || code=$?
+    sleep 0.5 # so that the terminal can show what became of it
     kill "$approver" 2>/dev/null || true
     wait "$approver" || true
     echo
@@ -75,7 +76,8 @@ else
     mkfifo "$work/keys"
     script --quiet --flush --command "$bin/approver --url $url" "$work/screen" \
         <"$work/keys" >"$work/shown" &
-    started+=("$!")
+    terminal=$!
+    started+=("$terminal")
     exec 4>"$work/keys"
     until_true 20 grep -q 'Approve?' "$work/screen" || die "the question did not come: $(cat "$work/shown")"
     # Keys that come right after the question are thrown away, as those of a person who was
@@ -86,6 +88,7 @@ else
     wait "$requester" || code=$?
     echo 'q' >&4
     exec 4>&-
+    wait "$terminal" || true
     cat "$work/shown"
 fi
 

@@ -105,6 +105,10 @@ pub const SWEEP_SLEEP: Duration = Duration::from_secs(10);
 pub const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 /// Time between two looks for requests that are past `--retain`.
 pub const PURGE_INTERVAL: Duration = Duration::from_mins(10);
+/// How far the clock may be behind the times in the store before the daemon is not ready.
+pub const CLOCK_DIFFERENCE: Duration = Duration::from_secs(1);
+/// The shortest `--retain`: requesters read their answer after it was given.
+pub const RETAIN_MIN: Duration = Duration::from_mins(1);
 /// Attempts to commit against others who change the same request, before "try later".
 pub const COMMIT_ATTEMPTS: usize = 128;
 /// Writes that may wait for the writer of a store.

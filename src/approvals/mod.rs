@@ -24,7 +24,7 @@ use crate::domain::{
 };
 use crate::hub::{Full, Hub, Wants};
 use crate::limits::{self, Limits};
-use crate::store::{Commit, Health, ListQuery, Page, SharedStore, StoreError};
+use crate::store::{Commit, Health, ListQuery, Page, Range, SharedStore, StoreError};
 
 /// Why a use case was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,8 +88,10 @@ impl Approvals {
         drain: CancellationToken,
     ) -> Result<Arc<Self>, StoreError> {
         let hub = Arc::clone(pump.hub());
-        hub.begin(store.head().await?.event);
-        pump.begin(store.pending().await?);
+        let head = store.head().await?.event;
+        let newest = store.changes(Range::of(head), false, 1).await?;
+        hub.begin(head);
+        pump.begin(store.pending().await?, newest.first());
         Ok(Arc::new(Self {
             store,
             hub,
@@ -113,6 +115,13 @@ impl Approvals {
     /// How many requests are pending.
     pub fn pending(&self) -> usize {
         self.pump.pending()
+    }
+
+    /// How far this clock is behind the times that the store has, beyond what clocks may differ:
+    /// then requests would expire later than was agreed.
+    pub fn behind(&self) -> Option<Duration> {
+        let behind = self.pump.latest().since(self.now());
+        (behind > limits::CLOCK_DIFFERENCE).then_some(behind)
     }
 
     /// Whether the store can do its work.

@@ -1,11 +1,11 @@
 //! The way from the store's feed to the hub, and what is counted on it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::domain::{Event, Status};
+use crate::domain::{Event, Status, Timestamp};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::store::Feed;
@@ -15,6 +15,7 @@ pub struct Pump {
     hub: Arc<Hub>,
     metrics: Arc<Metrics>,
     pending: AtomicUsize,
+    latest: AtomicI64,
     asked: Notify,
 }
 
@@ -25,6 +26,7 @@ impl Pump {
             hub,
             metrics,
             pending: AtomicUsize::new(0),
+            latest: AtomicI64::new(i64::MIN),
             asked: Notify::new(),
         })
     }
@@ -35,8 +37,23 @@ impl Pump {
     }
 
     /// Starts counting from what the store has.
-    pub(super) fn begin(&self, pending: usize) {
+    pub(super) fn begin(&self, pending: usize, newest: Option<&Event>) {
         self.pending.store(pending, Ordering::Relaxed);
+        if let Some(newest) = newest {
+            self.note_time(newest);
+        }
+    }
+
+    /// The latest time that a commit carries, by the clock of whoever made it.
+    pub(super) fn latest(&self) -> Timestamp {
+        Timestamp::from_millis(self.latest.load(Ordering::Relaxed))
+    }
+
+    fn note_time(&self, event: &Event) {
+        if let Some(step) = event.request.history.last() {
+            self.latest
+                .fetch_max(step.at.as_millis(), Ordering::Relaxed);
+        }
     }
 
     /// How many requests are pending.
@@ -70,6 +87,7 @@ impl Feed for Pump {
     fn deliver(&self, events: &[Event]) {
         for event in events {
             self.count(event);
+            self.note_time(event);
             self.metrics.committed.inc();
         }
         self.hub.deliver(events);

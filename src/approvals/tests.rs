@@ -435,3 +435,24 @@ async fn a_stream_of_one_topic_tells_no_other_and_still_moves() {
     assert_eq!(told(&mut stream), ["1 pending"]);
     assert_eq!(stream.cursor().event, EventId(2));
 }
+
+#[tokio::test]
+async fn a_clock_behind_the_store_is_told_until_it_has_caught_up() {
+    let world = World::new().await;
+    assert_eq!(world.approvals.behind(), None);
+    world.clock.advance(Duration::from_secs(10));
+    world.ask("Deploy?").await;
+    let (shared, drain) = (
+        Arc::clone(&world.store) as SharedStore,
+        CancellationToken::new(),
+    );
+    let limits = world.approvals.limits;
+    let pump = Pump::new(Arc::new(Hub::new(&limits)), Arc::new(Metrics::default()));
+    let clock = Arc::new(ManualClock::at(T0));
+    let set_back = Approvals::begin(shared, pump, Arc::clone(&clock) as Arc<_>, limits, drain)
+        .await
+        .unwrap();
+    assert_eq!(set_back.behind(), Some(Duration::from_secs(10)));
+    clock.advance(Duration::from_secs(9));
+    assert_eq!(set_back.behind(), None);
+}

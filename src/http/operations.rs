@@ -37,6 +37,12 @@ pub(super) fn ready(call: &Call) -> Handled {
     if approvals.drain().is_cancelled() {
         return Err(Problem::new(Kind::Draining, "this daemon is shutting down"));
     }
+    if let Some(behind) = approvals.behind() {
+        let detail = format!(
+            "this machine's clock is {behind:?} behind the times in the store; set the clock right"
+        );
+        return Err(Problem::new(Kind::ClockBehind, detail));
+    }
     match &*approvals.health().borrow() {
         Health::Ready => Ok(word("ready")),
         Health::Failing(_) => {

@@ -112,11 +112,26 @@ impl Server {
         let (routes, metrics) = (self.routes.clone(), Arc::clone(&self.metrics));
         let drain = self.drain.clone();
         self.connections.spawn(async move {
-            metrics.connections.inc();
+            let open = Open::new(metrics);
             connection::serve(stream, remote, routes, drain).await;
-            metrics.connections.dec();
-            drop(place);
+            drop((open, place));
         });
+    }
+}
+
+/// Counts a connection while it is open, however it ends.
+struct Open(Arc<Metrics>);
+
+impl Open {
+    fn new(metrics: Arc<Metrics>) -> Self {
+        metrics.connections.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.dec();
     }
 }
 

@@ -136,6 +136,16 @@ pub struct Range {
     pub until: EventId,
 }
 
+impl Range {
+    /// This id alone.
+    pub fn of(id: EventId) -> Self {
+        Self {
+            after: EventId(id.0.saturating_sub(1)),
+            until: id,
+        }
+    }
+}
+
 /// What became of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Commit {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use crate::limits;
+
 #[allow(clippy::doc_markdown, reason = "these comments are the help text")]
 /// Holds requests for approval between those who ask and those who answer.
 ///
@@ -33,8 +35,7 @@ pub(super) struct Flags {
     pub(super) store: Option<StoreFlag>,
 
     /// How long settled requests are kept
-    #[arg(long, value_name = "TIME", env = "PUSHD_RETAIN", default_value = "90d",
-          value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", env = "PUSHD_RETAIN", default_value = "90d", value_parser = retain)]
     pub(super) retain: Duration,
 
     /// How long open calls may take to finish after SIGTERM
@@ -89,6 +90,17 @@ pub(super) struct Flags {
     /// What is logged: error, warn, info, debug, trace, or a tracing filter
     #[arg(long, value_name = "LEVEL", env = "PUSHD_LOG", default_value = "info")]
     pub(super) log: String,
+}
+
+fn retain(text: &str) -> Result<Duration, String> {
+    let retain = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if retain < limits::RETAIN_MIN {
+        let least = humantime::format_duration(limits::RETAIN_MIN);
+        return Err(format!(
+            "at least {least}, so that requesters can read their answers"
+        ));
+    }
+    Ok(retain)
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

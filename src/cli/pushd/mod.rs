@@ -91,6 +91,12 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let approvals = begun
         .context("reading the store")
         .or_exit(exit::CONFIGURATION)?;
+    if let Some(behind) = approvals.behind() {
+        tracing::warn!(
+            ?behind,
+            "the clock is behind the times in the store: not ready until then"
+        );
+    }
     let sweep = tokio::spawn(sweep::run(Arc::clone(&approvals), flags.retain));
     let hosts = Arc::new(AllowedHosts::new(&flags.allow_host));
     let routes = http::routes(&Api {

@@ -1,8 +1,8 @@
 //! `requester`: asks, waits, and leaves with the answer as its exit code.
 //!
-//! [`ask`] gets the request acknowledged, [`wait`] polls until it is final, [`withdraw`] cancels it
-//! after a signal. What an answer means is decided in [`judge`], and how it all ends in
-//! [`outcome`], both without input or output.
+//! `ask` gets the request acknowledged, `wait` polls until it is final, `withdraw` cancels it
+//! after a signal. What an answer means is decided in `judge`, and how it all ends in
+//! `outcome`, both without input or output.
 
 mod args;
 mod ask;

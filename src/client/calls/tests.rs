@@ -64,7 +64,7 @@ async fn the_date_and_a_replay_are_told() {
 }
 
 #[tokio::test]
-async fn a_proxys_error_page_may_pass() {
+async fn an_error_page_of_a_proxy_may_pass() {
     let page = || {
         Reply::with(
             "502 Bad Gateway",

@@ -59,7 +59,7 @@ async fn run_against(
 }
 
 #[tokio::test]
-async fn a_proxys_error_page_and_a_cut_connection_do_not_ask_twice() {
+async fn an_error_page_of_a_proxy_and_a_cut_connection_do_not_ask_twice() {
     let (code, words, calls) = run_against(|number, _| match number {
         0 => page("502 Bad Gateway"),
         1 | 4 => Reply::Cut,
