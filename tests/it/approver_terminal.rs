@@ -260,6 +260,22 @@ fn a_failure_that_may_pass_is_told_and_tried_again() {
     assert_eq!(daemon.decisions().len(), 2);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_question_that_waits_costs_nothing() {
+    // The clock on the screen once had its next tick in the past, and the program never slept.
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    let before = pty.cpu_ticks();
+    let past_two_ticks_of_the_clock = std::time::Duration::from_millis(2_500);
+    pty.watch(past_two_ticks_of_the_clock);
+    let used = pty.cpu_ticks() - before;
+    assert!(used <= 10, "{used} hundredths of a second");
+}
+
 #[test]
 fn ctrl_d_leaves_and_decides_nothing_even_after_a_y() {
     for keys in ["\u{4}", "y\u{4}"] {

@@ -129,6 +129,23 @@ impl Pty {
         assert!(status.unwrap().success(), "no {program}");
     }
 
+    /// Lets time pass, for what must not happen.
+    pub(super) fn watch(&self, time: Duration) {
+        let bytes = self.seen.0.lock().unwrap();
+        let never = |_: &mut Vec<u8>| true;
+        drop(self.seen.1.wait_timeout_while(bytes, time, never).unwrap());
+    }
+
+    /// CPU time of the program, in hundredths of a second.
+    #[cfg(target_os = "linux")]
+    pub(super) fn cpu_ticks(&self) -> u64 {
+        let pid = self.child.process_id().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let (_, rest) = stat.rsplit_once(')').unwrap();
+        let times = rest.split_whitespace().skip(11).take(2);
+        times.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    }
+
     pub(super) fn exit_code(&mut self) -> u32 {
         self.child.wait().unwrap().exit_code()
     }

@@ -125,14 +125,15 @@ impl Session<'_> {
         self.tty.write(&text).await
     }
 
+    /// Brings the times on the screen up to date.
     pub(super) async fn show_time(&mut self) -> io::Result<()> {
         let (now, room) = (self.daemon_now(), self.room());
-        let Some(asked) = &self.asked else {
+        let Some(asked) = &mut self.asked else {
             return Ok(());
         };
-        let text = self
-            .screen
-            .change(asked.time, time_row(&asked.view, now, room));
+        asked.clock_at = Instant::now() + limits::CLOCK_TICK;
+        let row = time_row(&asked.view, now, room);
+        let text = self.screen.change(asked.time, row);
         self.tty.write(&text).await
     }
 
