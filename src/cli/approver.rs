@@ -1,8 +1,8 @@
 //! `approver`: shows one pending request after the other on the terminal, and tells the daemon
 //! what the person says.
 //!
-//! [`session`] is the loop. What waits is kept in [`inbox`], what a question looks like is in
-//! [`question`], what a line means in [`answer`], all without input or output.
+//! `session` is the loop. What waits is kept in `inbox`, what a question looks like is in
+//! `question`, what a line means in `answer`, all without input or output.
 
 mod answer;
 mod args;

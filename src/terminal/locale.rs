@@ -46,7 +46,7 @@ impl Charset {
     }
 
     /// `unicode` where it can be shown, `ascii` elsewhere.
-    pub const fn pick<'a>(self, unicode: &'a str, ascii: &'a str) -> &'a str {
+    pub const fn pick(self, unicode: &'static str, ascii: &'static str) -> &'static str {
         match self {
             Self::Utf8 => unicode,
             Self::Ascii => ascii,

@@ -236,7 +236,7 @@ impl Screen {
 
     /// Strikes the question out, and writes what happened to it in place of the prompt. `head`
     /// replaces the first row, `keep` is how many rows are left standing.
-    pub fn strike(&mut self, head: Row, keep: usize, what: &[Row]) -> String {
+    pub fn strike(&mut self, head: &Row, keep: usize, what: &[Row]) -> String {
         let mut out = String::new();
         if let (Some(shown), Some(prompt)) = (self.shown.take(), self.next) {
             for (index, line) in shown.lines.iter().take(keep).enumerate() {

@@ -36,11 +36,17 @@ impl Look {
         Self::from_env(Charset::of_process(), term.as_deref(), no_color.as_deref())
     }
 
+    /// What shows that something was cut off.
+    pub const fn ellipsis(self) -> &'static str {
+        self.charset.pick("…", "...")
+    }
+
     /// The text in one of our styles; the text itself must be visible already.
     pub fn paint(self, ink: Ink, text: &str) -> String {
         let style = Style::new().force_styling(self.styled);
         let style = match ink {
             Ink::Plain => return text.to_owned(),
+            _ if text.is_empty() => return String::new(),
             Ink::Strong => style.bold(),
             Ink::Faint => style.dim(),
             Ink::Label => style.cyan(),

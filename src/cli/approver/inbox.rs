@@ -148,9 +148,11 @@ impl Inbox {
         Some(view)
     }
 
-    /// When the next skipped request returns.
-    pub(super) fn next_return(&self) -> Option<Instant> {
-        self.pending.values().filter_map(Entry::returns).min()
+    /// When, after `now`, the next skipped request returns. One that is not asked although its
+    /// time has come waits for the daemon's word.
+    pub(super) fn next_return(&self, now: Instant) -> Option<Instant> {
+        let returns = self.pending.values().filter_map(Entry::returns);
+        returns.filter(|&at| at > now).min()
     }
 
     /// Requests that wait for their time to return.

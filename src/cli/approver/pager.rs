@@ -75,7 +75,10 @@ impl Pages {
             .cloned()
             .collect();
         self.at += page.len();
-        (!page.is_empty()).then(|| (page, self.at < self.rows.len()))
+        if page.is_empty() {
+            return None;
+        }
+        Some((page, self.at < self.rows.len()))
     }
 }
 

@@ -62,9 +62,11 @@ pub(super) fn question(view: &RequestView, now: Option<Timestamp>, room: Room) -
 
 /// A row that says how much of a part is not shown.
 fn more(hidden: usize, of: &str, room: Room) -> Row {
-    let more = room.look.charset.pick("…", "...");
+    let more = room.look.ellipsis();
     let text = format!("  {more} {hidden} more lines of {of}; d shows them all");
-    Row::new().and(Ink::Trouble, text).cut(room.width, "")
+    Row::new()
+        .and(Ink::Trouble, text)
+        .cut(room.width, room.look.ellipsis())
 }
 
 /// The first row of a question, or of what is left of it.
@@ -74,7 +76,7 @@ pub(super) fn head(ink: Ink, text: &str, room: Room) -> Row {
         .and(Ink::Faint, format!("{line} "))
         .and(ink, text)
         .and(Ink::Faint, format!(" {line}"))
-        .cut(room.width, "")
+        .cut(room.width, room.look.ellipsis())
 }
 
 fn label(text: &str) -> Row {
@@ -219,33 +221,29 @@ fn facts(view: &RequestView, now: Option<Timestamp>, room: Room) -> Vec<Row> {
 
 /// The row that tells age and time left, which change while it is shown.
 pub(super) fn time_row(view: &RequestView, now: Option<Timestamp>, room: Room) -> Row {
-    let text = match now {
-        Some(now) => {
-            let (age, left) = (now.since(view.created_at), view.expires_at.since(now));
-            let age = spell(age);
-            let until = spell_time(view.expires_at, left).unwrap_or_default();
-            if left.is_zero() {
-                format!(
-                    "asked {age} ago, its time is over ({until}); the daemon has not said so yet"
-                )
-            } else {
-                format!("asked {age} ago, {} left, until {until}", spell(left))
-            }
-        }
-        None => {
-            let until = spell_time(view.expires_at, Duration::ZERO).unwrap_or_default();
-            format!("until {until}; the daemon's clock is not known yet")
-        }
+    fact_row("time", times(view, now), room)
+}
+
+fn times(view: &RequestView, now: Option<Timestamp>) -> String {
+    let Some(now) = now else {
+        let until = spell_time(view.expires_at, Duration::ZERO).unwrap_or_default();
+        return format!("until {until}; the daemon's clock is not known yet");
     };
-    fact_row("time", text, room)
+    let age = spell(now.since(view.created_at));
+    let left = view.expires_at.since(now);
+    let until = spell_time(view.expires_at, left).unwrap_or_default();
+    if left.is_zero() {
+        format!("asked {age} ago, its time is over ({until}); the daemon has not said so yet")
+    } else {
+        format!("asked {age} ago, {} left, until {until}", spell(left))
+    }
 }
 
 fn fact_row(name: &str, text: String, room: Room) -> Row {
-    let end = room.look.charset.pick("…", "...");
     Row::new()
         .and(Ink::Faint, format!("    {name:<10}"))
         .and(Ink::Plain, text)
-        .cut(room.width, end)
+        .cut(room.width, room.look.ellipsis())
 }
 
 /// The row below the facts that tells how many others wait, and what can be typed.
@@ -262,7 +260,7 @@ pub(super) fn count_row(others: usize, room: Room) -> Row {
             Ink::Faint,
             " - y yes, n no (n REASON), s skip, d details, q quit",
         )
-        .cut(room.width, "")
+        .cut(room.width, room.look.ellipsis())
 }
 
 /// Somebody, as the daemon knows them.
@@ -292,8 +290,10 @@ pub(super) fn outcome(view: &RequestView, room: Room) -> Vec<Row> {
         return vec![row];
     };
     let by = format!(" by {}", party(&decision.approver, room.look.charset));
-    let end = room.look.charset.pick("…", "...");
-    let mut rows = vec![row.and(Ink::Plain, by).cut(room.width, end)];
+    let mut rows = vec![
+        row.and(Ink::Plain, by)
+            .cut(room.width, room.look.ellipsis()),
+    ];
     rows.extend(reason_rows(decision.reason.as_deref(), room));
     rows
 }

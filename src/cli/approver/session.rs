@@ -2,27 +2,30 @@
 //! say. It is the only place where stream, terminal and calls meet.
 
 mod asking;
+mod courtesy;
+mod deciding;
 mod link;
+mod paging;
+mod waiting;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::future::pending;
 use std::io;
 use std::pin::Pin;
 
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use self::link::Link;
+use self::waiting::Next;
 use super::daemon_clock::DaemonClock;
-use super::decide::{Deciding, Progress};
+use super::decide::Deciding;
 use super::inbox::{Gone, Inbox};
 use super::pager::Pages;
 use super::question::Room;
 use super::signals::{Disturbance, Redrawing};
 use super::tally::Tally;
-use crate::client::{Client, EventStream, StreamEvent};
+use crate::client::{Client, EventStream};
 use crate::domain::{RequestId, Timestamp};
 use crate::limits;
 use crate::terminal::lines::Typed;
@@ -61,6 +64,8 @@ pub(super) struct Session<'a> {
     client: Client,
     stream: EventStream,
     link: Link,
+    /// Whether all that was pending has come since the last fresh start.
+    caught_up: bool,
     clock: Option<DaemonClock>,
     inbox: Inbox,
     asked: Option<Asked>,
@@ -85,6 +90,8 @@ struct Asked {
     note: Row,
     /// Until when what is typed is thrown away.
     guard: Option<Instant>,
+    /// When the times are looked at next.
+    clock_at: Instant,
     /// Whether the bell has rung for newcomers.
     rang: bool,
 }
@@ -105,17 +112,6 @@ enum News {
     Settled(Gone),
 }
 
-/// The next thing that happens.
-enum Next {
-    Disturbed(Disturbance),
-    Stream(StreamEvent),
-    Decided(Progress),
-    Paged(bool),
-    Courtesy(Option<MeView>),
-    Typed(Typed),
-    Tick,
-}
-
 impl<'a> Session<'a> {
     /// A session on this terminal. `paging` tells others when Ctrl-C is a pager's.
     pub(super) fn new(
@@ -132,6 +128,7 @@ impl<'a> Session<'a> {
             redrawing,
             client,
             link: Link::New,
+            caught_up: false,
             clock: None,
             inbox: Inbox::default(),
             asked: None,
@@ -183,7 +180,7 @@ impl<'a> Session<'a> {
         let rows = [
             Row::new()
                 .and(Ink::Strong, title)
-                .cut(self.screen.width(), ""),
+                .cut(self.screen.width(), self.screen.look().ellipsis()),
             Row::new().and(
                 Ink::Faint,
                 "q and Enter, Ctrl-D or Ctrl-C leaves; leaving decides nothing.",
@@ -192,74 +189,6 @@ impl<'a> Session<'a> {
         ];
         let text = self.screen.start() + &self.screen.print(&rows);
         self.tty.write(&text).await
-    }
-
-    /// Waits for the next thing. What the stream says comes before what is typed, so that nobody
-    /// answers a question that is known to be settled.
-    async fn next(&mut self) -> io::Result<Next> {
-        let wake = self.wake();
-        let reads = self.reads();
-        let Self {
-            tty,
-            redrawing,
-            stream,
-            work,
-            courtesies,
-            ..
-        } = self;
-        let working = async {
-            match work {
-                Work::Deciding(deciding) => Next::Decided(deciding.next().await),
-                Work::Paging(pager) => Next::Paged(pager.await),
-                Work::None | Work::Pages(_) => pending().await,
-            }
-        };
-        let typing = async {
-            if reads {
-                tty.read().await
-            } else {
-                pending().await
-            }
-        };
-        let waking = async {
-            match wake {
-                Some(at) => sleep_until(at).await,
-                None => pending().await,
-            }
-        };
-        Ok(tokio::select! {
-            biased;
-            disturbance = redrawing.next() => Next::Disturbed(disturbance),
-            next = working => next,
-            event = stream.next() => Next::Stream(event),
-            typed = typing => Next::Typed(typed?),
-            () = waking => Next::Tick,
-            Some(me) = courtesies.next() => Next::Courtesy(me),
-        })
-    }
-
-    /// Whether what is typed is read now: not while a pager reads it, nor while a decision is on
-    /// its way, after which it is thrown away.
-    const fn reads(&self) -> bool {
-        match self.work {
-            Work::None | Work::Pages(_) => true,
-            Work::Deciding(_) | Work::Paging(_) => false,
-        }
-    }
-
-    /// When to wake up by ourselves.
-    fn wake(&self) -> Option<Instant> {
-        match (&self.asked, &self.work) {
-            (Some(asked), Work::None) => {
-                let tick = self
-                    .screen
-                    .can_change()
-                    .then(|| Instant::now() + limits::CLOCK_TICK);
-                asked.guard.or(tick)
-            }
-            (None, _) => self.inbox.next_return(),
-            (Some(_), Work::Deciding(_) | Work::Paging(_) | Work::Pages(_)) => None,
-        }
     }
 
     async fn happened(&mut self, next: Next) -> Result<(), End> {
@@ -337,14 +266,17 @@ impl<'a> Session<'a> {
     async fn go_on(&mut self) -> Result<(), End> {
         if self.inbox.has_room_again() {
             self.stream.start_over();
-            self.inbox.reset();
+            self.start_afresh();
         }
         if matches!(self.work, Work::Deciding(_) | Work::Paging(_)) {
             return Ok(());
         }
         match self.news.take() {
             Some(News::Settled(gone)) => self.strike(&gone).await?,
-            Some(News::Redraw) => self.draw_again().await?,
+            Some(News::Redraw) => {
+                self.work = Work::None;
+                self.draw_again().await?;
+            }
             None => {}
         }
         if self.asked.is_none() {
@@ -364,10 +296,13 @@ impl<'a> Session<'a> {
             1 => "Nothing else waits; the skipped request returns in a moment.".to_owned(),
             n => format!("Nothing else waits; {n} skipped requests return in a moment."),
         };
-        if self.idle_told.as_ref() == Some(&text) || matches!(self.link, Link::New) {
+        if self.idle_told.as_ref() == Some(&text) {
             return Ok(());
         }
         self.tty.set_mode(Mode::Listening)?;
+        if !self.caught_up {
+            return Ok(());
+        }
         let row = Row::new().and(Ink::Faint, text.clone());
         self.idle_told = Some(text);
         self.print(&[row]).await
@@ -388,33 +323,5 @@ impl<'a> Session<'a> {
 
     fn daemon_now(&self) -> Option<Timestamp> {
         Some(self.clock?.now(Instant::now()))
-    }
-
-    fn ask_who_we_are(&mut self) {
-        let client = self.client.clone();
-        self.courtesy(async move { client.me().await.ok().map(|answer| answer.value) });
-    }
-
-    /// Tells the daemon that a person has the question in view, once.
-    fn tell_seen(&mut self, id: RequestId) {
-        if self.seen.len() >= limits::INBOX {
-            self.seen.clear();
-        }
-        if self.seen.insert(id) {
-            let client = self.client.clone();
-            self.courtesy(async move {
-                drop(client.seen(id).await);
-                None
-            });
-        }
-    }
-
-    /// Makes a call that must not hold up anything: too many of them, or too slow ones, are left
-    /// out.
-    fn courtesy(&mut self, call: impl Future<Output = Option<MeView>> + 'static) {
-        if self.courtesies.len() < limits::COURTESIES {
-            let call = async { timeout(limits::COURTESY_TIME, call).await.ok().flatten() };
-            self.courtesies.push(Box::pin(call));
-        }
     }
 }

@@ -96,7 +96,7 @@ fn a_question_that_is_taller_than_the_screen_keeps_its_end_in_order() {
     let lines = on.lines();
     assert_eq!(lines.len(), 10);
     assert_eq!(lines[7..], ["a 19", "changed", "ok?"]);
-    on.draw(|screen| screen.strike(row("over"), 20, &[row("expired")]));
+    on.draw(|screen| screen.strike(&row("over"), 20, &[row("expired")]));
     let lines = on.lines();
     assert_eq!(lines[7..], ["a 19", "changed", "expired"]);
 }
@@ -124,7 +124,7 @@ fn a_question_that_no_longer_counts_is_struck_out() {
     let mut on = Emulated::new(14, 20);
     on.ask("a", 4);
     on.shell("n half a lin");
-    on.draw(|screen| screen.strike(row("over"), 3, &[row("approved by bob")]));
+    on.draw(|screen| screen.strike(&row("over"), 3, &[row("approved by bob")]));
     on.ask("b", 2);
     assert_eq!(
         on.lines(),
@@ -168,6 +168,6 @@ fn a_terminal_without_cursor_movement_gets_lines_only() {
     out += &screen.print(&[row("hello")]);
     out += &screen.ask(vec![row("a 1"), row("a 2")], "ok? ".to_owned(), 4);
     out += &screen.change(1, row("changed"));
-    out += &screen.strike(row("over"), 2, &[row("expired")]);
+    out += &screen.strike(&row("over"), 2, &[row("expired")]);
     assert_eq!(out, "hello\r\na 1\r\na 2\r\nok? \r\nover\r\nexpired\r\n");
 }

@@ -39,7 +39,7 @@ fn a_skipped_request_goes_behind_the_others_and_returns_after_its_time() {
     assert_eq!(chosen(&mut inbox, later), Some(3));
     inbox.skip(later);
     assert_eq!(chosen(&mut inbox, now + 29 * SECOND), None);
-    assert_eq!(inbox.next_return(), Some(now + limits::SKIP_TIME));
+    assert_eq!(inbox.next_return(now), Some(now + limits::SKIP_TIME));
     assert_eq!(chosen(&mut inbox, now + limits::SKIP_TIME), Some(1));
 }
 
@@ -134,6 +134,18 @@ fn a_request_whose_time_is_over_is_not_asked() {
             .choose(Instant::now(), Some(over.before(SECOND)))
             .is_some()
     );
+}
+
+#[test]
+fn a_skipped_request_that_is_over_wakes_nobody_up() {
+    let mut inbox = inbox(&[1]);
+    let now = Instant::now();
+    chosen(&mut inbox, now);
+    inbox.skip(now);
+    let over = Some(request(1).expires_at);
+    let later = now + limits::SKIP_TIME;
+    assert_eq!(inbox.choose(later, over), None);
+    assert_eq!(inbox.next_return(later), None);
 }
 
 #[test]

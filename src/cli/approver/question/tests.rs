@@ -66,7 +66,10 @@ fn a_question_shows_all_facts_and_keeps_claims_apart() {
 #[test]
 fn long_details_are_cut_with_a_count_and_shown_whole_on_demand() {
     let mut view = request(1);
-    view.details = (1..=40).map(|n| format!("line {n}\n")).collect();
+    view.details = (1..=40)
+        .map(|n| format!("line {n}"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let rows = shown(&view, room(79, 60));
     assert!(rows.contains(&"  │ line 12".to_owned()) && !rows.contains(&"  │ line 13".to_owned()));
     assert!(

@@ -6,11 +6,9 @@ use tokio::time::Instant;
 
 use super::{Asked, End, Gone, News, Session, Work};
 use crate::cli::approver::answer::{Answer, parse_answer};
-use crate::cli::approver::decide::{Deciding, Outcome, Progress};
 use crate::cli::approver::inbox::Change;
-use crate::cli::approver::pager::{Pages, page};
 use crate::cli::approver::question::{
-    PROMPT, STATUS_ROWS, count_row, head, one_line, outcome, question, time_row, whole,
+    PROMPT, STATUS_ROWS, count_row, head, one_line, outcome, question, time_row,
 };
 use crate::domain::Verdict;
 use crate::limits;
@@ -48,6 +46,7 @@ impl Session<'_> {
             status: drawn.status,
             note,
             guard: None,
+            clock_at: Instant::now() + limits::CLOCK_TICK,
             rang,
         });
         self.guard()
@@ -74,8 +73,8 @@ impl Session<'_> {
 
     /// Ends the guard: from here on a line is an answer.
     pub(super) fn open_question(&mut self) -> io::Result<()> {
-        self.tty.set_mode(Mode::Listening)?;
         self.tty.throw_away_input()?;
+        self.tty.set_mode(Mode::Listening)?;
         if let Some(asked) = &mut self.asked {
             asked.guard = None;
         }
@@ -113,7 +112,7 @@ impl Session<'_> {
 
     /// Changes the row below the facts that says what is going on.
     pub(super) async fn note(&mut self, note: Row) -> io::Result<()> {
-        let note = note.cut(self.screen.width(), "");
+        let note = note.cut(self.screen.width(), self.screen.look().ellipsis());
         let Some(asked) = &mut self.asked else {
             return Ok(());
         };
@@ -126,14 +125,15 @@ impl Session<'_> {
         self.tty.write(&text).await
     }
 
+    /// Brings the times on the screen up to date.
     pub(super) async fn show_time(&mut self) -> io::Result<()> {
         let (now, room) = (self.daemon_now(), self.room());
-        let Some(asked) = &self.asked else {
+        let Some(asked) = &mut self.asked else {
             return Ok(());
         };
-        let text = self
-            .screen
-            .change(asked.time, time_row(&asked.view, now, room));
+        asked.clock_at = Instant::now() + limits::CLOCK_TICK;
+        let row = time_row(&asked.view, now, room);
+        let text = self.screen.change(asked.time, row);
         self.tty.write(&text).await
     }
 
@@ -161,106 +161,14 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn decide(&mut self, verdict: Verdict, reason: Option<String>) {
-        if let Some(asked) = &self.asked {
-            let deciding = Deciding::new(self.client.clone(), &asked.view, verdict, reason);
-            self.work = Work::Deciding(Box::new(deciding));
-        }
-    }
-
-    pub(super) async fn on_progress(&mut self, progress: Progress) -> Result<(), End> {
-        let outcome = match progress {
-            Progress::Again { why, again_in } => {
-                let why = one_line(&why, self.screen.look().charset);
-                let text = format!(
-                    "Not decided yet, trying again in {} s: {why}",
-                    again_in.as_secs_f32().ceil()
-                );
-                self.note(Row::new().and(Ink::Trouble, text)).await?;
-                return Ok(());
-            }
-            Progress::Done(outcome) => outcome,
-        };
-        let Work::Deciding(deciding) = std::mem::replace(&mut self.work, Work::None) else {
-            return Ok(());
-        };
-        let Some(asked) = &self.asked else {
-            return Ok(());
-        };
-        let id = asked.view.id;
-        match outcome {
-            Outcome::Counted(view) => self.counted(deciding.verdict(), &view).await?,
-            Outcome::TooLate(Some(view)) => {
-                self.inbox.done(id, Some(view.event_id));
-                self.news = Some(News::Settled(Gone::As(view)));
-            }
-            Outcome::TooLate(None) | Outcome::Gone => {
-                self.inbox.done(id, None);
-                self.news = Some(News::Settled(Gone::Unknown));
-            }
-            Outcome::Changed(view) => {
-                let text = "The request has changed; nothing was decided. This is how it is now.";
-                self.changed(view, text).await?;
-            }
-            Outcome::Failed { why, unsure } => {
-                let why = one_line(&why, self.screen.look().charset);
-                let text = if unsure {
-                    format!("NOT decided as far as known (answering again is safe): {why}")
-                } else {
-                    format!("NOT decided: {why}")
-                };
-                self.not_decided(Row::new().and(Ink::No, text));
-            }
-        }
-        Ok(())
-    }
-
-    async fn counted(&mut self, verdict: Verdict, view: &RequestView) -> io::Result<()> {
-        self.tally.count(verdict);
-        self.inbox.done(view.id, Some(view.event_id));
-        self.news = None;
-        let room = self.room();
-        let mut rows = outcome(view, room);
-        rows.push(Row::new());
-        self.note(Row::new()).await?;
-        self.asked = None;
-        let text = self.screen.answered(&rows);
-        self.tty.write(&text).await
-    }
-
-    async fn changed(&mut self, view: Option<Box<RequestView>>, text: &str) -> io::Result<()> {
-        if let Some(asked) = &mut self.asked {
-            asked.note = Row::new()
-                .and(Ink::Trouble, text)
-                .cut(self.screen.width(), "");
-        }
-        match view.map(|view| self.inbox.apply(view)) {
-            Some(change) => self.on_change(change).await?,
-            // Without the new version at hand, everything is fetched once more.
-            None => self.stream.start_over(),
-        }
-        if self.news.is_none() {
-            self.news = Some(News::Redraw);
-        }
-        Ok(())
-    }
-
-    /// Tells a failure and asks anew, unless the stream has told meanwhile what became of it.
-    fn not_decided(&mut self, note: Row) {
-        if self.news.is_some() {
-            return;
-        }
-        if let Some(asked) = &mut self.asked {
-            asked.note = note.cut(self.screen.width(), "");
-        }
-        self.news = Some(News::Redraw);
-    }
-
     async fn skip(&mut self) -> io::Result<()> {
         self.inbox.skip(Instant::now());
         self.asked = None;
         let rows = [
-            Row::new().and(Ink::Faint, "  skipped; it comes back"),
+            Row::new().and(
+                Ink::Faint,
+                "  skipped; it comes back after the others, in 30 s at the earliest",
+            ),
             Row::new(),
         ];
         let text = self.screen.answered(&rows);
@@ -301,69 +209,9 @@ impl Session<'_> {
             "No longer asked; nothing typed here counts",
             room,
         );
-        let text = self.screen.strike(head, asked.status, &rows);
+        let text = self.screen.strike(&head, asked.status, &rows);
         self.tty.write(&text).await?;
         self.tty.throw_away_input()
-    }
-
-    fn show_whole(&mut self) -> io::Result<()> {
-        let Some(asked) = &self.asked else {
-            return Ok(());
-        };
-        let rows = whole(&asked.view, self.room());
-        let text = rows.iter().map(|row| row.text() + "\n").collect();
-        self.tty.set_mode(Mode::Listening)?;
-        self.paging.set(true);
-        self.work = Work::Paging(Box::pin(page(text)));
-        Ok(())
-    }
-
-    pub(super) async fn on_paged(&mut self, shown: bool) -> io::Result<()> {
-        self.paging.set(false);
-        self.work = Work::None;
-        let size = self.tty.size();
-        self.screen.disturbed();
-        self.screen.resize_quietly(size);
-        self.tty.set_mode(Mode::Quiet)?;
-        self.tty.throw_away_input()?;
-        if !shown && self.news.is_none() {
-            return self.own_pages().await;
-        }
-        if self.news.is_none() {
-            self.news = Some(News::Redraw);
-        }
-        Ok(())
-    }
-
-    async fn own_pages(&mut self) -> io::Result<()> {
-        let Some(asked) = &self.asked else {
-            return Ok(());
-        };
-        let rows = whole(&asked.view, self.room());
-        self.work = Work::Pages(Pages::new(rows, self.room().height));
-        self.turn_page(true).await
-    }
-
-    /// Shows the next page, or the question again after the last.
-    pub(super) async fn turn_page(&mut self, wanted: bool) -> io::Result<()> {
-        let Work::Pages(pages) = &mut self.work else {
-            return Ok(());
-        };
-        let Some((rows, follows)) = pages.turn().filter(|_| wanted) else {
-            self.work = Work::None;
-            self.news = Some(News::Redraw);
-            return Ok(());
-        };
-        self.screen.disturbed();
-        let prompt = if follows {
-            "-- Enter shows more, q and Enter goes back to the question -- "
-        } else {
-            "-- Enter goes back to the question -- "
-        };
-        let text = self.screen.print(&rows) + prompt;
-        self.screen.disturbed();
-        self.tty.write(&text).await?;
-        self.tty.set_mode(Mode::Listening)
     }
 }
 

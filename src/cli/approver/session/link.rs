@@ -35,12 +35,13 @@ impl Session<'_> {
             }
             StreamEvent::CaughtUp(mark) => {
                 self.set_clock(&mark);
+                self.caught_up = true;
                 let change = self.inbox.caught_up();
                 self.on_change(change).await?;
             }
             StreamEvent::Reset(mark) => {
                 self.set_clock(&mark);
-                self.inbox.reset();
+                self.start_afresh();
             }
             StreamEvent::Cut {
                 why, foreign: true, ..
@@ -53,11 +54,8 @@ impl Session<'_> {
             }
             StreamEvent::Skipped { why } => {
                 let why = one_line(&why, self.screen.look().charset);
-                self.tell(
-                    Ink::Trouble,
-                    &format!("The daemon sent {why}; it was left out."),
-                )
-                .await?;
+                self.tell(Ink::Trouble, &format!("Something was left out: {why}"))
+                    .await?;
             }
             StreamEvent::Ended => return Err(End::Dismissed),
             StreamEvent::Refused { why } => return Err(End::Refused(why)),
@@ -67,7 +65,7 @@ impl Session<'_> {
 
     async fn connected(&mut self, resumed: bool, now: Option<Timestamp>) -> io::Result<()> {
         if !resumed {
-            self.inbox.reset();
+            self.start_afresh();
         }
         self.set_date(now);
         if let Link::Down(_) = std::mem::replace(&mut self.link, Link::Up) {
@@ -83,7 +81,7 @@ impl Session<'_> {
             self.link = Link::Down(why);
             self.tell(
                 Ink::Trouble,
-                &format!("No connection to the daemon, {again}: {shown}"),
+                &format!("No connection to the daemon: {shown}; {again}"),
             )
             .await?;
         }
@@ -94,7 +92,9 @@ impl Session<'_> {
     async fn tell(&mut self, ink: Ink, text: &str) -> io::Result<()> {
         if matches!(self.work, Work::Paging(_) | Work::Pages(_)) {
             if let Some(asked) = &mut self.asked {
-                asked.note = Row::new().and(ink, text).cut(self.screen.width(), "");
+                asked.note = Row::new()
+                    .and(ink, text)
+                    .cut(self.screen.width(), self.screen.look().ellipsis());
             }
             return Ok(());
         }
@@ -103,7 +103,8 @@ impl Session<'_> {
             self.note(row).await
         } else {
             self.idle_told = None;
-            self.print(&[row.cut(self.screen.width(), "")]).await
+            self.print(&[row.cut(self.screen.width(), self.screen.look().ellipsis())])
+                .await
         }
     }
 
@@ -115,8 +116,14 @@ impl Session<'_> {
         let text = format!("You answer as {name}.");
         let row = Row::new()
             .and(Ink::Faint, text)
-            .cut(self.screen.width(), "");
+            .cut(self.screen.width(), self.screen.look().ellipsis());
         self.print(&[row]).await
+    }
+
+    /// What is known is in doubt until all that is pending has come again.
+    pub(super) fn start_afresh(&mut self) {
+        self.caught_up = false;
+        self.inbox.reset();
     }
 
     fn set_clock(&mut self, mark: &MarkView) {

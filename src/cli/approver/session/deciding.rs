@@ -1,0 +1,109 @@
+//! A decision on its way, and what came of it.
+
+use std::io;
+
+use super::{End, Gone, News, Session, Work};
+use crate::cli::approver::decide::{Deciding, Outcome, Progress};
+use crate::cli::approver::question::{one_line, outcome};
+use crate::domain::Verdict;
+use crate::terminal::row::Row;
+use crate::terminal::style::Ink;
+use crate::wire::RequestView;
+
+impl Session<'_> {
+    /// Starts telling the daemon.
+    pub(super) fn decide(&mut self, verdict: Verdict, reason: Option<String>) {
+        if let Some(asked) = &self.asked {
+            let deciding = Deciding::new(self.client.clone(), &asked.view, verdict, reason);
+            self.work = Work::Deciding(Box::new(deciding));
+        }
+    }
+
+    pub(super) async fn on_progress(&mut self, progress: Progress) -> Result<(), End> {
+        let outcome = match progress {
+            Progress::Again { why, again_in } => {
+                let why = one_line(&why, self.screen.look().charset);
+                let text = format!(
+                    "Not decided yet, trying again in {} s: {why}",
+                    again_in.as_secs_f32().ceil()
+                );
+                self.note(Row::new().and(Ink::Trouble, text)).await?;
+                return Ok(());
+            }
+            Progress::Done(outcome) => outcome,
+        };
+        let Work::Deciding(deciding) = std::mem::replace(&mut self.work, Work::None) else {
+            return Ok(());
+        };
+        let Some(asked) = &self.asked else {
+            return Ok(());
+        };
+        let id = asked.view.id;
+        match outcome {
+            Outcome::Counted(view) => self.counted(deciding.verdict(), &view).await?,
+            Outcome::TooLate(Some(view)) => {
+                self.inbox.done(id, Some(view.event_id));
+                self.news = Some(News::Settled(Gone::As(view)));
+            }
+            Outcome::TooLate(None) | Outcome::Gone => {
+                self.inbox.done(id, None);
+                self.news = Some(News::Settled(Gone::Unknown));
+            }
+            Outcome::Changed(view) => {
+                let text = "The request has changed; nothing was decided. This is how it is now.";
+                self.changed(view, text).await?;
+            }
+            Outcome::Failed { why, unsure } => {
+                let why = one_line(&why, self.screen.look().charset);
+                let text = if unsure {
+                    format!("NOT decided as far as known (answering again is safe): {why}")
+                } else {
+                    format!("NOT decided: {why}")
+                };
+                self.not_decided(Row::new().and(Ink::No, text));
+            }
+        }
+        Ok(())
+    }
+
+    async fn counted(&mut self, verdict: Verdict, view: &RequestView) -> io::Result<()> {
+        self.tally.count(verdict);
+        self.inbox.done(view.id, Some(view.event_id));
+        self.news = None;
+        let room = self.room();
+        let mut rows = outcome(view, room);
+        rows.push(Row::new());
+        self.note(Row::new()).await?;
+        self.asked = None;
+        let text = self.screen.answered(&rows);
+        self.tty.write(&text).await
+    }
+
+    async fn changed(&mut self, view: Option<Box<RequestView>>, text: &str) -> io::Result<()> {
+        if let Some(asked) = &mut self.asked {
+            asked.note = Row::new()
+                .and(Ink::Trouble, text)
+                .cut(self.screen.width(), self.screen.look().ellipsis());
+        }
+        match view.map(|view| self.inbox.apply(view)) {
+            Some(change) => self.on_change(change).await?,
+            // Without the new version at hand, everything is fetched once more.
+            None => self.stream.start_over(),
+        }
+        if self.news.is_none() {
+            self.news = Some(News::Redraw);
+        }
+        Ok(())
+    }
+
+    /// Tells a failure and asks anew, unless the stream has told meanwhile what became of it.
+    fn not_decided(&mut self, note: Row) {
+        if self.news.is_some() {
+            return;
+        }
+        if let Some(asked) = &mut self.asked {
+            asked.note = note.cut(self.screen.width(), self.screen.look().ellipsis());
+        }
+        self.news = Some(News::Redraw);
+    }
+}

@@ -1,0 +1,71 @@
+//! All that the asker says, on the whole screen.
+
+use std::io;
+
+use super::{News, Session, Work};
+use crate::cli::approver::pager::{Pages, page};
+use crate::cli::approver::question::whole;
+use crate::terminal::tty::Mode;
+
+impl Session<'_> {
+    /// Hands the terminal to the person's pager.
+    pub(super) fn show_whole(&mut self) -> io::Result<()> {
+        let Some(asked) = &self.asked else {
+            return Ok(());
+        };
+        let rows = whole(&asked.view, self.room());
+        let text = rows.iter().map(|row| row.text() + "\n").collect();
+        self.tty.set_mode(Mode::Listening)?;
+        self.paging.set(true);
+        self.work = Work::Paging(Box::pin(page(text)));
+        Ok(())
+    }
+
+    pub(super) async fn on_paged(&mut self, shown: bool) -> io::Result<()> {
+        self.paging.set(false);
+        self.work = Work::None;
+        let size = self.tty.size();
+        self.screen.disturbed();
+        self.screen.resize_quietly(size);
+        self.tty.set_mode(Mode::Quiet)?;
+        self.tty.throw_away_input()?;
+        if !shown && self.news.is_none() {
+            return self.own_pages().await;
+        }
+        if self.news.is_none() {
+            self.news = Some(News::Redraw);
+        }
+        Ok(())
+    }
+
+    async fn own_pages(&mut self) -> io::Result<()> {
+        let Some(asked) = &self.asked else {
+            return Ok(());
+        };
+        let rows = whole(&asked.view, self.room());
+        self.work = Work::Pages(Pages::new(rows, self.room().height));
+        self.turn_page(true).await
+    }
+
+    /// Shows the next page, or the question again after the last.
+    pub(super) async fn turn_page(&mut self, wanted: bool) -> io::Result<()> {
+        let Work::Pages(pages) = &mut self.work else {
+            return Ok(());
+        };
+        let Some((rows, follows)) = pages.turn().filter(|_| wanted) else {
+            self.work = Work::None;
+            self.news = Some(News::Redraw);
+            return Ok(());
+        };
+        self.screen.disturbed();
+        let prompt = if follows {
+            "-- Enter shows more, q and Enter goes back to the question -- "
+        } else {
+            "-- Enter goes back to the question -- "
+        };
+        let text = self.screen.print(&rows) + prompt;
+        self.screen.disturbed();
+        self.tty.write(&text).await?;
+        self.tty.set_mode(Mode::Listening)
+    }
+}

@@ -1,0 +1,415 @@
+//! `approver` on a real terminal, against a stand-in for the daemon that may be hostile: it sends
+//! what no pushd would. The bytes that reach the terminal are read one by one.
+
+mod pty;
+mod stand_in;
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use pushd::domain::EventId;
+use pushd::wire::Status;
+
+use self::pty::Pty;
+use self::stand_in::{StandIn, decided, request};
+
+const APPROVER: &str = env!("CARGO_BIN_EXE_approver");
+
+fn approver(daemon: &StandIn) -> Pty {
+    Pty::run(APPROVER, &["--url", &daemon.url()], &[])
+}
+
+#[test]
+fn hostile_text_never_reaches_the_terminal_raw() {
+    let evil = "A\u{1b}[2J\u{9b}2J\u{202e}B\nApproved by root\r\u{7}\u{8}\u{200b}\u{2066}\u{feff}C\u{85}D\u{2028}E";
+    let daemon = StandIn::start();
+    let mut view = request(1);
+    view.title = evil.to_owned();
+    view.details = format!("{evil}\n{evil}");
+    view.topic = evil.to_owned();
+    view.fields = vec![pushd::wire::Field {
+        name: evil.to_owned(),
+        value: evil.to_owned(),
+    }];
+    view.requester = pushd::wire::Party {
+        principal: evil.to_owned(),
+        address: Some(evil.to_owned()),
+    };
+    daemon.send("request", &view);
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    let mut last = decided(1, 9, Status::Denied, evil);
+    last.decisions[0].approver.principal = evil.to_owned();
+    daemon.send("request", &last);
+    pty.wait_for("No longer asked");
+    daemon.send_raw(&format!(
+        "event: {evil}\ndata: 1\n\nevent: request\ndata: {{\"id\":\"\u{1b}[2J\"}}\n\n"
+    ));
+    pty.wait_for("left out");
+    daemon.refuse("403 Forbidden", evil, None);
+    daemon.send("request", &request(2));
+    pty.wait_for("Deploy 2?");
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    pty.wait_for("NOT decided");
+
+    let bytes = pty.bytes();
+    let text = String::from_utf8(bytes).expect("only UTF-8 is written");
+    let rest = without_our_sequences(&text);
+    let raw: Vec<char> = rest.chars().filter(|&c| is_harmful(c)).collect();
+    assert!(raw.is_empty(), "{raw:?} in {rest:?}");
+    for escape in [
+        "\\u{1b}[2J",
+        "\\u{9b}2J",
+        "\\u{202e}",
+        "\\u{a}",
+        "\\u{2066}",
+        "\\u{feff}",
+        "\\u{85}",
+        "\\u{2028}",
+    ] {
+        assert!(text.contains(escape), "{escape} is not shown");
+    }
+    for line in rest
+        .lines()
+        .filter(|line| line.contains("Approved by root"))
+    {
+        let ours = [
+            "    topic     A",
+            "    asked by  A",
+            "  denied by A",
+            "NOT decided",
+            "left out",
+        ];
+        let framed = line.trim_start_matches('\r').starts_with("  │ ");
+        assert!(
+            framed || ours.iter().any(|start| line.contains(start)),
+            "{line:?}"
+        );
+    }
+}
+
+/// The text without the sequences that we send ourselves: cursor, erase, attributes.
+fn without_our_sequences(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        out.push_str(before);
+        let end = match after.chars().next() {
+            Some('7' | '8') => 1,
+            Some('[') => {
+                let end = after.find(|c: char| c != '[' && c != ';' && !c.is_ascii_digit());
+                let end = end.expect("a sequence ends");
+                assert!(
+                    matches!(after.as_bytes()[end], b'H' | b'J' | b'K' | b'm'),
+                    "{after:?}"
+                );
+                end + 1
+            }
+            other => panic!("an escape and {other:?}"),
+        };
+        rest = after.split_at(end).1;
+    }
+    out + rest
+}
+
+fn is_harmful(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\r')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[test]
+fn what_was_typed_before_or_right_after_the_question_was_drawn_answers_nothing() {
+    let daemon = StandIn::start();
+    let pty = approver(&daemon);
+    daemon.wait_for_listener();
+    pty.type_keys("y\ny\n");
+    daemon.send("request", &request(1));
+    pty.wait_for("Approve? ");
+    pty.type_keys("y\n");
+    pty.wait_until_open();
+    assert_eq!(daemon.decisions(), [""; 0]);
+    pty.type_keys("ok\n");
+    pty.wait_for("That is no answer");
+    // A letter that was typed too early does not count with an Enter that was not.
+    pty.type_keys("y");
+    pty.wait_until_open();
+    pty.type_keys("\n");
+    pty.wait_for("Enter alone is no answer");
+    assert_eq!(daemon.decisions(), [""; 0]);
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    daemon.wait_for_decisions(1);
+    assert_eq!(daemon.decisions(), [r#"{"verdict":"approve","version":1}"#]);
+    pty.wait_for("approved");
+}
+
+#[test]
+fn a_paste_that_is_longer_than_the_guard_answers_nothing() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    // More than a terminal takes at once, so it keeps coming.
+    pty.type_keys(&"y\n".repeat(100_000));
+    pty.wait_until_open();
+    pty.type_keys("\n");
+    pty.wait_for("Enter alone is no answer");
+    assert_eq!(daemon.decisions(), [""; 0]);
+}
+
+#[test]
+fn a_denial_carries_its_reason_and_anything_else_decides_nothing() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    for (keys, told) in [
+        ("ok\n", "That is no answer"),
+        ("yes sir\n", "A yes stands alone"),
+        ("\u{1b}[Ay\n", "That is no answer"),
+    ] {
+        pty.wait_until_open();
+        pty.type_keys(keys);
+        pty.wait_for(told);
+    }
+    pty.wait_until_open();
+    pty.type_keys("n frozen until Monday\n");
+    daemon.wait_for_decisions(1);
+    let denial = r#"{"verdict":"deny","reason":"frozen until Monday","version":1}"#;
+    assert_eq!(daemon.decisions(), [denial]);
+}
+
+#[test]
+fn what_was_typed_for_a_question_that_is_settled_elsewhere_does_not_answer_the_next() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    daemon.send("request", &request(2));
+    pty.wait_for("1 other waits");
+    pty.type_keys("y");
+    // Behind the counter, the restored cursor and the bell.
+    pty.wait_for("\u{1b}8\u{7}y");
+    daemon.send("request", &decided(1, 9, Status::Denied, "frozen"));
+    pty.wait_for("No longer asked");
+    pty.wait_for("frozen");
+    pty.wait_for("Deploy 2?");
+    pty.wait_until_open();
+    pty.type_keys("\n");
+    pty.wait_for("Enter alone is no answer");
+    assert_eq!(daemon.decisions(), [""; 0]);
+    // The bell has rung once, for the second request.
+    assert_eq!(pty.text().matches('\u{7}').count(), 1);
+}
+
+#[test]
+fn who_decides_too_late_is_shown_what_won() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    let won = decided(1, 9, Status::Denied, "frozen");
+    daemon.refuse("409 Conflict", "the request is already denied", Some(won));
+    pty.type_keys("y\n");
+    pty.wait_for("No longer asked");
+    pty.wait_for("denied");
+    pty.wait_for("by bob");
+    pty.wait_for("frozen");
+}
+
+#[test]
+fn a_decision_on_another_version_counts_nothing_and_the_question_is_drawn_anew() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    let mut changed = request(1);
+    (changed.version, changed.event_id) = (EventId(5), EventId(5));
+    changed.title = "Deploy everything?".to_owned();
+    daemon.refuse("412 Precondition Failed", "another version", Some(changed));
+    pty.type_keys("y\n");
+    pty.wait_for("Deploy everything?");
+    pty.wait_for("nothing was decided");
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    daemon.wait_for_decisions(2);
+    let versions = [
+        r#"{"verdict":"approve","version":1}"#,
+        r#"{"verdict":"approve","version":5}"#,
+    ];
+    assert_eq!(daemon.decisions(), versions);
+}
+
+#[test]
+fn a_failure_that_may_pass_is_told_and_tried_again() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    daemon.refuse("503 Service Unavailable", "the store is busy", None);
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    pty.wait_for("Not decided yet, trying again");
+    pty.wait_for("the store is busy");
+    pty.wait_for("approved");
+    assert_eq!(daemon.decisions().len(), 2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_question_that_waits_costs_nothing() {
+    // The clock on the screen once had its next tick in the past, and the program never slept.
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    let before = pty.cpu_ticks();
+    let past_two_ticks_of_the_clock = std::time::Duration::from_millis(2_500);
+    pty.watch(past_two_ticks_of_the_clock);
+    let used = pty.cpu_ticks() - before;
+    assert!(used <= 10, "{used} hundredths of a second");
+}
+
+#[test]
+fn ctrl_d_leaves_and_decides_nothing_even_after_a_y() {
+    for keys in ["\u{4}", "y\u{4}"] {
+        let daemon = StandIn::start();
+        daemon.send("request", &request(1));
+        let mut pty = approver(&daemon);
+        pty.wait_for("Approve? ");
+        pty.wait_until_open();
+        pty.type_keys(keys);
+        assert_eq!(pty.exit_code(), 0, "{keys:?}");
+        pty.wait_for("Nothing was decided here");
+        assert_eq!(daemon.decisions(), [""; 0]);
+    }
+}
+
+#[test]
+fn signals_leave_with_their_codes_and_the_terminal_as_it_was() {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let daemon = StandIn::start();
+        daemon.send("request", &request(1));
+        // The shell shows the terminal's settings before and after.
+        let script = format!(
+            "stty -echoctl; stty -g; {APPROVER} --url {}; echo code=$?; stty -g",
+            daemon.url()
+        );
+        let mut pty = Pty::run("bash", &["-c", &script], &[]);
+        pty.wait_for("Approve? ");
+        pty.kill("approver", signal);
+        assert_eq!(pty.exit_code(), 0);
+        pty.wait_for(&format!("code={code}"));
+        let text = pty.text();
+        let settings: Vec<&str> = text
+            .lines()
+            .filter(|line| line.matches(':').count() > 20)
+            .collect();
+        assert_eq!(settings.len(), 2, "{text:?}");
+        assert_eq!(settings[0].trim(), settings[1].trim());
+        assert_eq!(daemon.decisions(), [""; 0]);
+    }
+}
+
+#[test]
+fn without_a_terminal_it_says_what_to_do_and_exits_64() {
+    let mut child = Command::new(APPROVER)
+        .args(["--url", "http://127.0.0.1:9"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may have left already.
+    drop(child.stdin.take().unwrap().write_all(b"y\ny\n"));
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(64), "{told}");
+    assert!(
+        told.contains("standard input is not a terminal") && told.contains("/decision"),
+        "{told}"
+    );
+    assert_eq!(output.stdout, b"");
+}
+
+#[test]
+fn yes_cannot_answer_on_a_terminal_either() {
+    let script = format!("yes | {APPROVER} --url http://127.0.0.1:9; echo code=$?");
+    let pty = Pty::run("bash", &["-c", &script], &[]);
+    pty.wait_for("code=64");
+}
+
+#[test]
+fn a_dumb_terminal_that_is_not_utf_8_gets_plain_ascii() {
+    let daemon = StandIn::start();
+    let mut view = request(1);
+    view.title = "Größe 部署 \u{9b}31m?".to_owned();
+    daemon.send("request", &view);
+    let environment = [("TERM", "dumb"), ("LC_ALL", "C")];
+    let pty = Pty::run(APPROVER, &["--url", &daemon.url()], &environment);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    daemon.send("request", &decided(1, 9, Status::Approved, "é"));
+    pty.wait_for("No longer asked");
+    pty.wait_for("\\u{e9}");
+    let bytes = pty.bytes();
+    assert!(
+        bytes
+            .iter()
+            .all(|&b| matches!(b, b'\r' | b'\n' | b' '..=b'~')),
+        "{:?}",
+        pty.text()
+    );
+}
+
+#[test]
+fn long_details_are_shown_by_the_pager_and_the_question_comes_back() {
+    let daemon = StandIn::start();
+    let mut view = request(1);
+    view.details = (1..=40)
+        .map(|n| format!("line {n}\u{1b}[2J"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    daemon.send("request", &view);
+    let environment = [("PAGER", "echo secure=$LESSSECURE; cat; echo the end")];
+    let pty = Pty::run(APPROVER, &["--url", &daemon.url()], &environment);
+    pty.wait_for("28 more lines of details");
+    pty.wait_until_open();
+    pty.type_keys("d\n");
+    pty.wait_for("secure=1");
+    pty.wait_for("line 40\\u{1b}[2J");
+    pty.wait_for("the end");
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    daemon.wait_for_decisions(1);
+}
+
+#[test]
+fn without_a_pager_there_are_pages() {
+    let daemon = StandIn::start();
+    let mut view = request(1);
+    view.details = (1..=80)
+        .map(|n| format!("line {n}"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    daemon.send("request", &view);
+    let environment = [("PAGER", "no-such-pager")];
+    let pty = Pty::run(APPROVER, &["--url", &daemon.url()], &environment);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("d\n");
+    pty.wait_for("Enter shows more");
+    pty.type_keys("y\n");
+    pty.wait_for("Enter goes back");
+    pty.type_keys("y\n");
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    assert_eq!(daemon.decisions(), [""; 0]);
+}

@@ -1,0 +1,196 @@
+//! A stand-in for the daemon: it sends on the stream what the test says, and keeps the decisions.
+
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use pushd::domain::{EventId, RequestId, Timestamp, Verdict};
+use pushd::wire::{DecisionView, Party, ProblemView, RequestView, Status};
+
+#[derive(Default)]
+struct State {
+    /// What the stream has said so far; a listener gets it from the beginning.
+    stream: String,
+    listeners: Vec<TcpStream>,
+    decisions: Vec<String>,
+    /// Status and body of the next answers to decisions; after them, and before, 200.
+    answers: VecDeque<(&'static str, String)>,
+}
+
+#[derive(Clone)]
+pub(super) struct StandIn {
+    address: SocketAddr,
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+const STREAM: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+
+impl StandIn {
+    pub(super) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let this = Self {
+            address: listener.local_addr().unwrap(),
+            state: Arc::default(),
+        };
+        let server = this.clone();
+        std::thread::spawn(move || {
+            for socket in listener.incoming() {
+                let server = server.clone();
+                std::thread::spawn(move || server.serve(socket.unwrap()));
+            }
+        });
+        this
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(super) fn send(&self, name: &str, view: &RequestView) {
+        let data = serde_json::to_string(view).unwrap();
+        self.send_raw(&format!("event: {name}\ndata: {data}\n\n"));
+    }
+
+    pub(super) fn send_raw(&self, text: &str) {
+        let mut state = self.state.0.lock().unwrap();
+        state.stream.push_str(text);
+        for listener in &mut state.listeners {
+            listener.write_all(text.as_bytes()).unwrap();
+        }
+    }
+
+    /// Answers a coming decision with an error that may carry the request.
+    pub(super) fn refuse(&self, status: &'static str, why: &str, request: Option<RequestView>) {
+        let problem = ProblemView {
+            detail: why.to_owned(),
+            code: "refused".to_owned(),
+            request: request.map(Box::new),
+            ..ProblemView::default()
+        };
+        let body = serde_json::to_string(&problem).unwrap();
+        let mut state = self.state.0.lock().unwrap();
+        state.answers.push_back((status, body));
+    }
+
+    pub(super) fn decisions(&self) -> Vec<String> {
+        self.state.0.lock().unwrap().decisions.clone()
+    }
+
+    pub(super) fn wait_for_decisions(&self, count: usize) {
+        self.wait(|state| state.decisions.len() >= count);
+    }
+
+    pub(super) fn wait_for_listener(&self) {
+        self.wait(|state| !state.listeners.is_empty());
+    }
+
+    fn wait(&self, condition: impl Fn(&State) -> bool) {
+        let (state, changed) = &*self.state;
+        let patience = Duration::from_secs(20);
+        let guard = state.lock().unwrap();
+        let (_state, result) = changed
+            .wait_timeout_while(guard, patience, |state| !condition(state))
+            .unwrap();
+        assert!(!result.timed_out(), "it did not happen");
+    }
+
+    /// Serves one call and closes, but for the stream.
+    fn serve(&self, socket: TcpStream) {
+        let mut reader = BufReader::new(socket);
+        let mut head = String::new();
+        // A connection without a call is closed.
+        while !head.ends_with("\r\n\r\n") {
+            if reader.read_line(&mut head).unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let length = head.to_lowercase();
+        let length = length
+            .split_once("content-length: ")
+            .and_then(|(_, rest)| rest.lines().next()?.parse().ok());
+        let mut body = vec![0; length.unwrap_or(0)];
+        reader.read_exact(&mut body).unwrap();
+        let mut socket = reader.into_inner();
+        let mut state = self.state.0.lock().unwrap();
+        if head.starts_with("GET /v1/events") {
+            socket
+                .write_all((STREAM.to_owned() + &state.stream).as_bytes())
+                .unwrap();
+            state.listeners.push(socket);
+        } else if head.contains("/decision ") {
+            state.decisions.push(String::from_utf8(body).unwrap());
+            let (status, answer) = state.answers.pop_front().unwrap_or_else(|| {
+                let view = decided(1, 9, Status::Approved, "");
+                ("200 OK", serde_json::to_string(&view).unwrap())
+            });
+            socket.write_all(json(status, &answer).as_bytes()).unwrap();
+        } else if head.starts_with("GET /v1/me") {
+            socket
+                .write_all(json("200 OK", r#"{"principal":"local"}"#).as_bytes())
+                .unwrap();
+        } else {
+            socket
+                .write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
+                .unwrap();
+        }
+        self.state.1.notify_all();
+    }
+}
+
+fn json(status: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// A pending request under the event of that number.
+pub(super) fn request(n: u8) -> RequestView {
+    let mut bytes = [0; 16];
+    bytes[0] = n;
+    let asked = 1_700_000_000_000 + i64::from(n);
+    RequestView {
+        id: RequestId::from_bytes(bytes),
+        topic: "default".to_owned(),
+        title: format!("Deploy {n}?"),
+        details: String::new(),
+        fields: Vec::new(),
+        status: Status::Pending,
+        version: EventId(n.into()),
+        event_id: EventId(n.into()),
+        requester: Party {
+            principal: "local".to_owned(),
+            address: Some("127.0.0.1".to_owned()),
+        },
+        created_at: Timestamp::from_millis(asked),
+        expires_at: Timestamp::from_millis(4_000_000_000_000),
+        approvals_needed: 1,
+        decisions: Vec::new(),
+        decided_at: None,
+        seen_by: Vec::new(),
+        history: None,
+    }
+}
+
+/// The same, decided by bob.
+pub(super) fn decided(n: u8, event: u64, status: Status, reason: &str) -> RequestView {
+    let mut view = request(n);
+    (view.status, view.version, view.event_id) = (status, EventId(event), EventId(event));
+    view.decisions.push(DecisionView {
+        verdict: if status == Status::Approved {
+            Verdict::Approve
+        } else {
+            Verdict::Deny
+        },
+        approver: Party {
+            principal: "bob".to_owned(),
+            address: None,
+        },
+        reason: (!reason.is_empty()).then(|| reason.to_owned()),
+        at: view.created_at,
+    });
+    view
+}
