@@ -16,6 +16,7 @@ use super::params::Query;
 use super::{Api, Kind, Problem};
 use crate::domain::{Caller, Principal, RequestId};
 use crate::limits;
+use crate::wire::strict::Object;
 
 /// What the transport knows of a call; the server puts it into the HTTP request's extensions.
 #[derive(Clone, Debug)]
@@ -148,7 +149,7 @@ impl Call {
         let bytes = self.bytes().await?;
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let parsed = serde_path_to_error::deserialize(&mut deserializer);
-        let value = parsed.map_err(|error| {
+        let Object(value) = parsed.map_err(|error| {
             let path = error.path().to_string();
             invalid_json(error.inner(), &path)
         })?;
