@@ -16,4 +16,5 @@ mod raw;
 mod stream;
 mod until;
 
+mod contract;
 mod openapi;
