@@ -85,6 +85,8 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub const TURN_AWAY: usize = 64;
 /// Time for telling them.
 pub const TURN_AWAY_TIME: Duration = Duration::from_secs(1);
+/// Time for which a peer whose call was refused is heard out before its connection is let go.
+pub const PARTING_TIME: Duration = Duration::from_secs(5);
 /// File descriptors that connections leave to the rest of the daemon.
 pub const RESERVED_DESCRIPTORS: usize = 256;
 

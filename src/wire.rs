@@ -4,6 +4,8 @@
 //! the record cannot leak by being added to it.
 //! Bodies that the daemon reads refuse unknown members; bodies that clients read ignore them.
 
+pub mod strict;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{self, Cursor, Event, EventId, HistoryId, RequestId, Timestamp, Verdict};
@@ -57,7 +59,11 @@ pub struct AskBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
     /// Facts about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::objects"
+    )]
     pub fields: Option<Vec<Field>>,
     /// What it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +78,7 @@ pub struct AskBody {
 #[serde(deny_unknown_fields)]
 pub struct DecisionBody {
     /// Yes or no.
+    #[serde(deserialize_with = "strict::word")]
     pub verdict: Verdict,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf, BytesMut};
 use futures_util::{Stream, StreamExt};
-use headers::HeaderMapExt;
+use headers::{ContentLength, HeaderMapExt};
 use headers_accept::Accept;
 use mediatype::{MediaType, ReadParams};
 use serde::de::DeserializeOwned;
@@ -16,6 +18,7 @@ use super::params::Query;
 use super::{Api, Kind, Problem};
 use crate::domain::{Caller, Principal, RequestId};
 use crate::limits;
+use crate::wire::strict::Object;
 
 /// What the transport knows of a call; the server puts it into the HTTP request's extensions.
 #[derive(Clone, Debug)]
@@ -43,6 +46,7 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     query: String,
     body: BodyStream,
+    unread: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Call {
@@ -68,6 +72,10 @@ impl Call {
         B: Buf,
     {
         let body = body.map(|part| part.map(|mut part| part.copy_to_bytes(part.remaining())));
+        let length: Option<ContentLength> = headers.typed_get();
+        let unread = length.map_or(headers.contains_key(header::TRANSFER_ENCODING), |length| {
+            length.0 > 0
+        });
         Self {
             api,
             peer,
@@ -75,7 +83,16 @@ impl Call {
             headers,
             query,
             body: Box::pin(body),
+            unread: Arc::new(AtomicBool::new(unread)),
         }
+    }
+
+    /// Whether a body was announced that nobody has read to its end.
+    ///
+    /// The transport then closes the connection after the answer, which has to say so: a client
+    /// would send its next call on it, and that would be lost.
+    pub(super) fn unread(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.unread)
     }
 
     /// Who calls. Without tokens every caller is the same principal.
@@ -148,7 +165,7 @@ impl Call {
         let bytes = self.bytes().await?;
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let parsed = serde_path_to_error::deserialize(&mut deserializer);
-        let value = parsed.map_err(|error| {
+        let Object(value) = parsed.map_err(|error| {
             let path = error.path().to_string();
             invalid_json(error.inner(), &path)
         })?;
@@ -160,17 +177,20 @@ impl Call {
 
     fn expect_json(&self) -> Result<(), Problem> {
         let unsupported = |detail: String| Err(Problem::new(Kind::UnsupportedMediaType, detail));
-        if let Some(coding) = self.headers.get(header::CONTENT_ENCODING)
-            && coding != "identity"
-        {
+        let mut codings = self.headers.get_all(header::CONTENT_ENCODING).iter();
+        if let Some(coding) = codings.find(|coding| *coding != "identity") {
             return unsupported(format!(
                 "Content-Encoding {coding:?}: send the body as it is"
             ));
         }
         let remedy = "send the body with Content-Type: application/json";
-        let Some(value) = self.headers.get(header::CONTENT_TYPE) else {
+        let mut types = self.headers.get_all(header::CONTENT_TYPE).iter();
+        let Some(value) = types.next() else {
             return unsupported(format!("there is no Content-Type; {remedy}"));
         };
+        if types.next().is_some() {
+            return unsupported(format!("there are two Content-Types; {remedy}"));
+        }
         let text = value.to_str().unwrap_or("(not ASCII)");
         let is_json = MediaType::parse(text).is_ok_and(|media| {
             let utf8 = media.get_param(mediatype::names::CHARSET);
@@ -185,11 +205,18 @@ impl Call {
     }
 
     async fn bytes(&mut self) -> Result<BytesMut, Problem> {
+        // Before anything is read, so that a client that waits for `100 Continue` keeps its body.
+        let length: Option<ContentLength> = self.headers.typed_get();
+        if length.is_some_and(|length| length.0 > limits::BODY_BYTES as u64) {
+            return Err(too_large());
+        }
         let whole = tokio::time::timeout(limits::BODY_TIME, collect(&mut self.body)).await;
-        whole.unwrap_or_else(|_| {
+        let whole = whole.unwrap_or_else(|_| {
             let detail = format!("the body did not come within {:?}", limits::BODY_TIME);
             Err(Problem::new(Kind::BodyTimeout, detail))
-        })
+        })?;
+        self.unread.store(false, Ordering::Relaxed);
+        Ok(whole)
     }
 }
 
@@ -200,12 +227,16 @@ async fn collect(body: &mut BodyStream) -> Result<BytesMut, Problem> {
             Problem::new(Kind::InvalidBody, format!("the body broke off: {error}"))
         })?;
         if whole.len() + part.len() > limits::BODY_BYTES {
-            let detail = format!("the body is larger than {} bytes", limits::BODY_BYTES);
-            return Err(Problem::new(Kind::BodyTooLarge, detail));
+            return Err(too_large());
         }
         whole.extend_from_slice(&part);
     }
     Ok(whole)
+}
+
+fn too_large() -> Problem {
+    let detail = format!("the body is larger than {} bytes", limits::BODY_BYTES);
+    Problem::new(Kind::BodyTooLarge, detail)
 }
 
 fn invalid_json(error: &serde_json::Error, path: &str) -> Problem {

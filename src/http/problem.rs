@@ -16,6 +16,7 @@ use crate::wire::{ProblemView, RequestView, media};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the table in `row` says it")]
 pub enum Kind {
+    InvalidHttp,
     InvalidJson,
     InvalidQuery,
     InvalidHeader,
@@ -34,6 +35,7 @@ pub enum Kind {
     WrongHost,
     InvalidMember,
     KeyReused,
+    HeadTooLarge,
     Internal,
     ClockBehind,
     Contended,
@@ -48,10 +50,46 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them; a list that lacks one does not compile, as long as the last is in its place.
+    pub const ALL: [Self; Self::TooManyWaiters as usize + 1] = [
+        Self::InvalidHttp,
+        Self::InvalidJson,
+        Self::InvalidQuery,
+        Self::InvalidHeader,
+        Self::InvalidBody,
+        Self::NotTheRequester,
+        Self::ForeignOrigin,
+        Self::NotFound,
+        Self::NoSuchPath,
+        Self::MethodNotAllowed,
+        Self::NotAcceptable,
+        Self::BodyTimeout,
+        Self::AlreadyFinal,
+        Self::OtherVersion,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::WrongHost,
+        Self::InvalidMember,
+        Self::KeyReused,
+        Self::HeadTooLarge,
+        Self::Internal,
+        Self::ClockBehind,
+        Self::Contended,
+        Self::Draining,
+        Self::OutcomeUnknown,
+        Self::StoreBusy,
+        Self::StoreUnavailable,
+        Self::TooManyConnections,
+        Self::TooManyPending,
+        Self::TooManySubscribers,
+        Self::TooManyWaiters,
+    ];
+
     /// Status and code of each kind.
     #[rustfmt::skip]
     pub const fn row(self) -> (StatusCode, &'static str) {
         match self {
+            Self::InvalidHttp          => (StatusCode::BAD_REQUEST, "invalid_http"),
             Self::InvalidJson          => (StatusCode::BAD_REQUEST, "invalid_json"),
             Self::InvalidQuery         => (StatusCode::BAD_REQUEST, "invalid_query"),
             Self::InvalidHeader        => (StatusCode::BAD_REQUEST, "invalid_header"),
@@ -70,6 +108,7 @@ impl Kind {
             Self::WrongHost            => (StatusCode::MISDIRECTED_REQUEST, "wrong_host"),
             Self::InvalidMember        => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_member"),
             Self::KeyReused            => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
+            Self::HeadTooLarge         => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
             Self::Internal             => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             Self::ClockBehind          => (StatusCode::SERVICE_UNAVAILABLE, "clock_behind"),
             Self::Contended            => (StatusCode::SERVICE_UNAVAILABLE, "contended"),
@@ -85,7 +124,7 @@ impl Kind {
     }
 
     /// How long to wait before the same call may succeed; all that pass by themselves say so.
-    fn retry_after(self) -> Option<Duration> {
+    pub(crate) fn retry_after(self) -> Option<Duration> {
         (self.row().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(limits::RETRY_AFTER)
     }
 }

@@ -1,5 +1,7 @@
 //! What one path takes: its methods, the checks before them, and what all answers have in common.
 
+use std::sync::atomic::Ordering;
+
 use futures_util::future::BoxFuture;
 use warp::http::{HeaderValue, Method, header};
 
@@ -69,17 +71,21 @@ impl Resource {
         call: Call,
         id: String,
     ) -> impl Future<Output = Response> + Send + use<> {
-        let api = call.api.clone();
+        let (api, unread) = (call.api.clone(), call.unread());
         let handled = self.admit(&call).map(|handler| handler(call, id));
         async move {
             let handled = match handled {
                 Ok(running) => running.await,
                 Err(problem) => Err(problem),
             };
-            let response = handled.unwrap_or_else(|problem| {
+            let mut response = handled.unwrap_or_else(|problem| {
                 api.metrics.problem(problem.kind.row().1);
                 problem.into_response()
             });
+            if unread.load(Ordering::Relaxed) {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
             finish(response, &api)
         }
     }

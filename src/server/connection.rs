@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use warp::filters::BoxedFilter;
 use warp::http::{Request, header};
 
+use super::polite::{Polite, bare};
 use crate::http::{Kind, Peer, Problem, Response};
 use crate::limits;
-use crate::wire::media;
 
 /// Serves a connection to its end. On `drain` it finishes the calls that it has and closes.
 pub(super) async fn serve(
@@ -42,7 +42,7 @@ pub(super) async fn serve(
         hyper::service::Service::call(&TowerToHyperService::new(service.clone()), request)
     });
     let builder = builder();
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Polite::new(stream)), service));
     let mut late = pin!(late(first_call));
     let mut draining = false;
     loop {
@@ -115,7 +115,10 @@ fn host(request: &Request<Incoming>) -> Option<String> {
 /// Tells a peer that there is no room, and hears it out for a moment: closing a socket with unread
 /// bytes in it would take the answer away again.
 pub(super) async fn turn_away(mut stream: TcpStream) {
-    let answer = no_room();
+    let answer = bare(&Problem::new(
+        Kind::TooManyConnections,
+        "this daemon has as many connections as it takes; try again",
+    ));
     let parting = async {
         stream.write_all(&answer).await?;
         stream.shutdown().await?;
@@ -127,21 +130,4 @@ pub(super) async fn turn_away(mut stream: TcpStream) {
         Ok(Ok(())) | Err(_) => {}
         Ok(Err(error)) => tracing::debug!(%error, "turning a connection away"),
     }
-}
-
-fn no_room() -> Vec<u8> {
-    let problem = Problem::new(
-        Kind::TooManyConnections,
-        "this daemon has as many connections as it takes; try again",
-    );
-    let body = serde_json::to_vec(&problem.view()).unwrap_or_default();
-    let head = format!(
-        "HTTP/1.1 {}\r\ncontent-type: {}\r\ncontent-length: {}\r\nretry-after: {}\r\n\
-         connection: close\r\n\r\n",
-        problem.kind.row().0,
-        media::PROBLEM,
-        body.len(),
-        limits::RETRY_AFTER.as_secs(),
-    );
-    [head.as_bytes(), &body].concat()
 }

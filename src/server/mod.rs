@@ -4,6 +4,7 @@
 //! driven here by hyper-util, one task per connection.
 
 pub mod connection;
+mod polite;
 pub mod socket;
 
 use std::io;

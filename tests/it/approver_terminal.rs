@@ -1,7 +1,6 @@
 //! `approver` on a real terminal, against a stand-in for the daemon that may be hostile: it sends
 //! what no pushd would. The bytes that reach the terminal are read one by one.
 
-mod pty;
 mod stand_in;
 
 use std::io::Write as _;
@@ -10,8 +9,8 @@ use std::process::{Command, Stdio};
 use pushd::domain::EventId;
 use pushd::wire::Status;
 
-use self::pty::Pty;
 use self::stand_in::{StandIn, decided, request};
+use crate::pty::Pty;
 
 const APPROVER: &str = env!("CARGO_BIN_EXE_approver");
 

@@ -1,7 +1,27 @@
 //! The suite from the outside: real programs, real sockets.
-#[allow(
+//!
+//! First the tools that the tests share, then the tests. Nothing here sleeps for a while and
+//! hopes: tests wait for conditions, each with a deadline. Every daemon listens on a free port,
+//! keeps its files in a directory of its own, and is killed when its test ends.
+
+#![allow(
     clippy::unwrap_used,
     clippy::string_slice,
-    reason = "in a test a panic is the message"
+    reason = "a test that cannot go on has failed, and the place says why"
 )]
+
+mod call;
+mod daemon;
+mod document;
+mod programs;
+mod pty;
+mod raw;
+mod stream;
+mod until;
+
+mod approval;
 mod approver_terminal;
+mod contract;
+mod curl;
+mod idle;
+mod openapi;

@@ -128,7 +128,7 @@ pub(in crate::store) async fn pages_visit_everything_once(opener: &impl Opener) 
 pub(in crate::store) async fn large_requests_make_small_pages(opener: &impl Opener) {
     let store = opener.open(Spy::new()).await;
     let most = limits::LIST_BYTES / limits::DETAILS_BYTES;
-    let count = u8::try_from(most + 20).unwrap();
+    let count = u8::try_from(most + most / 2).unwrap();
     for n in 0..count {
         let mut request = asked(n);
         request.details = Details::new("a".repeat(limits::DETAILS_BYTES)).unwrap();

@@ -12,7 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The ECHO flag of a terminal's local modes on Linux and the BSDs.
 const ECHO: u32 = 8;
 
-pub(super) struct Pty {
+/// The program and its terminal.
+pub(crate) struct Pty {
     master: Box<dyn MasterPty + Send>,
     keys: Mutex<Box<dyn std::io::Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
@@ -22,7 +23,7 @@ pub(super) struct Pty {
 }
 
 impl Pty {
-    pub(super) fn run(program: &str, args: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn run(program: &str, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let size = PtySize {
             rows: 50,
             cols: 100,
@@ -64,14 +65,14 @@ impl Pty {
         }
     }
 
-    pub(super) fn type_keys(&self, keys: &str) {
+    pub(crate) fn type_keys(&self, keys: &str) {
         let mut terminal = self.keys.lock().unwrap();
         terminal.write_all(keys.as_bytes()).unwrap();
         terminal.flush().unwrap();
     }
 
     /// Waits until this text has come, behind what was waited for before.
-    pub(super) fn wait_for(&self, text: &str) {
+    pub(crate) fn wait_for(&self, text: &str) {
         let mut from = self.from.lock().unwrap();
         let found = self.wait(|bytes| {
             let new = bytes.get(*from..)?;
@@ -84,7 +85,7 @@ impl Pty {
     }
 
     /// Waits until what is typed is shown, which is when it is no longer thrown away.
-    pub(super) fn wait_until_open(&self) {
+    pub(crate) fn wait_until_open(&self) {
         let open = self.wait(|_| {
             let modes = self.master.get_termios()?.local_flags.bits();
             (modes & ECHO != 0).then_some(())
@@ -112,16 +113,16 @@ impl Pty {
         }
     }
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         self.seen.0.lock().unwrap().clone()
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes()).into_owned()
     }
 
     /// Sends a signal to the program of this name that runs on this terminal.
-    pub(super) fn kill(&self, program: &str, signal: &str) {
+    pub(crate) fn kill(&self, program: &str, signal: &str) {
         let shell = self.child.process_id().unwrap().to_string();
         let status = std::process::Command::new("pkill")
             .args([&format!("-{signal}"), "-P", &shell, "-x", program])
@@ -130,7 +131,7 @@ impl Pty {
     }
 
     /// Lets time pass, for what must not happen.
-    pub(super) fn watch(&self, time: Duration) {
+    pub(crate) fn watch(&self, time: Duration) {
         let bytes = self.seen.0.lock().unwrap();
         let never = |_: &mut Vec<u8>| true;
         drop(self.seen.1.wait_timeout_while(bytes, time, never).unwrap());
@@ -138,7 +139,7 @@ impl Pty {
 
     /// CPU time of the program, in hundredths of a second.
     #[cfg(target_os = "linux")]
-    pub(super) fn cpu_ticks(&self) -> u64 {
+    pub(crate) fn cpu_ticks(&self) -> u64 {
         let pid = self.child.process_id().unwrap();
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         let (_, rest) = stat.rsplit_once(')').unwrap();
@@ -146,7 +147,7 @@ impl Pty {
         times.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 
-    pub(super) fn exit_code(&mut self) -> u32 {
+    pub(crate) fn exit_code(&mut self) -> u32 {
         self.child.wait().unwrap().exit_code()
     }
 }

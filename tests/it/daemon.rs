@@ -1,0 +1,214 @@
+//! A real daemon: started on a free port, killed when its test ends.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::call::Clients;
+use crate::until::{DEADLINE, until};
+
+/// How a daemon is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    dir: Arc<TempDir>,
+    store: Option<String>,
+    listen: String,
+    args: Vec<String>,
+}
+
+/// A daemon with its default store, in a directory of its own.
+pub(crate) fn setup() -> Setup {
+    let dir = TempDir::with_prefix("pushd-it-").expect("a directory for temporary files");
+    let store = format!("sqlite:{}", dir.path().join("pushd.db").display());
+    Setup {
+        dir: Arc::new(dir),
+        store: Some(store),
+        listen: "127.0.0.1:0".to_owned(),
+        args: Vec::new(),
+    }
+}
+
+impl Setup {
+    /// Keeps the requests in memory.
+    pub(crate) fn in_memory(self) -> Self {
+        self.store("memory")
+    }
+
+    /// Keeps the requests in the store of this name.
+    pub(crate) fn store(self, store: &str) -> Self {
+        let store = Some(store.to_owned());
+        Self { store, ..self }
+    }
+
+    /// Listens on this address.
+    pub(crate) fn listen(self, address: &str) -> Self {
+        let listen = address.to_owned();
+        Self { listen, ..self }
+    }
+
+    /// Adds flags, with a space between each and its value.
+    pub(crate) fn flags(mut self, flags: &str) -> Self {
+        self.args
+            .extend(flags.split_whitespace().map(str::to_owned));
+        self
+    }
+
+    /// The command that starts it, with nothing of the tester's own environment.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushd"));
+        command
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .args(["--listen", &self.listen])
+            .args(self.store.iter().flat_map(|store| ["--store", store]))
+            .args(&self.args)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(self) -> Daemon {
+        let mut child = self
+            .command()
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program was built with the tests");
+        let log = Log::default();
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let address = log.keep(stderr);
+        let Ok(address) = address.recv_timeout(DEADLINE) else {
+            drop((child.kill(), child.wait()));
+            panic!("the daemon does not listen: {}", log.text());
+        };
+        Daemon {
+            setup: self,
+            child,
+            address,
+            log,
+            clients: Clients::new(address),
+        }
+    }
+
+    /// Runs it to its end, for a start that has to fail; answers exit code and stderr.
+    pub(crate) fn fails(&self) -> (Option<i32>, String) {
+        let output = self.command().output().expect("the program can be run");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), stderr)
+    }
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    setup: Setup,
+    child: Child,
+    address: SocketAddr,
+    log: Log,
+    pub(crate) clients: Clients,
+}
+
+impl Daemon {
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the daemon is ours");
+    }
+
+    /// Waits for its end; answers its exit code, none when a signal ended it.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        let child = &mut self.child;
+        let mut look = move || child.try_wait().expect("it is our child");
+        until("the daemon to end", || std::future::ready(look()))
+            .await
+            .code()
+    }
+
+    /// Kills it as a power cut would, and starts it again on the same port and store.
+    pub(crate) fn crash_and_restart(mut self) -> Self {
+        self.child.kill().expect("the daemon is ours");
+        self.child.wait().expect("it is our child");
+        let address = self.address.to_string();
+        self.setup.clone().listen(&address).start()
+    }
+
+    /// Waits until it has logged a line with `text` in it.
+    pub(crate) async fn logged(&self, text: &str) {
+        let what = format!("{text:?} in the log");
+        until(&what, async || self.log.text().contains(text).then_some(())).await;
+    }
+
+    /// Processor time that it has used, in milliseconds.
+    pub(crate) fn cpu_millis(&self) -> u64 {
+        let pid = self.child.id();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("procfs");
+        // The name, in parentheses, may have spaces; after it come state and then numbers
+        // (proc_pid_stat(5): fields 14 and 15, in clock ticks, which Linux always counts at 100 Hz).
+        let (_, numbers) = stat.rsplit_once(')').expect("the name is in parentheses");
+        let ticks = numbers.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        ticks * 10
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended already, which is as good.
+        drop((self.child.kill(), self.child.wait()));
+        if thread::panicking() {
+            let log = self.log.text();
+            let tail: Vec<_> = log.lines().rev().take(30).collect();
+            let tail: Vec<_> = tail.into_iter().rev().collect();
+            // Goes to the output that the test runner shows with the failure.
+            #[allow(clippy::print_stderr, reason = "a failed test shows it")]
+            {
+                eprintln!("the daemon's log ends with:\n{}", tail.join("\n"));
+            }
+        }
+    }
+}
+
+/// What a daemon has written to stderr so far.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    /// Keeps what comes from `stderr`; the receiver gets the address that it listens on.
+    fn keep(&self, stderr: impl std::io::Read + Send + 'static) -> mpsc::Receiver<SocketAddr> {
+        let (tell, told) = mpsc::channel();
+        let log = self.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let address = line
+                    .split_whitespace()
+                    .find_map(|word| word.strip_prefix("address="));
+                if let Some(Ok(address)) = address.map(str::parse) {
+                    // Nobody waits for a second address.
+                    drop(tell.send(address));
+                }
+                let mut text = log.0.lock().unwrap();
+                text.push_str(&line);
+                text.push('\n');
+            }
+        });
+        told
+    }
+
+    fn text(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+}
