@@ -81,6 +81,9 @@ pub const TCP_KEEPALIVE_PROBES: u32 = 4;
 pub const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
 /// Pause of the accept loop after an error such as "too many open files".
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Pause between two looks at a connection on which something lies unread, and the time that a
+/// closed one may take to be noticed by whoever reads it.
+pub const UNREAD_LOOK: Duration = Duration::from_secs(1);
 /// Connections beyond the limit that are told so at the same time; others are just closed.
 pub const TURN_AWAY: usize = 64;
 /// Time for telling them.

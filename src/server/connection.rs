@@ -16,6 +16,7 @@ use warp::filters::BoxedFilter;
 use warp::http::{Request, header};
 
 use super::polite::{Polite, bare};
+use super::socket::Socket;
 use crate::http::{Kind, Peer, Problem, Response};
 use crate::limits;
 
@@ -42,8 +43,11 @@ pub(super) async fn serve(
         hyper::service::Service::call(&TowerToHyperService::new(service.clone()), request)
     });
     let builder = builder();
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(Polite::new(stream)), service));
+    let socket = Socket::new(stream);
+    let io = TokioIo::new(Polite::new(socket.clone()));
+    let mut connection = pin!(builder.serve_connection(io, service));
     let mut late = pin!(late(first_call));
+    let mut gone = pin!(socket.gone());
     let mut draining = false;
     loop {
         tokio::select! {
@@ -57,6 +61,10 @@ pub(super) async fn serve(
                 if let Err(error) = ended {
                     tracing::debug!(%remote, error, "connection");
                 }
+                return;
+            }
+            () = &mut gone => {
+                tracing::debug!(%remote, "the peer has gone");
                 return;
             }
             () = &mut late => {
