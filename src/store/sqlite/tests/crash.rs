@@ -18,6 +18,32 @@ fn copy(dir: &Dir) -> Dir {
     copy
 }
 
+/// Looks how the writer's connection was set up, at its first COMMIT.
+struct Look;
+
+impl Driver for Look {
+    fn commit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let number = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0));
+        assert_eq!(
+            number("PRAGMA synchronous")?,
+            2,
+            "FULL: flushed at every COMMIT"
+        );
+        assert_eq!(number("PRAGMA fullfsync")?, 1);
+        let mode: String = connection.query_row("PRAGMA journal_mode", (), |row| row.get(0))?;
+        assert_eq!(mode, "wal");
+        Plain.commit(connection)
+    }
+}
+
+/// No test can pull the plug, so this one reads the settings that make it harmless.
+#[tokio::test]
+async fn every_commit_is_flushed() {
+    let dir = Dir::new();
+    let store = dir.open_with(Spy::new(), breaking(Look)).await;
+    put(&store, asked(1)).await;
+}
+
 #[tokio::test]
 async fn every_answered_commit_survives_a_kill() {
     let dir = Dir::new();
