@@ -269,18 +269,54 @@ async fn somebody_elses_lock_is_named_and_waited_out() {
     put(&store, asked(2)).await;
 }
 
+/// COMMITs once, says that it failed, and cannot be opened again.
+struct GoneAfterCommit(BadCommit, Arc<AtomicBool>);
+
+impl Driver for GoneAfterCommit {
+    fn connected(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        Down(Arc::clone(&self.1)).connected(connection)
+    }
+
+    fn commit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let committed = self.0.commit(connection);
+        self.1.store(committed.is_err(), Ordering::SeqCst);
+        committed
+    }
+}
+
 #[tokio::test]
-async fn another_database_in_its_place_is_not_taken_for_it() {
+async fn while_an_outcome_is_unknown_all_reads_tell_the_same() {
     let dir = Dir::new();
-    let other = Dir::new();
-    other.open(Spy::new()).await.close().await;
+    let down = Arc::new(AtomicBool::new(false));
+    let commit = BadCommit {
+        left: 2,
+        written: true,
+    };
+    let driver = GoneAfterCommit(commit, Arc::clone(&down));
+    let spy = Spy::new();
+    let store = dir.open_with(spy.feed(), breaking(driver)).await;
+    let first = put(&store, asked(1)).await;
+    let change = settled(asked(1), Status::Approved, at(1));
+    assert!(store.commit(Some(first.id), change).await.is_err());
+    let read = store.get(id(1)).await.unwrap();
+    let all = store.changes(ALL, false, 9).await.unwrap();
+    assert_eq!(read.as_ref(), all.first());
+    down.store(false, Ordering::SeqCst);
+    until(&store, None).await;
+    assert_eq!(store.get(id(1)).await.unwrap(), read);
+    assert_eq!(spy.delivered().last(), read.as_ref());
+}
+
+/// Opens a store with two requests, breaks it, and puts another file in its place.
+async fn replaced_by(other: &Dir, dir: &Dir) {
     let down = Arc::new(AtomicBool::new(false));
     let store = dir
         .open_with(Spy::new(), breaking(Down(Arc::clone(&down))))
         .await;
     put(&store, asked(1)).await;
+    put(&store, asked(2)).await;
     down.store(true, Ordering::SeqCst);
-    assert!(store.commit(None, asked(2)).await.is_err());
+    assert!(store.commit(None, asked(3)).await.is_err());
     until(&store, Some("reading or writing")).await;
     std::fs::rename(other.path(), dir.path()).unwrap();
     for log in ["pushd.db-wal", "pushd.db-shm"] {
@@ -294,6 +330,27 @@ async fn another_database_in_its_place_is_not_taken_for_it() {
         !dir.path().exists(),
         "a missing database does not come back empty"
     );
+}
+
+#[tokio::test]
+async fn another_database_in_its_place_is_not_taken_for_it() {
+    let (dir, other) = (Dir::new(), Dir::new());
+    let store = other.open(Spy::new()).await;
+    for n in 0..9 {
+        put(&store, asked(n)).await;
+    }
+    store.close().await;
+    replaced_by(&other, &dir).await;
+}
+
+#[tokio::test]
+async fn an_older_copy_in_its_place_is_not_taken_for_it() {
+    let (dir, older) = (Dir::new(), Dir::new());
+    let store = dir.open(Spy::new()).await;
+    store.close().await;
+    drop(store);
+    std::fs::copy(dir.path(), older.path()).unwrap();
+    replaced_by(&older, &dir).await;
 }
 
 #[tokio::test]

@@ -172,24 +172,30 @@ async fn large_records_fill_the_queue_sooner_and_give_their_room_back() {
     );
 }
 
-#[tokio::test]
-async fn reads_beyond_the_queue_are_refused() {
-    let dir = Dir::new();
-    let store = SqliteStore::open(dir.path(), Spy::new()).await.unwrap();
-    let mut releases = Vec::new();
-    let mut held = Vec::new();
+type Held<'a> = std::pin::Pin<Box<dyn Future<Output = Result<(), StoreError>> + 'a>>;
+
+/// Keeps every reader busy until the senders are dropped.
+fn hold_readers(store: &SqliteStore) -> (Vec<Held<'_>>, Vec<mpsc::Sender<()>>) {
+    let (mut held, mut releases): (Vec<Held<'_>>, _) = (Vec::new(), Vec::new());
     for _ in 0..limits::STORE_READERS {
-        let (release, held_back) = mpsc::channel::<()>();
+        let (release, held_back) = mpsc::channel();
         releases.push(release);
-        let read = store.readers.read(move |_| {
+        held.push(Box::pin(store.readers.read(move |_| {
             assert!(held_back.recv().is_err(), "only ever dropped");
             Ok(())
-        });
-        held.push(Box::pin(read));
+        })));
     }
     for read in &mut held {
         assert!(read.now_or_never().is_none());
     }
+    (held, releases)
+}
+
+#[tokio::test]
+async fn reads_beyond_the_queue_are_refused() {
+    let dir = Dir::new();
+    let store = SqliteStore::open(dir.path(), Spy::new()).await.unwrap();
+    let (held, releases) = hold_readers(&store);
     let mut waiting: Vec<_> = (0..limits::READ_QUEUE).map(|_| store.get(id(1))).collect();
     for read in &mut waiting {
         assert!(read.now_or_never().is_none());
@@ -212,22 +218,26 @@ async fn reads_beyond_the_queue_are_refused() {
 async fn closing_ends_the_reads_that_wait() {
     let dir = Dir::new();
     let store = SqliteStore::open(dir.path(), Spy::new()).await.unwrap();
-    let (release, held_back) = mpsc::channel::<()>();
-    let mut held = Box::pin(store.readers.read(move |_| {
-        assert!(held_back.recv().is_err(), "only ever dropped");
-        Ok(())
-    }));
-    assert!((&mut held).now_or_never().is_none());
+    let (mut held, releases) = hold_readers(&store);
+    let mut waiting = store.next_expiry();
+    assert!((&mut waiting).now_or_never().is_none());
     let mut closing = store.close();
     assert!(
         (&mut closing).now_or_never().is_none(),
-        "it waits for the read"
+        "it waits for the reads that run"
     );
-    let late = store.get(id(1)).await;
-    assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
-    drop(release);
+    let late = store.next_expiry().now_or_never();
+    assert!(late.is_none_or(|late| late.is_err()));
+    drop(releases);
     closing.await;
-    assert_eq!(held.await, Ok(()));
+    let waited = waiting.await;
+    assert!(
+        matches!(waited, Err(StoreError::Unavailable(_))),
+        "{waited:?}"
+    );
+    for read in join_all(held.drain(..)).await {
+        assert_eq!(read, Ok(()));
+    }
     assert!(
         !dir.0.path().join("pushd.db-wal").exists(),
         "the log is in the database"
