@@ -6,14 +6,17 @@ mod groups;
 mod opening;
 mod plans;
 mod speed;
+mod wrong_bytes;
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::ffi;
 use tempfile::TempDir;
 
+use super::database::{Driver, Plain};
 use super::*;
 use crate::store::SharedStore;
 use crate::store::contract::{Opener, Spy, suite};
@@ -181,5 +184,22 @@ impl Driver for Small {
     fn commit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         Plain.commit(connection)?;
         self.squeeze(connection)
+    }
+}
+
+/// Cannot be opened again while the flag is set; the first COMMIT after it is set fails.
+struct Down(Arc<AtomicBool>);
+
+impl Driver for Down {
+    fn connected(&mut self, _: &Connection) -> rusqlite::Result<()> {
+        if self.0.load(Ordering::SeqCst) {
+            return Err(error(ffi::SQLITE_IOERR_READ));
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.connected(connection)?;
+        Plain.commit(connection)
     }
 }
