@@ -7,6 +7,8 @@
 //! A store knows nothing of the rules, of HTTP, or of who waits. Every store passes the suite in
 //! `contract`; a new rule is written there first.
 
+#[cfg(test)]
+pub mod faulty;
 pub mod memory;
 pub mod record;
 pub mod sqlite;

@@ -58,3 +58,193 @@ pub fn decode(id: RequestId, bytes: &[u8]) -> Result<Request, StoreError> {
     }
     Ok(read.request)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{
+        Caller, Decision, Details, Digest, EventId, Field, Principal, Reason, Seen, Status, Step,
+        Timestamp, Title, Topic, Verdict, What,
+    };
+    use crate::limits;
+
+    const ID: RequestId = RequestId::from_bytes([7; 16]);
+    const T0: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn caller(name: &str, address: Option<&str>) -> Caller {
+        Caller {
+            principal: Principal::new(name),
+            address: address.map(ToOwned::to_owned),
+        }
+    }
+
+    /// A request with something in every member.
+    fn full() -> Request {
+        let by = caller("alice", Some("127.0.0.1:5"));
+        let reason = Reason::new("fine\0".to_owned()).unwrap();
+        let step = |what, by: &Caller, reason| Step {
+            what,
+            at: T0,
+            by: Some(by.clone()),
+            reason,
+        };
+        let requester = caller("ci", None);
+        Request {
+            id: ID,
+            topic: Topic::new("deploy/prod".to_owned()).unwrap(),
+            title: Title::new("Deploy \u{202e}?".to_owned()).unwrap(),
+            details: Details::new("a\n\u{1}\"".to_owned()).unwrap(),
+            fields: vec![Field::new("env".to_owned(), "prod".to_owned()).unwrap()],
+            requester: requester.clone(),
+            created_at: T0,
+            expires_at: T0,
+            approvals_needed: 1,
+            decisions: vec![Decision {
+                verdict: Verdict::Approve,
+                approver: by.clone(),
+                reason: reason.clone(),
+                at: T0,
+            }],
+            status: Status::Approved,
+            settled_at: Some(T0),
+            seen_by: vec![Seen {
+                by: by.clone(),
+                at: T0,
+            }],
+            history: vec![
+                step(What::Asked, &requester, None),
+                step(What::Seen, &by, None),
+                step(What::Approved, &by, reason),
+            ],
+            changed_at: Some(EventId(9)),
+            ask_digest: Digest::of(b"ask"),
+        }
+    }
+
+    /// What version 1 has written, and every later one has to read.
+    const GOLDEN: &str = concat!(
+        r#"{"format":1,"request":{"id":"a4dqobyha4dqobyha4dqobyha4","topic":"deploy/prod","#,
+        r#""title":"Deploy "#,
+        "\u{202e}",
+        r#"?","details":"a\n\u0001\"","fields":[{"name":"env","value":"prod"}],"#,
+        r#""requester":{"principal":"ci"},"created_at":1700000000000,"#,
+        r#""expires_at":1700000000000,"approvals_needed":1,"decisions":[{"verdict":"approve","#,
+        r#""approver":{"principal":"alice","address":"127.0.0.1:5"},"reason":"fine\u0000","#,
+        r#""at":1700000000000}],"status":"approved","settled_at":1700000000000,"#,
+        r#""seen_by":[{"by":{"principal":"alice","address":"127.0.0.1:5"},"at":1700000000000}],"#,
+        r#""history":[{"what":"asked","at":1700000000000,"by":{"principal":"ci"}},"#,
+        r#"{"what":"seen","at":1700000000000,"by":{"principal":"alice","address":"127.0.0.1:5"}},"#,
+        r#"{"what":"approved","at":1700000000000,"#,
+        r#""by":{"principal":"alice","address":"127.0.0.1:5"},"reason":"fine\u0000"}],"#,
+        r#""changed_at":9,"ask_digest":"F4X4P4XJZYJ3BG4E6Y6VJUFUUWPU3PKGV2SB3JTQEOAX4LIMLZMQ"}}"#,
+    );
+
+    #[test]
+    fn a_record_of_version_1_is_read_and_written_as_ever() {
+        let written = String::from_utf8(encode(&full())).unwrap();
+        assert_eq!(written, GOLDEN);
+        assert_eq!(decode(ID, GOLDEN.as_bytes()).unwrap(), full());
+    }
+
+    fn reason(bytes: &[u8]) -> String {
+        match decode(ID, bytes) {
+            Err(StoreError::BadRecord { id, reason }) => {
+                assert_eq!(id, ID.to_string());
+                reason
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_record_of_a_newer_format_is_refused_whatever_else_is_in_it() {
+        for newer in [
+            GOLDEN.replace(r#""format":1"#, r#""format":2"#),
+            r#"{"format":2,"body":[1,2,3]}"#.to_owned(),
+        ] {
+            let why = reason(newer.as_bytes());
+            assert!(
+                why.contains("format 2") && why.contains("newer pushd"),
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_with_more_than_is_known_is_refused_and_not_read_in_part() {
+        let more = GOLDEN.replace(
+            r#""approvals_needed":1"#,
+            r#""approvals_needed":1,"need":2"#,
+        );
+        assert!(reason(more.as_bytes()).contains("unknown field `need`"));
+        let other = GOLDEN.replace(r#""status":"approved""#, r#""status":"delegated""#);
+        assert!(reason(other.as_bytes()).contains("delegated"));
+    }
+
+    #[test]
+    fn a_record_under_another_id_is_refused() {
+        let other = RequestId::from_bytes([8; 16]);
+        let refused = decode(other, GOLDEN.as_bytes()).unwrap_err();
+        assert!(
+            refused.to_string().contains("it is of request a4dq"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_damaged_record_is_an_error_wherever_it_breaks_off() {
+        for end in 0..GOLDEN.len() {
+            reason(&GOLDEN.as_bytes()[..end]);
+        }
+    }
+
+    fn text(most: usize) -> impl Strategy<Value = String> {
+        vec(any::<char>(), 0..most).prop_map(String::from_iter)
+    }
+
+    fn one_line(most: usize) -> impl Strategy<Value = String> {
+        let breaks = crate::domain::text::is_line_break;
+        text(most).prop_map(move |text| text.replace(breaks, "a"))
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_survives(
+            title in one_line(50),
+            details in text(200),
+            fields in vec((one_line(20), text(50)), 0..limits::FIELDS),
+            name in text(20),
+            address in prop::option::of(text(20)),
+            why in one_line(50),
+            times: (i64, i64),
+            needed: u32,
+        ) {
+            let mut request = full();
+            request.title = Title::new(format!("{title}.")).unwrap();
+            request.details = Details::new(details).unwrap();
+            let fields = fields.into_iter().map(|(name, value)| {
+                Field::new(format!("{name}."), value).unwrap()
+            });
+            request.fields = fields.collect();
+            request.requester = caller(&name, address.as_deref());
+            request.decisions[0].reason = Reason::new(why).unwrap();
+            request.created_at = Timestamp::from_millis(times.0);
+            request.settled_at = Some(Timestamp::from_millis(times.1));
+            request.approvals_needed = needed;
+            prop_assert_eq!(decode(ID, &encode(&request)).unwrap(), request);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>, at in 0..GOLDEN.len(), byte: u8) {
+            prop_assert!(decode(ID, &bytes).is_err());
+            let mut flipped = GOLDEN.as_bytes().to_vec();
+            flipped[at] = byte;
+            if let Ok(request) = decode(ID, &flipped) {
+                prop_assert_eq!(request.id, ID);
+            }
+        }
+    }
+}

@@ -29,6 +29,25 @@ pub(super) struct Plain;
 
 impl Driver for Plain {}
 
+/// What tests set otherwise.
+pub(super) struct Settings {
+    /// How long to wait for somebody else's lock.
+    pub(super) busy: Duration,
+    /// The first and the longest pause before a failed database is opened again.
+    pub(super) reopen: (Duration, Duration),
+    pub(super) driver: Box<dyn Driver>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            busy: limits::STORE_BUSY,
+            reopen: limits::STORE_REOPEN,
+            driver: Box::new(Plain),
+        }
+    }
+}
+
 /// A database that was opened for writing.
 pub(super) struct Database {
     pub(super) connection: Connection,

@@ -32,6 +32,7 @@ pub(super) fn prepare(path: &Path) -> Result<PathBuf, OpenError> {
                 what: "not a regular file",
             });
         }
+        Ok(found) if found.len() == 0 => refuse_emptied(&path)?,
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path)?,
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
@@ -49,6 +50,20 @@ pub(super) fn prepare(path: &Path) -> Result<PathBuf, OpenError> {
     let wanted = Access::READ_OK | Access::WRITE_OK;
     rustix::fs::access(&path, wanted).map_err(|error| OpenError::file(&path, &error.into()))?;
     Ok(path)
+}
+
+/// An empty file is a database to be made, unless the log of one stands beside it: `SQLite` would
+/// throw that away, and with it the last commits of a database that somebody has emptied.
+fn refuse_emptied(path: &Path) -> Result<(), OpenError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    match fs::metadata(log) {
+        Ok(log) if log.len() > 0 => Err(OpenError::Damaged {
+            path: path.to_owned(),
+            reason: "it is empty, but its write-ahead log is not".to_owned(),
+        }),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn create(path: &Path) -> Result<(), OpenError> {

@@ -120,7 +120,7 @@ fn put(
 }
 
 pub(super) const SETTLED: &str = "SELECT event_id, id FROM requests INDEXED BY settled_by_time \
-     WHERE settled_at IS NOT NULL AND settled_at < ?1 ORDER BY settled_at, id LIMIT ?2";
+     WHERE settled_at < ?1 ORDER BY settled_at, id LIMIT ?2";
 
 /// Deletes old settled requests and notes the highest event id among them. `head` moves along.
 pub(super) fn purge(

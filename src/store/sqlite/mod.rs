@@ -22,6 +22,7 @@ mod group;
 mod lock;
 mod published;
 mod reader;
+mod recovery;
 mod rows;
 mod schema;
 mod writer;
@@ -35,13 +36,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task;
 
-use self::database::{Database, Driver, Missing, Plain};
+use self::database::{Database, Missing, Settings};
 use self::group::{Purge, Write};
 use self::lock::Lock;
 use self::published::Published;
@@ -69,25 +69,6 @@ pub struct SqliteStore {
     health: watch::Receiver<Health>,
     /// Its sender lives as long as the writer.
     ended: watch::Receiver<()>,
-}
-
-/// What tests set otherwise.
-struct Settings {
-    /// How long to wait for somebody else's lock.
-    busy: Duration,
-    /// The first and the longest pause before a failed database is opened again.
-    reopen: (Duration, Duration),
-    driver: Box<dyn Driver>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            busy: limits::STORE_BUSY,
-            reopen: limits::STORE_REOPEN,
-            driver: Box::new(Plain),
-        }
-    }
 }
 
 impl SqliteStore {

@@ -1,13 +1,14 @@
 //! Reads, on a few connections that cannot write, off the runtime's threads.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 use tokio::task;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::error::OpenError;
 use super::rows::ReadError;
@@ -22,8 +23,23 @@ pub(super) struct Readers {
     places: Arc<Semaphore>,
     /// One permit for each read that runs or waits.
     queue: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<Connection>>>,
-    closed: AtomicBool,
+    /// The reads that run.
+    running: TaskTracker,
+    pool: Arc<Mutex<Pool>>,
+}
+
+#[derive(Default)]
+struct Pool {
+    idle: Vec<Connection>,
+    closed: bool,
+}
+
+impl Pool {
+    fn keep(&mut self, connection: Connection) {
+        if !self.closed {
+            self.idle.push(connection);
+        }
+    }
 }
 
 impl Readers {
@@ -33,8 +49,8 @@ impl Readers {
             busy,
             places: Arc::new(Semaphore::new(limits::STORE_READERS)),
             queue: Arc::new(Semaphore::new(limits::STORE_READERS + limits::READ_QUEUE)),
-            idle: Arc::default(),
-            closed: AtomicBool::new(false),
+            running: TaskTracker::new(),
+            pool: Arc::default(),
         }
     }
 
@@ -48,23 +64,24 @@ impl Readers {
         let queued = queued.map_err(|_| StoreError::Busy)?;
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|_| closed())?;
-        if self.is_closed() {
-            return Err(closed());
-        }
+        let running = self.start().ok_or_else(closed)?;
         let (path, busy) = (self.path.clone(), self.busy);
-        let idle = Arc::clone(&self.idle);
+        let pool = Arc::clone(&self.pool);
         let done = task::spawn_blocking(move || {
-            let waiting = lock(&idle).pop();
-            let connection = match waiting {
+            let idle = lock(&pool).idle.pop();
+            let connection = match idle {
                 Some(connection) => connection,
                 None => connect(&path, busy).map_err(|error| failed(&path, &error))?,
             };
             let answer = job(&connection);
             // One that has failed is not used again: the file may be another by now.
-            if !matches!(answer, Err(ReadError::Sqlite(_))) {
-                lock(&idle).push(connection);
+            if matches!(answer, Err(ReadError::Sqlite(_))) {
+                drop(connection);
+            } else {
+                lock(&pool).keep(connection);
             }
-            drop((place, queued));
+            // Last, so that a store that has waited for this read has no connection open.
+            drop((place, queued, running));
             answer.map_err(|error| match error {
                 ReadError::Sqlite(error) => failed(&path, &error),
                 ReadError::Record(error) => error,
@@ -77,20 +94,28 @@ impl Readers {
         })
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+    /// Counts a read as running, unless it comes too late. The lock makes it one or the other:
+    /// a read that [`close`](Self::close) waits for, or one that does not begin.
+    fn start(&self) -> Option<TaskTrackerToken> {
+        let pool = lock(&self.pool);
+        (!pool.closed).then(|| self.running.token())
     }
 
-    /// Refuses further reads, lets those that run finish, and closes the connections.
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.pool).closed
+    }
+
+    /// Refuses the reads that wait or come later, closes the connections, and waits for the reads
+    /// that run; it does not need anybody to poll them.
     pub(super) async fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        let all = u32::try_from(limits::STORE_READERS).expect("a few connections");
-        // An error says that an earlier call has come this far.
-        if let Ok(all) = self.places.acquire_many(all).await {
-            self.places.close();
-            lock(&self.idle).clear();
-            drop(all);
+        {
+            let mut pool = lock(&self.pool);
+            pool.closed = true;
+            pool.idle.clear();
         }
+        self.places.close();
+        self.running.close();
+        self.running.wait().await;
     }
 }
 
@@ -114,6 +139,6 @@ fn failed(path: &Path, error: &rusqlite::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
-fn lock(idle: &Mutex<Vec<Connection>>) -> MutexGuard<'_, Vec<Connection>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
+    pool.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,24 +6,19 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
-use tokio::time::Instant;
 
-use super::CLOSED;
-use super::Settings;
-use super::database::{self, Database, Missing};
-use super::error::OpenError;
+use super::database::{self, Settings};
 use super::group::{self, Outcome, Purge, Write};
 use super::lock::Lock;
 use super::published::Published;
-use super::rows::{self, ReadError};
 use crate::domain::HistoryId;
 use crate::limits;
-use crate::store::{Commit, Feed, Health, Range, StoreError};
+use crate::store::{Commit, Feed, Health};
 
 /// What waits for the writer.
 pub(super) enum Job {
@@ -60,9 +55,9 @@ pub(super) struct Suspicion {
 }
 
 /// A transaction did not happen, or nobody knows.
-struct Failure {
-    error: rusqlite::Error,
-    at_commit: bool,
+pub(super) struct Failure {
+    pub(super) error: rusqlite::Error,
+    pub(super) at_commit: bool,
 }
 
 impl Failure {
@@ -74,14 +69,6 @@ impl Failure {
     fn at_commit(error: rusqlite::Error) -> Self {
         let at_commit = true;
         Self { error, at_commit }
-    }
-
-    fn answer(&self, why: String) -> StoreError {
-        if self.at_commit {
-            StoreError::OutcomeUnknown(why)
-        } else {
-            StoreError::Unavailable(why)
-        }
     }
 }
 
@@ -196,124 +183,6 @@ impl Writer {
         self.published.publish(standing, &[]);
         Ok(purged.len())
     }
-
-    /// Lets go of the connection and tells why, first everybody and then those who wait for this
-    /// answer, so that whoever has it finds the store failing.
-    fn fail(&mut self, failure: &Failure) -> StoreError {
-        let error = OpenError::sqlite(&self.path, &failure.error);
-        tracing::error!(%error, unconfirmed = failure.at_commit, "the store failed");
-        self.suspicion.unconfirmed |= failure.at_commit;
-        self.suspicion.damaged |= error.is_damage();
-        let why = error.to_string();
-        self.health.send_replace(Health::Failing(why.clone()));
-        self.connection = None;
-        failure.answer(why)
-    }
-
-    /// Waits, then opens the database again; false when the store was closed meanwhile.
-    ///
-    /// The pause grows until a write has worked, not only until the database could be opened: one
-    /// that opens and fails again must not make the daemon ready and not ready many times a second.
-    fn recover(&mut self) -> bool {
-        let pause = self.pause;
-        self.pause = (pause * 2).min(self.settings.reopen.1);
-        if !self.refuse_for(pause) {
-            return false;
-        }
-        match self.reopen() {
-            Ok(connection) => {
-                self.connection = Some(connection);
-                self.suspicion = Suspicion::default();
-                tracing::info!(path = %self.path.display(), "the store works again");
-                self.health.send_replace(Health::Ready);
-            }
-            Err(error) => {
-                self.suspicion.damaged |= error.is_damage();
-                let failing = Health::Failing(error.to_string());
-                self.health.send_if_modified(|health| {
-                    let changed = *health != failing;
-                    if changed {
-                        tracing::error!(%error, "the store still fails");
-                        *health = failing;
-                    }
-                    changed
-                });
-            }
-        }
-        true
-    }
-
-    /// Refuses what still comes in from those who have not seen the store fail.
-    fn refuse_for(&mut self, pause: Duration) -> bool {
-        let until = Instant::now() + pause;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let job = match self.next.take() {
-                Some(job) => Ok(job),
-                None => self.queue.recv_timeout(left),
-            };
-            let why = match &*self.health.borrow() {
-                Health::Failing(why) => why.clone(),
-                Health::Ready => CLOSED.to_owned(),
-            };
-            match job {
-                Ok(Job::Write(write)) => answer(write.answer, Err(StoreError::Unavailable(why))),
-                Ok(Job::Purge(purge)) => answer(purge.answer, Err(StoreError::Unavailable(why))),
-                Err(RecvTimeoutError::Timeout) => return true,
-                Err(RecvTimeoutError::Disconnected) => return false,
-            }
-        }
-    }
-
-    fn reopen(&mut self) -> Result<Connection, OpenError> {
-        let path = &self.path;
-        let sqlite = |error: rusqlite::Error| OpenError::sqlite(path, &error);
-        let settings = &mut self.settings;
-        let driver = settings.driver.as_mut();
-        let found = Database::open(path, Missing::Refuse, settings.busy, driver)?;
-        let known = self.published.standing();
-        if found.history != self.history || found.standing.head.event < known.head.event {
-            return Err(OpenError::Replaced { path: path.clone() });
-        }
-        let connection = found.connection;
-        if self.suspicion.damaged {
-            database::examine(&connection, path)?;
-        }
-        if self.suspicion.unconfirmed {
-            // After a failed flush the kernel may call the pages clean that it could not write, so
-            // that the next flush is no proof of them. Moving the log into the database writes
-            // them all once more.
-            database::checkpoint(&connection, path)?;
-        }
-        database::probe(&connection).map_err(sqlite)?;
-        // What was committed without a confirmation is told now, before anything that follows it.
-        let mut range = Range {
-            after: known.head.event,
-            until: found.standing.head.event,
-        };
-        loop {
-            let events = match rows::changes(&connection, range, false, limits::CHANGES_BATCH) {
-                Ok(events) => events,
-                Err(ReadError::Sqlite(error)) => return Err(sqlite(error)),
-                Err(ReadError::Record(error)) => {
-                    return Err(OpenError::Damaged {
-                        path: path.clone(),
-                        reason: error.to_string(),
-                    });
-                }
-            };
-            let Some(last) = events.last() else {
-                self.published.publish(found.standing, &[]);
-                return Ok(connection);
-            };
-            // Published as far as it is told, so that a fault in between leaves the rest to tell.
-            let mut standing = found.standing;
-            standing.head.event = last.id;
-            range.after = last.id;
-            self.published.publish(standing, &events);
-            self.feed.deliver(&events);
-        }
-    }
 }
 
 fn begin(connection: &Connection) -> Result<(), Failure> {
@@ -323,6 +192,6 @@ fn begin(connection: &Connection) -> Result<(), Failure> {
 }
 
 /// Answers a caller; one that has gone needs no answer.
-fn answer<T>(to: oneshot::Sender<T>, with: T) {
+pub(super) fn answer<T>(to: oneshot::Sender<T>, with: T) {
     drop(to.send(with));
 }

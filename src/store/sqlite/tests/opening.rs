@@ -1,0 +1,238 @@
+//! What can be wrong before the first call.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use super::*;
+use crate::store::contract::{asked, put};
+
+fn says(error: &OpenError, dir: &Dir, words: &[&str]) {
+    let text = error.to_string();
+    let root = std::fs::canonicalize(dir.0.path()).unwrap();
+    assert!(
+        text.contains(&root.display().to_string()),
+        "names the file: {text}"
+    );
+    for word in words {
+        assert!(text.contains(word), "{word:?} is missing: {text}");
+    }
+}
+
+fn change(dir: &Dir, sql: &str) {
+    dir.intruder().execute_batch(sql).unwrap();
+}
+
+/// Opens and closes a store with one request in it.
+async fn used(dir: &Dir) {
+    let store = dir.open(Spy::new()).await;
+    put(&store, asked(1)).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn missing_directories_are_made_for_their_owner_alone() {
+    let dir = Dir::new();
+    let path = dir.0.path().join("state/pushd/pushd.db");
+    let store = SqliteStore::open(&path, Spy::new()).await.unwrap();
+    let store: SharedStore = Arc::new(store);
+    put(&store, asked(1)).await;
+    for made in [
+        "",
+        "pushd",
+        "pushd/pushd.db",
+        "pushd/pushd.db-wal",
+        "pushd/pushd.db.lock",
+    ] {
+        let found = std::fs::metadata(dir.0.path().join("state").join(made));
+        let mode = found.unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{made}: {mode:o}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_file_becomes_a_database() {
+    let dir = Dir::new();
+    std::fs::write(dir.path(), "").unwrap();
+    used(&dir).await;
+    let version: i64 = dir
+        .intruder()
+        .query_row("PRAGMA user_version", (), |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, schema::known());
+}
+
+#[tokio::test]
+async fn two_databases_have_two_histories() {
+    let (one, other) = (Dir::new(), Dir::new());
+    let (one, other) = (one.open(Spy::new()).await, other.open(Spy::new()).await);
+    assert_ne!(one.history(), other.history());
+}
+
+#[tokio::test]
+async fn a_second_daemon_is_refused_by_whatever_name_it_comes() {
+    let dir = Dir::new();
+    let store = dir.open(Spy::new()).await;
+    let link = dir.0.path().join("link.db");
+    symlink(dir.path(), &link).unwrap();
+    let pid = std::process::id().to_string();
+    for path in [dir.path(), link, dir.0.path().join("../").join(dir.path())] {
+        let refused = SqliteStore::open(path, Spy::new()).await.err().unwrap();
+        assert!(matches!(refused, OpenError::InUse { .. }), "{refused}");
+        says(&refused, &dir, &["in use by another pushd", &pid]);
+    }
+    // The first is none the worse for it.
+    put(&store, asked(1)).await;
+    store.close().await;
+    used(&dir).await;
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_and_left_alone() {
+    let dir = Dir::new();
+    used(&dir).await;
+    let newer = schema::known() + 1;
+    change(&dir, &format!("PRAGMA user_version = {newer}"));
+    let before = std::fs::read(dir.path()).unwrap();
+    let refused = dir.refusal().await;
+    says(&refused, &dir, &["newer pushd", &newer.to_string()]);
+    assert!(matches!(refused, OpenError::Newer { .. }));
+    assert_eq!(std::fs::read(dir.path()).unwrap(), before);
+}
+
+#[tokio::test]
+async fn another_programs_database_is_refused_and_left_alone() {
+    for foreign in [
+        "CREATE TABLE theirs (a)",
+        "PRAGMA application_id = 7; CREATE TABLE theirs (a)",
+        "PRAGMA user_version = 3",
+    ] {
+        let dir = Dir::new();
+        change(&dir, foreign);
+        let before = std::fs::read(dir.path()).unwrap();
+        let refused = dir.refusal().await;
+        assert!(
+            matches!(refused, OpenError::Foreign { .. }),
+            "{foreign}: {refused}"
+        );
+        says(&refused, &dir, &["another program"]);
+        assert_eq!(std::fs::read(dir.path()).unwrap(), before);
+    }
+}
+
+#[tokio::test]
+async fn other_files_are_refused_and_left_alone() {
+    let dir = Dir::new();
+    let text = "The quick brown fox jumps over the lazy dog.\n".repeat(100);
+    std::fs::write(dir.path(), &text).unwrap();
+    let refused = dir.refusal().await;
+    assert!(
+        matches!(refused, OpenError::NotADatabase { .. }),
+        "{refused}"
+    );
+    says(&refused, &dir, &["not a SQLite database"]);
+    assert_eq!(std::fs::read_to_string(dir.path()).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_refused() {
+    let dir = Dir::new();
+    used(&dir).await;
+    let whole = std::fs::read(dir.path()).unwrap();
+    let mut header = whole.clone();
+    header[..16].fill(0);
+    let mut pages = whole.clone();
+    pages[4096..].fill(0xa5);
+    for (case, bytes) in [
+        ("cut in half", &whole[..whole.len() / 2]),
+        ("cut within the header", &whole[..50]),
+        ("a header of zeros", &header),
+        ("pages of garbage", &pages),
+    ] {
+        std::fs::write(dir.path(), bytes).unwrap();
+        let refused = dir.refusal().await;
+        assert!(refused.is_damage(), "{case}: {refused}");
+        says(&refused, &dir, &[]);
+    }
+    std::fs::write(dir.path(), whole).unwrap();
+    used(&dir).await;
+}
+
+#[tokio::test]
+async fn a_file_that_was_emptied_is_not_taken_for_a_new_one() {
+    let dir = Dir::new();
+    let store = dir.open(Spy::new()).await;
+    put(&store, asked(1)).await;
+    let (log, copy) = (dir.0.path().join("pushd.db-wal"), Dir::new());
+    std::fs::copy(log, copy.0.path().join("pushd.db-wal")).unwrap();
+    std::fs::write(copy.path(), "").unwrap();
+    let refused = copy.refusal().await;
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+    says(&refused, &copy, &["restore a backup"]);
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_refused() {
+    let dir = Dir::new();
+    std::fs::create_dir(dir.path()).unwrap();
+    let refused = dir.refusal().await;
+    assert!(matches!(refused, OpenError::NotAFile { .. }), "{refused}");
+    says(&refused, &dir, &["is a directory", "name the file"]);
+
+    let file = dir.0.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for below in [file.join("pushd.db"), file.join("more/pushd.db")] {
+        let refused = SqliteStore::open(below, Spy::new()).await.err().unwrap();
+        assert!(matches!(refused, OpenError::Directory { .. }), "{refused}");
+        says(&refused, &dir, &["cannot make the directory", "/file"]);
+    }
+}
+
+#[tokio::test]
+async fn without_permission_it_says_what_is_needed() {
+    if rustix::process::geteuid().is_root() {
+        return; // Root may do everything, so there is nothing to see.
+    }
+    let dir = Dir::new();
+    used(&dir).await;
+    let allow = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for mode in [0o000, 0o400] {
+        allow(&dir.path(), mode);
+        let refused = dir.refusal().await;
+        assert!(matches!(refused, OpenError::Access { .. }), "{refused}");
+        says(&refused, &dir, &["for reading and writing"]);
+    }
+    allow(&dir.path(), 0o600);
+    std::fs::remove_file(dir.0.path().join("pushd.db.lock")).unwrap();
+    allow(dir.0.path(), 0o500);
+    let refused = dir.refusal().await;
+    assert!(matches!(refused, OpenError::Lock { .. }), "{refused}");
+    says(&refused, &dir, &["needs to write there"]);
+    allow(dir.0.path(), 0o700);
+}
+
+#[tokio::test]
+async fn a_full_disk_leaves_nothing_half_made() {
+    let dir = Dir::new();
+    let pages = Arc::new(AtomicU32::new(3));
+    let settings = breaking(Small(Arc::clone(&pages)));
+    let refused = SqliteStore::open_with(dir.path(), Spy::new(), settings).await;
+    let refused = refused.err().unwrap();
+    assert!(matches!(refused, OpenError::Full { .. }), "{refused}");
+    says(&refused, &dir, &["is full", "free some space"]);
+    used(&dir).await;
+}
+
+#[tokio::test]
+async fn a_locked_database_is_not_waited_for_without_end() {
+    let dir = Dir::new();
+    used(&dir).await;
+    let intruder = dir.intruder();
+    let lock = "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE";
+    intruder.execute_batch(lock).unwrap();
+    let refused = dir.refusal().await;
+    assert!(matches!(refused, OpenError::Locked { .. }), "{refused}");
+    says(&refused, &dir, &["locked by another program"]);
+    drop(intruder);
+    used(&dir).await;
+}

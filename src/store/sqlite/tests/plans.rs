@@ -1,0 +1,79 @@
+//! That queries use the indexes which were made for them.
+
+use rusqlite::types::Value;
+
+use super::*;
+use crate::domain::{Status, Topic};
+use crate::store::Place;
+use crate::store::contract::{at, id};
+
+/// How `SQLite` would run a query.
+fn plan(connection: &Connection, sql: &str, values: Vec<Value>) -> String {
+    let mut statement = connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+        .unwrap();
+    let steps = statement.query_map(rusqlite::params_from_iter(values), |row| row.get(3));
+    let steps: Vec<String> = steps.unwrap().collect::<Result<_, _>>().unwrap();
+    steps.join("; ")
+}
+
+#[tokio::test]
+async fn no_query_sorts_or_scans_more_than_it_shows() {
+    let dir = Dir::new();
+    dir.open(Spy::new()).await.close().await;
+    let connection = dir.intruder();
+    let cases = [
+        (rows::GET, 1, "sqlite_autoindex_requests_1 (id=?)"),
+        (
+            rows::CHANGES,
+            3,
+            "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+        ),
+        (
+            rows::CHANGES_PENDING,
+            3,
+            "pending_by_event (event_id>? AND event_id<?)",
+        ),
+        (rows::OVERDUE, 2, "pending_by_expiry (expires_at<?)"),
+        (rows::NEXT_EXPIRY, 0, "pending_by_expiry"),
+        (group::SETTLED, 2, "settled_by_time (settled_at<?)"),
+    ];
+    for (sql, values, index) in cases {
+        let plan = plan(&connection, sql, vec![Value::Integer(1); values]);
+        assert!(plan.contains(index), "{sql}: {plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+    }
+}
+
+#[tokio::test]
+async fn every_list_reads_its_index_in_order() {
+    let dir = Dir::new();
+    dir.open(Spy::new()).await.close().await;
+    let connection = dir.intruder();
+    let place = Place {
+        created_at: at(1),
+        id: id(1),
+    };
+    for status in [None, Some(Status::Denied)] {
+        for topic in [None, Some(Topic::default())] {
+            for after in [None, Some(place)] {
+                let query = ListQuery {
+                    status,
+                    topic: topic.clone(),
+                    after,
+                    limit: 10,
+                };
+                let (sql, values) = rows::list_query(&query);
+                let plan = plan(&connection, &sql, values);
+                assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+                for (filtered, term) in [
+                    (status.is_some(), "status=?"),
+                    (topic.is_some(), "topic=?"),
+                    (after.is_some(), "(created_at,id)<(?,?)"),
+                ] {
+                    assert_eq!(plan.contains(term), filtered, "{sql}: {plan}");
+                }
+            }
+        }
+    }
+}
