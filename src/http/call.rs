@@ -10,7 +10,7 @@ use bytes::{Buf, BytesMut};
 use futures_util::{Stream, StreamExt};
 use headers::{ContentLength, HeaderMapExt};
 use headers_accept::Accept;
-use mediatype::{MediaType, ReadParams};
+use mediatype::{MediaType, MediaTypeBuf, ReadParams};
 use serde::de::DeserializeOwned;
 use warp::http::{HeaderMap, Method, header};
 
@@ -141,11 +141,25 @@ impl Call {
         &self,
         offers: &'static [MediaType<'static>],
     ) -> Result<usize, Problem> {
-        if !self.headers.contains_key(header::ACCEPT) {
+        // An empty header names no preference either (RFC 9110 section 12.5.1).
+        let mut values = self.headers.get_all(header::ACCEPT).iter();
+        if values.all(|value| value.as_bytes().trim_ascii().is_empty()) {
             return Ok(0);
         }
         let accept: Option<Accept> = self.headers.typed_get();
-        let chosen = accept.as_ref().and_then(|accept| accept.negotiate(offers));
+        let chosen = accept.as_ref().and_then(|accept| {
+            // Whoever names a parameter, such as the charset, gets the type all the same.
+            accept.negotiate(offers).or_else(|| {
+                accept
+                    .media_types()
+                    .filter(|wanted| !is_refused(wanted))
+                    .find_map(|wanted| {
+                        offers
+                            .iter()
+                            .find(|offer| offer.essence() == wanted.essence())
+                    })
+            })
+        });
         chosen
             .and_then(|chosen| offers.iter().position(|offer| offer == chosen))
             .ok_or_else(|| {
@@ -237,6 +251,17 @@ async fn collect(body: &mut BodyStream) -> Result<BytesMut, Problem> {
 fn too_large() -> Problem {
     let detail = format!("the body is larger than {} bytes", limits::BODY_BYTES);
     Problem::new(Kind::BodyTooLarge, detail)
+}
+
+/// Whether a media range has the weight 0 (RFC 9110 section 12.4.2).
+fn is_refused(range: &MediaTypeBuf) -> bool {
+    let weight = range.get_param(mediatype::names::Q);
+    weight.is_some_and(|weight| {
+        weight
+            .as_str()
+            .parse()
+            .is_ok_and(|weight: f32| weight == 0.0)
+    })
 }
 
 fn invalid_json(error: &serde_json::Error, path: &str) -> Problem {

@@ -23,5 +23,6 @@ mod approval;
 mod approver_terminal;
 mod contract;
 mod curl;
+mod departures;
 mod idle;
 mod openapi;

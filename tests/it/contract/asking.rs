@@ -192,3 +192,30 @@ async fn an_ask_for_which_no_wait_is_left_counts_all_the_same() {
     );
     held.abort();
 }
+
+#[tokio::test]
+async fn the_caller_says_in_which_form_it_wants_the_answer() {
+    let daemon = setup().in_memory().start();
+    let media = async |accept: &str| {
+        let call = daemon.asking(&json!({"title": "Deploy?"}));
+        let reply = call.header("accept", accept).await;
+        (reply.status, reply.media().unwrap().to_owned())
+    };
+    for (accept, form) in [
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("text/html, */*;q=0.8", "application/json"),
+        ("application/json, text/plain;q=0.5", "application/json"),
+        ("application/json;charset=utf-8", "application/json"),
+        ("text/plain", "text/plain"),
+        ("text/*", "text/plain"),
+        ("text/plain; charset=utf-8", "text/plain"),
+        ("text/plain, application/json", "text/plain"),
+        ("application/json;q=0, text/plain;charset=x", "text/plain"),
+    ] {
+        assert_eq!(media(accept).await, (201, form.to_owned()), "{accept}");
+    }
+    for accept in ["text/plain;q=0", "text/plain;q=0.000", "image/png", "garbage"] {
+        assert_eq!(media(accept).await.0, 406, "{accept}");
+    }
+}
