@@ -144,7 +144,13 @@ async fn two_hundred_who_wait_each_get_their_own_answer() {
         held.push((id, call.spawn()));
     }
     daemon.waiters_are(200).await;
-    let verdict = |n: usize| if n % 3 == 0 { "deny" } else { "approve" };
+    let verdict = |n: usize| {
+        if n.is_multiple_of(3) {
+            "deny"
+        } else {
+            "approve"
+        }
+    };
     let decisions = held.iter().enumerate().map(|(n, (id, _))| {
         let call = daemon.deciding(id, &json!({"verdict": verdict(n)}));
         async move { assert_eq!(call.await.status, 200) }
@@ -168,7 +174,7 @@ async fn a_poll_after_a_crash_gets_the_answer_from_before() {
     let daemon = setup().start();
     let (decided, pending) = (daemon.ask("a").await, daemon.ask("b").await);
     daemon.approve(&decided).await;
-    let daemon = daemon.crash_and_restart();
+    let daemon = daemon.restart();
     let reply = daemon.get(&format!("/v1/requests/{decided}?wait=60")).await;
     assert_eq!(status(&reply), "approved");
     let held = daemon

@@ -27,6 +27,8 @@ mod departures;
 mod event_stream;
 mod idle;
 mod in_process;
+mod limits;
 mod long_poll;
 mod openapi;
 mod origins;
+mod shutdown;
