@@ -66,7 +66,7 @@ async fn a_kill_of_the_daemon_between_question_and_answer_loses_neither() {
     let approver = approver(&url);
     approver.wait_for("Approve? ");
     approver.wait_until_open();
-    let daemon = daemon.restart();
+    let daemon = daemon.crash_and_restart();
     approver.type_keys("y\n");
     let left = requester.left().await;
     assert_eq!(left.code, Some(0), "{left:?}");
@@ -78,11 +78,11 @@ async fn an_answer_during_the_restart_of_the_daemon_still_arrives() {
     let daemon = setup().start();
     let requester = Requester::start(&daemon.url(), &["--timeout", "1s", "-m", "Deploy?"]);
     let id = daemon.the_pending_one().await;
-    let daemon = daemon.restart();
+    let daemon = daemon.crash_and_restart();
     daemon
         .deciding(&id, &json!({"verdict": "deny", "reason": "no"}))
         .await;
-    let daemon = daemon.restart();
+    let daemon = daemon.crash_and_restart();
     assert_eq!(requester.left().await.code, Some(1));
     assert_eq!(daemon.read(&id).await["status"], "denied");
 }

@@ -134,11 +134,15 @@ impl Daemon {
         .code()
     }
 
-    /// Starts it again on the same port and store. If it still runs, it is first killed, without
-    /// the time to write anything.
-    pub(crate) fn restart(mut self) -> Self {
+    /// Kills it as a power cut would, and starts it again on the same port and store.
+    pub(crate) fn crash_and_restart(mut self) -> Self {
         self.child.kill().expect("the daemon is ours");
         self.child.wait().expect("it is our child");
+        self.restart()
+    }
+
+    /// Starts one that has ended again on the same port and store.
+    pub(crate) fn restart(self) -> Self {
         let address = self.address.to_string();
         self.setup.clone().listen(&address).start()
     }

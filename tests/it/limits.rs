@@ -90,7 +90,7 @@ async fn one_pending_request_too_many_is_told_so_but_a_replay_is_not() {
     daemon.approve(&first).await;
     assert_eq!(ask("3").await.status, 201);
     // The count is the store's, so it is right after a crash too.
-    let daemon = daemon.restart();
+    let daemon = daemon.crash_and_restart();
     let reply = daemon.asking(&json!({"title": "a"})).await;
     is_full(&reply, "too_many_pending");
 }

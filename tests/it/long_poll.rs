@@ -174,7 +174,7 @@ async fn a_poll_after_a_crash_gets_the_answer_from_before() {
     let daemon = setup().start();
     let (decided, pending) = (daemon.ask("a").await, daemon.ask("b").await);
     daemon.approve(&decided).await;
-    let daemon = daemon.restart();
+    let daemon = daemon.crash_and_restart();
     let reply = daemon.get(&format!("/v1/requests/{decided}?wait=60")).await;
     assert_eq!(status(&reply), "approved");
     let held = daemon

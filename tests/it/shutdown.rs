@@ -7,11 +7,15 @@ use std::time::Duration;
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::daemon::{Daemon, setup};
 use crate::event_stream::fill;
 use crate::raw::Socket;
+use crate::until::soon;
 
 const WINDING_DOWN: &str = "winding down";
 
@@ -137,56 +141,63 @@ async fn a_second_signal_ends_it_at_once_with_the_signals_exit_code() {
     }
 }
 
-/// Asks until the daemon is gone; answers the ids that it has acknowledged.
-async fn acknowledged(daemon: &Daemon) -> tokio::task::JoinHandle<BTreeSet<String>> {
-    let (client, url) = (
-        daemon.clients.http1.clone(),
-        format!("http://{}/v1/requests", daemon.address()),
-    );
-    let gate = Arc::new(tokio::sync::Semaphore::new(0));
-    let open = Arc::clone(&gate);
-    let asking = tokio::spawn(async move {
-        let mut ids = BTreeSet::new();
-        loop {
-            let call = client.post(&url).header("content-type", "application/json");
-            let Ok(reply) = call.body("{\"title\":\"a\"}").send().await else {
-                break;
-            };
-            let status = reply.status();
-            let Ok(body) = reply.bytes().await else { break };
-            if status != 201 {
-                assert_eq!(status, 503);
-                break;
+/// Asks one request after another, in the background.
+struct Asking {
+    task: JoinHandle<BTreeSet<String>>,
+    stop: CancellationToken,
+}
+
+impl Asking {
+    /// Begins to ask; returns in the middle of it.
+    async fn begin(daemon: &Daemon) -> Self {
+        let url = format!("http://{}/v1/requests", daemon.address());
+        let (client, stop) = (daemon.clients.http1.clone(), CancellationToken::new());
+        let (stopped, made) = (stop.clone(), Arc::new(Semaphore::new(0)));
+        let count = Arc::clone(&made);
+        let task = tokio::spawn(async move {
+            let mut ids = BTreeSet::new();
+            while !stopped.is_cancelled() {
+                let call = client.post(&url).header("content-type", "application/json");
+                let Ok(reply) = call.body("{\"title\":\"a\"}").send().await else {
+                    break;
+                };
+                let (status, body) = (reply.status(), reply.bytes().await);
+                let (201, Ok(body)) = (status.as_u16(), body) else {
+                    break;
+                };
+                let request: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                ids.insert(request["id"].as_str().unwrap().to_owned());
+                count.add_permits(1);
             }
-            let request: serde_json::Value = serde_json::from_slice(&body).unwrap();
-            ids.insert(request["id"].as_str().unwrap().to_owned());
-            gate.add_permits(1);
-        }
-        ids
-    });
-    // Returns in the middle of it.
-    let permits = open.acquire_many(20).await.unwrap();
-    permits.forget();
-    asking
+            ids
+        });
+        soon("twenty asks", made.acquire_many(20))
+            .await
+            .unwrap()
+            .forget();
+        Self { task, stop }
+    }
+
+    /// The ids of all requests that were acknowledged.
+    async fn end(self) -> BTreeSet<String> {
+        self.stop.cancel();
+        soon("the last ask", self.task).await.unwrap()
+    }
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_there_after_a_crash_and_after_a_shutdown() {
+async fn what_was_acknowledged_is_there_after_a_shutdown_and_after_a_crash() {
     let mut daemon = setup().start();
-    let asking = acknowledged(&daemon).await;
+    let asking = Asking::begin(&daemon).await;
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.ended().await, Some(0));
-    let mut ids = asking.await.unwrap();
+    let mut acknowledged = asking.end().await;
 
     let daemon = daemon.restart();
-    let asking = acknowledged(&daemon).await;
-    let daemon = daemon.restart();
-    // The new daemon has the port of the old one, so what was asked of it counts as well.
-    asking.abort();
-    if let Ok(more) = asking.await {
-        ids.extend(more);
-    }
-    assert!(ids.len() >= 20);
+    let asking = Asking::begin(&daemon).await;
+    let daemon = daemon.crash_and_restart();
+    acknowledged.extend(asking.end().await);
+    assert!(acknowledged.len() >= 40, "{}", acknowledged.len());
     let mut kept = BTreeSet::new();
     let mut after = String::new();
     loop {
@@ -201,7 +212,7 @@ async fn what_was_acknowledged_is_there_after_a_crash_and_after_a_shutdown() {
             None => break,
         }
     }
-    let lost: Vec<_> = ids.difference(&kept).collect();
+    let lost: Vec<_> = acknowledged.difference(&kept).collect();
     assert!(lost.is_empty(), "{lost:?}");
 }
 

@@ -124,7 +124,7 @@ async fn a_replay_is_known_after_a_crash() {
         .header("idempotency-key", "k")
         .await
         .id();
-    let daemon = daemon.restart();
+    let daemon = daemon.crash_and_restart();
     let again = daemon.asking(&members).header("idempotency-key", "k").await;
     assert_eq!((again.status, again.id()), (200, id));
 }
@@ -215,7 +215,12 @@ async fn the_caller_says_in_which_form_it_wants_the_answer() {
     ] {
         assert_eq!(media(accept).await, (201, form.to_owned()), "{accept}");
     }
-    for accept in ["text/plain;q=0", "text/plain;q=0.000", "image/png", "garbage"] {
+    for accept in [
+        "text/plain;q=0",
+        "text/plain;q=0.000",
+        "image/png",
+        "garbage",
+    ] {
         assert_eq!(media(accept).await.0, 406, "{accept}");
     }
 }

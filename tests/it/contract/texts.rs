@@ -41,7 +41,7 @@ async fn texts_survive_a_crash_exactly() {
     let daemon = setup().start();
     let id = daemon.ask(EVERY_KIND).await;
     let before = daemon.read(&id).await;
-    let daemon = daemon.restart();
+    let daemon = daemon.crash_and_restart();
     assert_eq!(daemon.read(&id).await, before);
 }
 

@@ -110,7 +110,7 @@ async fn a_cursor_from_another_store_resets_and_one_from_before_a_crash_does_not
         .as_str()
         .unwrap()
         .to_owned();
-    let daemon = daemon.restart();
+    let daemon = daemon.crash_and_restart();
     assert!(
         daemon
             .resume(&cursor)
