@@ -41,7 +41,7 @@ async fn on_sigterm_polls_are_answered_with_what_is_true_streams_end_and_the_exi
     assert_eq!(held.header("preference-applied"), Some("wait=60"));
     assert_eq!(conditional.await.unwrap().status, 304);
     assert_eq!(over_http_2.await.unwrap().json()["status"], "pending");
-    assert_eq!(stream.block().await, None);
+    stream.ended().await;
     assert_eq!(daemon.ended().await, Some(0));
     let daemon = daemon.restart();
     assert_eq!(daemon.read(&id).await["status"], "pending");
