@@ -3,6 +3,7 @@
 use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
@@ -31,6 +32,8 @@ impl Clients {
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .tls_certs_only([])
+                // Before the daemon closes them, which may be in the instant of the next call.
+                .pool_idle_timeout(Duration::from_secs(5))
         };
         Self {
             base: format!("http://{address}"),

@@ -127,17 +127,22 @@ impl Daemon {
 
     /// Waits for its end; answers its exit code, none when a signal ended it.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
-        let child = &mut self.child;
-        let mut look = move || child.try_wait().expect("it is our child");
-        until("the daemon to end", || std::future::ready(look()))
-            .await
-            .code()
+        until("the daemon to end", async || {
+            self.child.try_wait().expect("it is our child")
+        })
+        .await
+        .code()
     }
 
     /// Kills it as a power cut would, and starts it again on the same port and store.
     pub(crate) fn crash_and_restart(mut self) -> Self {
         self.child.kill().expect("the daemon is ours");
         self.child.wait().expect("it is our child");
+        self.restart()
+    }
+
+    /// Starts one that has ended again on the same port and store.
+    pub(crate) fn restart(self) -> Self {
         let address = self.address.to_string();
         self.setup.clone().listen(&address).start()
     }
@@ -197,8 +202,8 @@ impl Log {
                     .split_whitespace()
                     .find_map(|word| word.strip_prefix("address="));
                 if let Some(Ok(address)) = address.map(str::parse) {
-                    // Nobody waits for a second address.
-                    drop(tell.send(address));
+                    // Nobody waits for a second address; it is in the text all the same.
+                    tell.send(address).unwrap_or_default();
                 }
                 let mut text = log.0.lock().unwrap();
                 text.push_str(&line);

@@ -3,7 +3,7 @@
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::call::Reply;
 use crate::daemon::Daemon;
@@ -20,6 +20,18 @@ impl Daemon {
     /// Opens a connection and says nothing.
     pub(crate) async fn socket(&self) -> Socket {
         let stream = soon("a connection", TcpStream::connect(self.address())).await;
+        Socket {
+            stream: stream.unwrap(),
+            read: Vec::new(),
+        }
+    }
+
+    /// Opens a connection with so little room for what comes that a few megabytes fill it, the
+    /// daemon's end included.
+    pub(crate) async fn narrow_socket(&self) -> Socket {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let stream = soon("a connection", socket.connect(self.address())).await;
         Socket {
             stream: stream.unwrap(),
             read: Vec::new(),
@@ -53,11 +65,11 @@ impl Socket {
                     self.read.drain(..length);
                     return reply;
                 }
-                let mut part = [0; 16 * 1024];
+                let read = self.stream.read_buf(&mut self.read).await;
                 let so_far = String::from_utf8_lossy(&self.read);
-                match self.stream.read(&mut part).await {
+                match read {
                     Ok(0) => panic!("the connection was closed after {so_far:?}"),
-                    Ok(length) => self.read.extend_from_slice(&part[..length]),
+                    Ok(_) => {}
                     Err(error) => panic!("{error} after {so_far:?}"),
                 }
             }
@@ -68,10 +80,7 @@ impl Socket {
     /// Waits until the daemon has closed the connection; answers what it had said before.
     pub(crate) async fn closed(&mut self) -> Vec<u8> {
         let reading = async {
-            let mut part = [0; 16 * 1024];
-            while let Ok(length @ 1..) = self.stream.read(&mut part).await {
-                self.read.extend_from_slice(&part[..length]);
-            }
+            while let Ok(1..) = self.stream.read_buf(&mut self.read).await {}
             std::mem::take(&mut self.read)
         };
         soon("the daemon to close the connection", reading).await
@@ -79,24 +88,40 @@ impl Socket {
 
     /// Waits until the daemon has taken all that was said out of its kernel's hands.
     pub(crate) async fn heard(&self) {
-        let ours = self.stream.local_addr().unwrap().port();
-        let theirs = self.stream.peer_addr().unwrap().port();
         until("the daemon to read", async || {
-            // proc_net_tcp(5): the local and remote address of the daemon's end, and in the fifth
-            // column the bytes that wait to be sent and to be read.
-            let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-            let (local, remote) = (format!(":{theirs:04X}"), format!(":{ours:04X}"));
-            let mut rows = table.lines().map(|row| row.split_whitespace());
-            rows.any(|mut row| {
-                row.nth(1).is_some_and(|address| address.ends_with(&local))
-                    && row.next().is_some_and(|address| address.ends_with(&remote))
-                    && row
-                        .nth(1)
-                        .is_some_and(|queues| queues.ends_with(":00000000"))
-            })
-            .then_some(())
+            let (_, to_read) = self.queues()?;
+            (to_read == 0).then_some(())
         })
         .await;
+    }
+
+    /// Waits until the daemon cannot write on, because nobody reads here.
+    pub(crate) async fn stuck(&self) {
+        let mut looks = Vec::new();
+        until("the daemon to be stuck", async || {
+            let (to_send, _) = self.queues()?;
+            looks.push(to_send);
+            let last = looks.last_chunk::<10>()?;
+            (to_send > 0 && last.iter().all(|queue| *queue == to_send)).then_some(())
+        })
+        .await;
+    }
+
+    /// The bytes that wait at the daemon's end to be sent and to be read.
+    fn queues(&self) -> Option<(u64, u64)> {
+        let ours = self.stream.local_addr().unwrap().port();
+        let theirs = self.stream.peer_addr().unwrap().port();
+        let (local, remote) = (format!(":{theirs:04X}"), format!(":{ours:04X}"));
+        // proc_net_tcp(5): after the number of the row come the local and the remote address, the
+        // state, and both queues, all in hexadecimal.
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let row = table
+            .lines()
+            .map(|row| row.split_whitespace().collect::<Vec<_>>());
+        let mut row = row.filter(|row| row[1].ends_with(&local) && row[2].ends_with(&remote));
+        let (to_send, to_read) = row.next()?[4].split_once(':')?;
+        let number = |text| u64::from_str_radix(text, 16).unwrap();
+        Some((number(to_send), number(to_read)))
     }
 }
 

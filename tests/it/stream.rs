@@ -76,6 +76,15 @@ impl Stream {
         soon("the next block of the stream", reading).await
     }
 
+    /// Waits until the daemon has ended the stream; passes over what it still said.
+    ///
+    /// # Panics
+    /// The stream was cut instead.
+    pub(crate) async fn ended(&mut self) {
+        let reading = async { while self.response.chunk().await.unwrap().is_some() {} };
+        soon("the end of the stream", reading).await;
+    }
+
     /// Everything up to and including the block after `caught-up`, which moves the cursor.
     pub(crate) async fn beginning(&mut self) -> String {
         let mut text = String::new();

@@ -11,11 +11,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
 ///
 /// # Panics
 /// It has not been found by the deadline; the message says `what` was waited for.
-pub(crate) async fn until<T, Look, Looking>(what: &str, mut look: Look) -> T
-where
-    Look: FnMut() -> Looking,
-    Looking: Future<Output = Option<T>>,
-{
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let looking = async {
         loop {
             if let Some(found) = look().await {
@@ -32,8 +28,6 @@ where
 /// # Panics
 /// It has not come by the deadline; the message says `what` was waited for.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match timeout(DEADLINE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {DEADLINE:?} in vain for {what}"),
-    }
+    let in_time = timeout(DEADLINE, future).await;
+    in_time.unwrap_or_else(|_| panic!("waited {DEADLINE:?} in vain for {what}"))
 }

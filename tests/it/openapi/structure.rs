@@ -24,7 +24,7 @@ fn everything() -> Vec<(String, &'static Value)> {
                     .enumerate()
                     .map(|(n, value)| (format!("{place}/{n}"), value)),
             ),
-            _ => {}
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
         found.push((place, value));
     }
