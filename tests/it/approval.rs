@@ -113,7 +113,7 @@ async fn two_hundred_scripts_at_once_each_get_their_own_answer() {
                 .trim_matches(|c: char| !c.is_ascii_digit())
                 .parse()
                 .unwrap();
-            let (verdict, code) = if number % 3 == 0 {
+            let (verdict, code) = if number.is_multiple_of(3) {
                 ("deny", 1)
             } else {
                 ("approve", 0)
@@ -182,7 +182,7 @@ async fn no_daemon_is_69_and_a_wrong_command_line_64() {
         .await;
     assert_eq!(left.code, Some(69), "{left:?}");
     for wrong in [
-        &["--tiemout", "5s"][..],
+        &["--time-out", "5s"][..],
         &["--timeout", "x"],
         &["-f", "x"],
         &["-d", "@/none"],

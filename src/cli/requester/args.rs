@@ -35,7 +35,10 @@ Exit codes:
   129, 130, 143   ended by SIGHUP, Ctrl-C or SIGTERM, after cancelling the request";
 
 /// What is asked, and how it is waited for.
-#[allow(rustdoc::broken_intra_doc_links, reason = "these comments are the help text")]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "these comments are the help text"
+)]
 #[derive(Debug, clap::Args)]
 pub(super) struct AskFlags {
     /// The question, in one line of at most 200 characters
