@@ -183,6 +183,8 @@ async fn what_is_no_file_is_refused() {
         let refused = SqliteStore::open(below, Spy::new()).await.err().unwrap();
         assert!(matches!(refused, OpenError::Directory { .. }), "{refused}");
         says(&refused, &dir, &["cannot make the directory", "/file"]);
+        // The daemon prints the whole chain: what is in the message must not come again.
+        assert!(std::error::Error::source(&refused).is_none(), "{refused}");
     }
 }
 
