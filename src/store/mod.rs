@@ -106,7 +106,8 @@ pub trait Store: Send + Sync {
 
     /// Forgets at most `limit` requests that became final before `settled_before`, and remembers
     /// the highest event id among them; answers how many it forgot. It is no commit: the feed
-    /// does not tell it.
+    /// does not tell it. A [`head`](Self::head) that is asked for after a read tells of every purge
+    /// that the read may have missed something by.
     ///
     /// # Errors
     /// The store cannot write.

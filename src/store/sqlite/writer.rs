@@ -178,6 +178,7 @@ impl Writer {
         let purged = group::purge(connection, purge.settled_before, purge.limit, head)
             .map_err(Failure::before)?;
         self.published.forget(purged.iter().copied());
+        self.published.purged(standing.head.purged);
         let committed = self.settings.driver.commit(connection);
         committed.map_err(Failure::at_commit)?;
         self.published.publish(standing, &[]);
