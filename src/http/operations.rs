@@ -53,12 +53,13 @@ pub(super) fn ready(call: &Call) -> Handled {
 }
 
 /// `GET /metrics`: OpenMetrics text.
-pub(super) fn metrics(call: &Call) -> Response {
+pub(super) async fn metrics(call: Call) -> Response {
     let (approvals, hub) = (&call.api.approvals, call.api.approvals.hub());
     let text = call.api.metrics.text(Readings {
         waiters: hub.waiters.count(),
         subscribers: hub.tail.subscribers(),
-        pending: approvals.pending(),
+        // Left out when the store does not say, rather than told wrong.
+        pending: approvals.pending().await.ok(),
         head: hub.tail.head().0,
     });
     typed(
