@@ -10,6 +10,7 @@ use crate::domain::{Details, Digest, HistoryId, Status, Title};
 use crate::hub::Entry;
 use crate::metrics::Metrics;
 use crate::store::memory::MemoryStore;
+use crate::store::sqlite::SqliteStore;
 use crate::store::{Feed, Store};
 
 const T0: Timestamp = Timestamp::from_millis(1_000_000_000);
@@ -537,4 +538,54 @@ async fn a_clock_behind_the_store_is_told_until_it_has_caught_up() {
     assert_eq!(set_back.behind(), Some(Duration::from_secs(10)));
     clock.advance(Duration::from_secs(9));
     assert_eq!(set_back.behind(), None);
+}
+
+/// The daemon once did not start on a database whose newest record was damaged, and any other such
+/// record silenced every stream and the sweep.
+#[tokio::test]
+async fn a_record_that_cannot_be_read_silences_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pushd.db");
+    let limits = World::new().await.approvals.limits;
+    let begin = || async {
+        let pump = Pump::new(Arc::new(Hub::new(&limits)), Arc::new(Metrics::default()));
+        let feed = Arc::clone(&pump) as Arc<dyn Feed>;
+        let store: SharedStore = Arc::new(SqliteStore::open(&path, feed).await.unwrap());
+        let clock = Arc::new(ManualClock::at(T0));
+        let drain = CancellationToken::new();
+        let approvals = Approvals::begin(store, pump, Arc::clone(&clock) as Arc<_>, limits, drain);
+        (approvals.await.unwrap(), clock)
+    };
+    let id = |n| RequestId::from_bytes([n; 16]);
+    let (approvals, _) = begin().await;
+    for n in 1..=3 {
+        let asked = approvals.ask(ci(), ask("Deploy?", "t"), None, || id(n));
+        asked.await.unwrap();
+    }
+    approvals.store.close().await;
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let sql = "UPDATE requests SET record = x'7b' WHERE event_id <> 2";
+    assert_eq!(database.execute(sql, ()).unwrap(), 2);
+    drop(database);
+    let (approvals, clock) = begin().await;
+    let mut stream = approvals.listen(None, Vec::new()).await.unwrap();
+    let Item::Events(entries) = stream.next().await else {
+        panic!("one can be read");
+    };
+    let told: Vec<_> = entries.iter().map(|entry| entry.event.id).collect();
+    assert_eq!(told, [EventId(2)]);
+    let Item::CaughtUp(mark) = stream.next().await else {
+        panic!("the others cannot");
+    };
+    assert_eq!(mark.event, EventId(3), "the cursor has passed them");
+    clock.advance(LIFE);
+    assert_eq!(approvals.expire_overdue(9).await.unwrap(), 1);
+    let read = approvals.read(id(2)).await.unwrap();
+    assert_eq!(read.request.status, Status::Expired);
+    let damaged = approvals.read(id(3)).await;
+    assert!(
+        matches!(damaged, Err(Error::Store(StoreError::BadRecord { .. }))),
+        "{damaged:?}"
+    );
+    assert!(matches!(*approvals.health().borrow(), Health::Damaged(_)));
 }

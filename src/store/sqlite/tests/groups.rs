@@ -180,9 +180,9 @@ fn hold_readers(store: &SqliteStore) -> (Vec<Held<'_>>, Vec<mpsc::Sender<()>>) {
     for _ in 0..limits::STORE_READERS {
         let (release, held_back) = mpsc::channel();
         releases.push(release);
-        held.push(Box::pin(store.readers.read(move |_| {
+        held.push(Box::pin(store.readers.read(move |_, _| {
             assert!(held_back.recv().is_err(), "only ever dropped");
-            Ok(())
+            Ok::<_, rusqlite::Error>(())
         })));
     }
     for read in &mut held {
