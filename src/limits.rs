@@ -146,6 +146,8 @@ pub const STORE_PROBE_BYTES: usize = 256 * 1024;
 /// Pages of the write-ahead log after which they are moved into the database: 4 MiB, so that
 /// opening after a crash is quick, and a commit rarely pays for the move.
 pub const STORE_CHECKPOINT_PAGES: usize = 1000;
+/// Records that cannot be read which a store remembers, to log each of them once.
+pub const STORE_BAD_RECORDS: usize = 1024;
 /// Bytes that the write-ahead log keeps on the disk once its pages were moved.
 pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 

@@ -42,8 +42,8 @@ pub struct Readings {
     pub waiters: usize,
     /// Open streams.
     pub subscribers: usize,
-    /// Pending requests.
-    pub pending: usize,
+    /// Pending requests; `None` when it is not known.
+    pub pending: Option<usize>,
     /// The newest commit delivered.
     pub head: u64,
 }
@@ -79,20 +79,22 @@ impl Metrics {
             self.problems.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
+        let count = |number| Some(number as u64);
         for (name, help, value) in [
-            ("waiters", "Held long polls", readings.waiters as u64),
-            ("subscribers", "Open streams", readings.subscribers as u64),
+            ("waiters", "Held long polls", count(readings.waiters)),
+            ("subscribers", "Open streams", count(readings.subscribers)),
             (
                 "requests_pending",
                 "Pending requests",
-                readings.pending as u64,
+                readings.pending.and_then(count),
             ),
             (
                 "head_event_id",
                 "The newest commit delivered",
-                readings.head,
+                Some(readings.head),
             ),
         ] {
+            let Some(value) = value else { continue };
             let gauge: Gauge = Gauge::default();
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             registry.register(name, help, gauge);

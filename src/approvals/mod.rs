@@ -5,6 +5,7 @@
 //! that what is seen has been stored first.
 
 pub mod pump;
+mod room;
 pub mod subscription;
 pub mod sweep;
 
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub use pump::Pump;
 pub use subscription::{Item, Subscription};
 
+use self::room::OnTheWay;
 use crate::clock::Clock;
 use crate::domain::{
     Ask, Caller, Cursor, Decision, Event, EventId, Reason, Refusal, Request, RequestId, Timestamp,
@@ -71,6 +73,7 @@ pub struct Approvals {
     pump: Arc<Pump>,
     clock: Arc<dyn Clock>,
     limits: Limits,
+    on_the_way: OnTheWay,
     drain: CancellationToken,
 }
 
@@ -91,13 +94,14 @@ impl Approvals {
         let head = store.head().await?.event;
         let newest = store.changes(Range::of(head), false, 1).await?;
         hub.begin(head);
-        pump.begin(store.pending().await?, newest.first());
+        pump.begin(newest.first());
         Ok(Arc::new(Self {
             store,
             hub,
             pump,
             clock,
             limits,
+            on_the_way: OnTheWay::default(),
             drain,
         }))
     }
@@ -112,9 +116,13 @@ impl Approvals {
         &self.hub
     }
 
-    /// How many requests are pending.
-    pub fn pending(&self) -> usize {
-        self.pump.pending()
+    /// How many requests are pending. The store counts them: the feed may leave out what came
+    /// before a request's latest state, so that a count along it would drift.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn pending(&self) -> Result<usize, StoreError> {
+        self.store.pending().await
     }
 
     /// How far this clock is behind the times that the store has, beyond what clocks may differ:
@@ -160,13 +168,14 @@ impl Approvals {
             None => random_id(),
         };
         let digest = ask.digest;
-        let Some(_room) = self.pump.room_for_one(self.limits.pending) else {
+        let (passage, most) = (self.on_the_way.enter(), self.limits.pending);
+        if !passage.has_room(self.store.pending().await?, most) {
             // Replays are answered even when there is no room for more.
             return match self.store.get(id).await? {
                 Some(event) => self.replayed(event, digest).await,
-                None => Err(Error::TooManyPending(self.limits.pending)),
+                None => Err(Error::TooManyPending(most)),
             };
-        };
+        }
         let request = Request::asked(id, ask, by, self.now());
         match self.store.commit(None, request).await? {
             Commit::Done(event) => Ok(Asked {

@@ -1,7 +1,7 @@
 //! The way from the store's feed to the hub, and what is counted on it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::Notify;
 
@@ -10,26 +10,17 @@ use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::store::Feed;
 
-/// Hands each commit to the hub, and keeps the number of pending requests.
+/// Hands each commit to the hub, counts it, and wakes the sweep for what expires soon.
+///
+/// A store may leave out commits that were overtaken before it could tell them, so nothing here
+/// that decides anything is a sum over the feed.
 pub struct Pump {
     hub: Arc<Hub>,
     metrics: Arc<Metrics>,
-    pending: AtomicUsize,
     latest: AtomicI64,
-    /// Asks that are on their way to the store.
-    on_the_way: AtomicUsize,
     /// When the sweep looks next; what expires earlier has to wake it.
     next_look: AtomicI64,
     expires_sooner: Notify,
-}
-
-/// Room for one pending request, held while the ask is on its way to the store.
-pub(super) struct Room<'a>(&'a Pump);
-
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        self.0.on_the_way.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 impl Pump {
@@ -38,9 +29,7 @@ impl Pump {
         Arc::new(Self {
             hub,
             metrics,
-            pending: AtomicUsize::new(0),
             latest: AtomicI64::new(i64::MIN),
-            on_the_way: AtomicUsize::new(0),
             next_look: AtomicI64::new(i64::MAX),
             expires_sooner: Notify::new(),
         })
@@ -51,9 +40,8 @@ impl Pump {
         &self.hub
     }
 
-    /// Starts counting from what the store has.
-    pub(super) fn begin(&self, pending: usize, newest: Option<&Event>) {
-        self.pending.store(pending, Ordering::Relaxed);
+    /// Starts from what the store has.
+    pub(super) fn begin(&self, newest: Option<&Event>) {
         if let Some(newest) = newest {
             self.note_time(newest);
         }
@@ -71,20 +59,6 @@ impl Pump {
         }
     }
 
-    /// How many requests are pending.
-    pub(super) fn pending(&self) -> usize {
-        self.pending.load(Ordering::Relaxed)
-    }
-
-    /// Room for one more pending request, if `most` leave any. Asks that run at the same time
-    /// cannot take the same room; near the limit one may be refused that would just have fitted.
-    pub(super) fn room_for_one(&self, most: usize) -> Option<Room<'_>> {
-        let on_the_way = self.on_the_way.fetch_add(1, Ordering::AcqRel);
-        // The guard is made first, so that its drop takes a refused one off again.
-        let room = Room(self);
-        (self.pending() + on_the_way < most).then_some(room)
-    }
-
     /// From now on every ask wakes the sweep, which is about to look what there is.
     pub(super) fn sweep_looks(&self) {
         self.next_look.store(i64::MAX, Ordering::SeqCst);
@@ -97,20 +71,24 @@ impl Pump {
         self.expires_sooner.notified().await;
     }
 
+    fn wake_sweep(&self, event: &Event) {
+        let request = &event.request;
+        let sooner = || request.expires_at.as_millis() < self.next_look.load(Ordering::SeqCst);
+        if request.status == Status::Pending && sooner() {
+            self.expires_sooner.notify_one();
+        }
+    }
+
     fn count(&self, event: &Event) {
         let request = &event.request;
+        self.metrics.committed.inc();
         // Only a commit that carries a new version changes the status; a vote or a `seen` does not.
         if event.version() != event.id {
             return;
         }
         if request.status == Status::Pending {
-            self.pending.fetch_add(1, Ordering::Relaxed);
             self.metrics.asked.inc();
-            if request.expires_at.as_millis() < self.next_look.load(Ordering::SeqCst) {
-                self.expires_sooner.notify_one();
-            }
         } else {
-            self.pending.fetch_sub(1, Ordering::Relaxed);
             self.metrics.settled(request.status);
         }
     }
@@ -121,7 +99,7 @@ impl Feed for Pump {
         for event in events {
             self.count(event);
             self.note_time(event);
-            self.metrics.committed.inc();
+            self.wake_sweep(event);
         }
         self.hub.deliver(events);
     }

@@ -10,6 +10,7 @@ use crate::domain::{Details, Digest, HistoryId, Status, Title};
 use crate::hub::Entry;
 use crate::metrics::Metrics;
 use crate::store::memory::MemoryStore;
+use crate::store::sqlite::SqliteStore;
 use crate::store::{Feed, Store};
 
 const T0: Timestamp = Timestamp::from_millis(1_000_000_000);
@@ -35,8 +36,13 @@ impl World {
     }
 
     async fn with(limits: Limits) -> Self {
+        Self::fed(limits, |pump| pump).await
+    }
+
+    /// A world whose store tells `feed` of its commits.
+    async fn fed(limits: Limits, feed: impl FnOnce(Arc<Pump>) -> Arc<dyn Feed>) -> Self {
         let pump = Pump::new(Arc::new(Hub::new(&limits)), Arc::new(Metrics::default()));
-        let feed = Arc::clone(&pump) as Arc<dyn Feed>;
+        let feed = feed(Arc::clone(&pump));
         let store = Arc::new(MemoryStore::new(HistoryId::from_random(14), feed));
         let clock = Arc::new(ManualClock::at(T0));
         let drain = CancellationToken::new();
@@ -182,7 +188,7 @@ async fn the_same_key_asks_once_and_another_ask_under_it_is_refused() {
     assert_eq!(first.event, again.event);
     let id = first.event.request.id;
     assert_eq!(ask_with_key("Destroy?").await, Err(Error::KeyReused(id)));
-    assert_eq!(world.approvals.pending(), 1);
+    assert_eq!(world.approvals.pending().await, Ok(1));
 }
 
 #[tokio::test]
@@ -224,13 +230,59 @@ async fn as_many_may_be_pending_as_the_limit_says_and_replays_need_no_room() {
     assert!(!ask("two").await.unwrap().replayed);
 }
 
+/// Passes on what requests have come to, as a store does after a commit that was not confirmed.
+struct OnlyTheEnd(Arc<Pump>);
+
+impl Feed for OnlyTheEnd {
+    fn deliver(&self, events: &[Event]) {
+        let is_final = |event: &&Event| event.request.status.is_final();
+        let events: Vec<_> = events.iter().filter(is_final).cloned().collect();
+        self.0.deliver(&events);
+    }
+}
+
+/// The pending requests were once counted along the feed, and one that was asked and decided in
+/// the same unconfirmed group took one off that was never put on.
 #[tokio::test]
-async fn asks_at_the_same_time_do_not_share_the_last_room() {
+async fn what_the_feed_leaves_out_is_counted_all_the_same() {
+    let limits = Limits {
+        connections: 8,
+        waiters: 8,
+        subscribers: 8,
+        pending: 1,
+    };
+    let world = World::fed(limits, |pump| Arc::new(OnlyTheEnd(pump))).await;
+    let id = world.ask("First?").await.request.id;
+    world.decide(id, Verdict::Deny).await.unwrap();
+    world.ask("Second?").await;
+    let third = world
+        .approvals
+        .ask(ci(), ask("Third?", "t"), None, || world.next_id())
+        .await;
+    assert_eq!(third, Err(Error::TooManyPending(1)));
+}
+
+/// The first commit of a request is not always told, so whatever is told first wakes the sweep.
+#[tokio::test]
+async fn the_sweep_wakes_for_a_request_whatever_is_told_of_it_first() {
     let world = World::new().await;
-    let on_its_way = world.approvals.pump.room_for_one(1).unwrap();
-    assert!(world.approvals.pump.room_for_one(1).is_none());
-    drop(on_its_way);
-    assert!(world.approvals.pump.room_for_one(1).is_some());
+    let id = world.ask("Deploy?").await.request.id;
+    let seen = world.approvals.seen(id, &Caller::named("alice")).await;
+    let seen = seen.unwrap();
+    assert_ne!(seen.version(), seen.id);
+    let (pump, expires) = (&world.approvals.pump, seen.request.expires_at);
+    // The ask has woken it, too.
+    pump.expires_before(expires).await;
+    let mut woken = Box::pin(pump.expires_before(expires));
+    assert!(woken.as_mut().now_or_never().is_none());
+    pump.deliver(std::slice::from_ref(&seen));
+    let early = woken.as_mut().now_or_never();
+    assert!(early.is_none(), "the sweep looks then anyway");
+    drop(woken);
+    let mut woken = Box::pin(pump.expires_before(expires.after(Duration::from_millis(1))));
+    assert!(woken.as_mut().now_or_never().is_none());
+    pump.deliver(&[seen]);
+    assert!(woken.now_or_never().is_some());
 }
 
 #[tokio::test]
@@ -271,7 +323,7 @@ async fn an_overdue_request_is_expired_by_whoever_meets_it() {
         "it is committed"
     );
     assert_eq!(world.approvals.read(id).await.unwrap(), *event);
-    assert_eq!(world.approvals.pending(), 0);
+    assert_eq!(world.approvals.pending().await, Ok(0));
 }
 
 #[tokio::test]
@@ -486,4 +538,54 @@ async fn a_clock_behind_the_store_is_told_until_it_has_caught_up() {
     assert_eq!(set_back.behind(), Some(Duration::from_secs(10)));
     clock.advance(Duration::from_secs(9));
     assert_eq!(set_back.behind(), None);
+}
+
+/// The daemon once did not start on a database whose newest record was damaged, and any other such
+/// record silenced every stream and the sweep.
+#[tokio::test]
+async fn a_record_that_cannot_be_read_silences_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pushd.db");
+    let limits = World::new().await.approvals.limits;
+    let begin = || async {
+        let pump = Pump::new(Arc::new(Hub::new(&limits)), Arc::new(Metrics::default()));
+        let feed = Arc::clone(&pump) as Arc<dyn Feed>;
+        let store: SharedStore = Arc::new(SqliteStore::open(&path, feed).await.unwrap());
+        let clock = Arc::new(ManualClock::at(T0));
+        let drain = CancellationToken::new();
+        let approvals = Approvals::begin(store, pump, Arc::clone(&clock) as Arc<_>, limits, drain);
+        (approvals.await.unwrap(), clock)
+    };
+    let id = |n| RequestId::from_bytes([n; 16]);
+    let (approvals, _) = begin().await;
+    for n in 1..=3 {
+        let asked = approvals.ask(ci(), ask("Deploy?", "t"), None, || id(n));
+        asked.await.unwrap();
+    }
+    approvals.store.close().await;
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let sql = "UPDATE requests SET record = x'7b' WHERE event_id <> 2";
+    assert_eq!(database.execute(sql, ()).unwrap(), 2);
+    drop(database);
+    let (approvals, clock) = begin().await;
+    let mut stream = approvals.listen(None, Vec::new()).await.unwrap();
+    let Item::Events(entries) = stream.next().await else {
+        panic!("one can be read");
+    };
+    let told: Vec<_> = entries.iter().map(|entry| entry.event.id).collect();
+    assert_eq!(told, [EventId(2)]);
+    let Item::CaughtUp(mark) = stream.next().await else {
+        panic!("the others cannot");
+    };
+    assert_eq!(mark.event, EventId(3), "the cursor has passed them");
+    clock.advance(LIFE);
+    assert_eq!(approvals.expire_overdue(9).await.unwrap(), 1);
+    let read = approvals.read(id(2)).await.unwrap();
+    assert_eq!(read.request.status, Status::Expired);
+    let damaged = approvals.read(id(3)).await;
+    assert!(
+        matches!(damaged, Err(Error::Store(StoreError::BadRecord { .. }))),
+        "{damaged:?}"
+    );
+    assert!(matches!(*approvals.health().borrow(), Health::Damaged(_)));
 }

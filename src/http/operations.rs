@@ -45,6 +45,10 @@ pub(super) fn ready(call: &Call) -> Handled {
     }
     match &*approvals.health().borrow() {
         Health::Ready => Ok(word("ready")),
+        Health::Damaged(_) => {
+            let detail = "some requests in the store cannot be read; the daemon's log says which";
+            Err(Problem::new(Kind::StoreUnavailable, detail))
+        }
         Health::Failing(_) => {
             let detail = "the store cannot do its work; the daemon's log says why";
             Err(Problem::new(Kind::StoreUnavailable, detail))
@@ -53,12 +57,13 @@ pub(super) fn ready(call: &Call) -> Handled {
 }
 
 /// `GET /metrics`: OpenMetrics text.
-pub(super) fn metrics(call: &Call) -> Response {
+pub(super) async fn metrics(call: Call) -> Response {
     let (approvals, hub) = (&call.api.approvals, call.api.approvals.hub());
     let text = call.api.metrics.text(Readings {
         waiters: hub.waiters.count(),
         subscribers: hub.tail.subscribers(),
-        pending: approvals.pending(),
+        // Left out when the store does not say, rather than told wrong.
+        pending: approvals.pending().await.ok(),
         head: hub.tail.head().0,
     });
     typed(
@@ -82,4 +87,64 @@ fn typed(body: impl Reply, media: &'static str) -> Response {
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use tokio_util::sync::CancellationToken;
+
+    use crate::approvals::{Approvals, Pump};
+    use crate::clock::ManualClock;
+    use crate::domain::{HistoryId, Timestamp};
+    use crate::http::{AllowedHosts, Api, Peer, routes};
+    use crate::hub::Hub;
+    use crate::limits::Limits;
+    use crate::metrics::Metrics;
+    use crate::store::faulty::FaultyStore;
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Feed, Health};
+
+    #[tokio::test]
+    async fn ready_is_said_only_while_the_store_can_do_all_its_work() {
+        let limits = Limits::for_descriptors(1024);
+        let metrics = Arc::new(Metrics::default());
+        let pump = Pump::new(Arc::new(Hub::new(&limits)), Arc::clone(&metrics));
+        let feed = Arc::clone(&pump) as Arc<dyn Feed>;
+        let memory = MemoryStore::new(HistoryId::from_random(7), feed);
+        let store = FaultyStore::new(Arc::new(memory));
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
+        let (shared, drain) = (Arc::clone(&store) as _, CancellationToken::new());
+        let approvals = Approvals::begin(shared, pump, clock, limits, drain).await;
+        let routes = routes(&Api {
+            approvals: approvals.unwrap(),
+            metrics,
+            hosts: Arc::new(AllowedHosts::new(&[])),
+        });
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        for (health, status, words) in [
+            (Health::Ready, 200, "ready"),
+            (Health::Damaged("secret".to_owned()), 503, "cannot be read"),
+            (
+                Health::Failing("secret".to_owned()),
+                503,
+                "cannot do its work",
+            ),
+            (Health::Ready, 200, "ready"),
+        ] {
+            store.tell_health(health);
+            let peer = Peer {
+                remote: address,
+                local: address,
+                host: None,
+            };
+            let call = warp::test::request().path("/readyz").extension(peer);
+            let answer = call.reply(&routes).await;
+            assert_eq!(answer.status(), status);
+            let text = String::from_utf8_lossy(answer.body());
+            assert!(text.contains(words) && !text.contains("secret"), "{text}");
+        }
+    }
 }

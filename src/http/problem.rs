@@ -267,7 +267,8 @@ fn store(error: &StoreError) -> Problem {
         }
         StoreError::Busy => Problem::new(Kind::StoreBusy, "too many calls wait for the store"),
         StoreError::BadRecord { .. } => {
-            tracing::error!(%error, "refused");
+            // The store has logged it, once; whoever asks for it may ask without end.
+            tracing::debug!(%error, "refused");
             Problem::new(
                 Kind::Internal,
                 "the record cannot be read; the daemon's log says why",

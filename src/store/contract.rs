@@ -2,6 +2,7 @@
 //!
 //! A store joins with [`suite!`] and an [`Opener`]. A rule that is not here is not a rule.
 
+pub(super) mod damage;
 pub(super) mod feed;
 pub(super) mod lists;
 pub(super) mod model;
@@ -29,6 +30,12 @@ pub(super) trait Opener: Send + Sync {
 
     /// Opens it.
     async fn open(&self, feed: Arc<dyn Feed>) -> SharedStore;
+
+    /// Makes the record of a request unreadable while the store is closed; false when the store
+    /// has no records that could be.
+    async fn damage(&self, _: RequestId) -> bool {
+        false
+    }
 }
 
 /// Makes the tests of the suite for one store; the expression makes an opener of an empty one.
@@ -74,6 +81,10 @@ macro_rules! suite {
                 a_purge_is_no_commit,
                 a_purged_request_can_be_asked_again,
                 the_history_belongs_to_the_store;
+            damage:
+                a_record_that_cannot_be_read_is_stepped_over,
+                a_record_that_cannot_be_read_is_named_and_hinders_no_other,
+                a_store_is_ready_again_when_the_bad_record_is_purged;
         }
 
         #[test]

@@ -38,6 +38,14 @@ pub trait Feed: Send + Sync {
 /// A versioned map from request ids to requests.
 ///
 /// All futures may be dropped at any time; a commit whose future was dropped may still happen.
+///
+/// A record that cannot be read, because it is damaged or of a newer version, silences no other.
+/// [`changes`](Self::changes), [`list`](Self::list), [`overdue`](Self::overdue) and
+/// [`next_expiry`](Self::next_expiry) answer as if it were not there, so that an empty answer still
+/// says that there is nothing more; [`get`](Self::get) of it, and a [`commit`](Self::commit) that
+/// would have to answer with it, fail with [`StoreError::BadRecord`]. It is counted by
+/// [`pending`](Self::pending), a purge forgets it when its time comes, and whoever meets it makes
+/// the store [`Health::Damaged`].
 #[async_trait]
 pub trait Store: Send + Sync {
     /// The number of this store's history; it does not change while the store is open.
@@ -106,7 +114,8 @@ pub trait Store: Send + Sync {
 
     /// Forgets at most `limit` requests that became final before `settled_before`, and remembers
     /// the highest event id among them; answers how many it forgot. It is no commit: the feed
-    /// does not tell it.
+    /// does not tell it. A [`head`](Self::head) that is asked for after a read tells of every purge
+    /// that the read may have missed something by.
     ///
     /// # Errors
     /// The store cannot write.
@@ -206,6 +215,9 @@ pub struct Page {
 pub enum Health {
     /// It can.
     Ready,
+    /// It can, except with some records that cannot be read, and why, for the person who runs the
+    /// daemon. It is not ready: somebody may wait for just such a request.
+    Damaged(String),
     /// It cannot, and why, for the person who runs the daemon.
     Failing(String),
 }

@@ -2,13 +2,18 @@
 //!
 //! JSON with a format number in front. The number rises when an older version could no longer
 //! read a record whole; a record from such a future is refused, never read in part.
+//!
+//! A rise of the number needs a new version of every store that keeps such records, for SQLite a
+//! step of its schema, even one that changes no table. An older daemon then refuses the store when
+//! it opens it, instead of serving it with holes where the newer records are.
 
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::domain::{Request, RequestId};
 
-/// The format that this version writes, and the newest that it reads.
+/// The format that this version writes, and the newest that it reads. Raising it takes a schema
+/// step too.
 pub const FORMAT: u32 = 1;
 
 #[derive(Serialize)]

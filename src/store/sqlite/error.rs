@@ -24,20 +24,20 @@ pub enum OpenError {
         pid: Option<u32>,
     },
     /// The lock file cannot be made or locked.
-    #[error("cannot lock {}: {source}; pushd needs to write there, and a file system that locks files", .path.display())]
+    #[error("cannot lock {}: {cause}; pushd needs to write there, and a file system that locks files", .path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// What the system says.
-        source: io::Error,
+        /// What the system says; it is in the message, so it is not a `source` as well.
+        cause: io::Error,
     },
     /// The directory of the database is not there and cannot be made.
-    #[error("cannot make the directory {}: {source}; make it, or name a file elsewhere", .path.display())]
+    #[error("cannot make the directory {}: {cause}; make it, or name a file elsewhere", .path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
-        source: io::Error,
+        /// What the system says; it is in the message, so it is not a `source` as well.
+        cause: io::Error,
     },
     /// The path names something that is not a file.
     #[error("{} is {what}: name the file of the database, which is made when it is missing", .path.display())]

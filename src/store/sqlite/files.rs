@@ -39,7 +39,7 @@ pub(super) fn prepare(path: &Path) -> Result<PathBuf, OpenError> {
             let parent = path.parent().unwrap_or(&path);
             return Err(OpenError::Directory {
                 path: parent.to_owned(),
-                source: error,
+                cause: error,
             });
         }
         Err(error) => return Err(OpenError::file(&path, &error)),
@@ -68,9 +68,9 @@ fn refuse_emptied(path: &Path) -> Result<(), OpenError> {
 
 fn create(path: &Path) -> Result<(), OpenError> {
     let parent = path.parent().unwrap_or(path);
-    create_directory(parent).map_err(|source| OpenError::Directory {
+    create_directory(parent).map_err(|cause| OpenError::Directory {
         path: parent.to_owned(),
-        source,
+        cause,
     })?;
     OpenOptions::new()
         .write(true)

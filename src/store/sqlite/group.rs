@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, named_params};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::condition::Condition;
 use super::rows::{self, ReadError, Standing};
 use crate::domain::{Event, EventId, Request, RequestId, Status, Timestamp};
 use crate::store::{Commit, Head, StoreError};
@@ -33,25 +34,27 @@ pub(super) type Outcome = Result<Commit, StoreError>;
 /// expectation does not hold fails alone. `standing` moves along.
 pub(super) fn apply(
     connection: &Connection,
+    condition: &Condition,
     group: &[Write],
     standing: &mut Standing,
 ) -> rusqlite::Result<Vec<Outcome>> {
     let mut outcomes = Vec::with_capacity(group.len());
     for write in group {
-        outcomes.push(apply_one(connection, write, standing)?);
+        outcomes.push(apply_one(connection, condition, write, standing)?);
     }
     Ok(outcomes)
 }
 
 fn apply_one(
     connection: &Connection,
+    condition: &Condition,
     write: &Write,
     standing: &mut Standing,
 ) -> rusqlite::Result<Outcome> {
     let request = &write.request;
     let current = current(connection, request.id)?;
     if current.as_ref().map(|current| current.event) != write.expected {
-        return match rows::get(connection, request.id) {
+        return match rows::get(connection, condition, request.id) {
             Ok(event) => Ok(Ok(Commit::Conflict(event))),
             Err(ReadError::Record(error)) => Ok(Err(error)),
             Err(ReadError::Sqlite(error)) => Err(error),
@@ -128,13 +131,15 @@ pub(super) fn purge(
     settled_before: Timestamp,
     limit: usize,
     head: &mut Head,
-) -> rusqlite::Result<Vec<RequestId>> {
+) -> rusqlite::Result<Vec<Option<RequestId>>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(SETTLED)?;
     let old = statement.query_map((settled_before.as_millis(), limit), |row| {
-        Ok((row.get::<_, i64>(0)?, RequestId::from_bytes(row.get(1)?)))
+        // One with a damaged id goes like the others; nobody can have read it.
+        let id = row.get(1).ok().map(RequestId::from_bytes);
+        Ok((row.get::<_, i64>(0)?, id))
     })?;
-    let old: Vec<(i64, RequestId)> = old.collect::<rusqlite::Result<_>>()?;
+    let old: Vec<(i64, Option<RequestId>)> = old.collect::<rusqlite::Result<_>>()?;
     let mut delete = connection.prepare_cached("DELETE FROM requests WHERE event_id = ?1")?;
     for (event, _) in &old {
         delete.execute([event])?;

@@ -5,9 +5,12 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::error::OpenError;
 
@@ -28,18 +31,11 @@ impl Lock {
     /// name of one database leads to one lock.
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
         let lock_path = beside(path);
-        let failed = |source| OpenError::Lock {
+        let failed = |cause| OpenError::Lock {
             path: lock_path.clone(),
-            source,
+            cause,
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&lock_path)
-            .map_err(failed)?;
+        let mut file = open(&lock_path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -48,7 +44,7 @@ impl Lock {
                     pid: holder(&file),
                 });
             }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
         }
         // Only for the message above. A full disk must not keep a daemon from its database, so
         // that this fails is no failure.
@@ -60,6 +56,23 @@ impl Lock {
         }
         Ok(Self { _file: file })
     }
+}
+
+/// Opens the file or makes it, and changes nothing in it: it may be another daemon's. A link would
+/// lead the writing that follows to a file that is not ours.
+fn open(path: &Path) -> io::Result<File> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path);
+    opened.map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => io::Error::other("it is a symbolic link; remove it"),
+        _ => error,
+    })
 }
 
 /// `pushd.db.lock` for `pushd.db`.
@@ -94,6 +107,21 @@ mod tests {
         assert!(text.contains("pushd.db is in use"), "{text}");
         drop(held);
         assert!(Lock::take(&path).is_ok());
+    }
+
+    /// Followed, a link would let whoever may write beside the database empty any file of the
+    /// daemon's user.
+    #[test]
+    fn a_symbolic_link_in_its_place_is_refused_and_its_target_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, target) = (dir.path().join("pushd.db"), dir.path().join("diary"));
+        std::fs::write(&target, "precious").unwrap();
+        std::os::unix::fs::symlink(&target, beside(&path)).unwrap();
+        let refused = Lock::take(&path).unwrap_err();
+        assert!(matches!(refused, OpenError::Lock { .. }), "{refused}");
+        let text = refused.to_string();
+        assert!(text.contains("is a symbolic link"), "{text}");
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
     }
 
     #[test]

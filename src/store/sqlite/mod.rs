@@ -6,6 +6,10 @@
 //! on while they can; the store looks by itself whether the fault has passed, and works again when
 //! a large record can be written.
 //!
+//! A read that fails stops the writes, too, until the writer has looked through the database: damage
+//! must not spread, and a daemon that cannot read is not ready. A record that cannot be read in a
+//! sound database is left out and told of.
+//!
 //! Not guaranteed: the file on a network file system, or changed by other programs, or copied
 //! without its `-wal` while it is open. The file never shrinks: the pages of purged requests are
 //! used again, so it stays as large as what was kept at the busiest time, and moving pages about
@@ -15,12 +19,14 @@
 //! After a failed COMMIT the feed is told what the database then holds: each request at its latest
 //! state, as a reader that resumes would see it.
 
+mod condition;
 mod database;
 mod error;
 mod files;
 mod group;
 mod lock;
 mod published;
+mod queue;
 mod reader;
 mod recovery;
 mod rows;
@@ -33,18 +39,20 @@ mod tests;
 pub use error::OpenError;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task;
 
+use self::condition::Condition;
 use self::database::{Database, Missing, Settings};
 use self::group::{Purge, Write};
 use self::lock::Lock;
 use self::published::Published;
+use self::queue::Queue;
 use self::reader::Readers;
 use self::writer::{Job, Suspicion, Writer};
 use super::{Commit, Feed, Head, Health, ListQuery, Page, Range, Store, StoreError, record};
@@ -60,13 +68,12 @@ const ENDED: &str = "its writer ended unexpectedly; restart pushd";
 /// still made, and the file is free for another daemon a moment later.
 pub struct SqliteStore {
     history: HistoryId,
-    /// `None` once the store is closed.
-    queue: Mutex<Option<SyncSender<Job>>>,
+    queue: Arc<Queue>,
     /// Bytes that the records in the queue may have.
     room: Arc<Semaphore>,
     readers: Readers,
     published: Arc<Published>,
-    health: watch::Receiver<Health>,
+    condition: Arc<Condition>,
     /// Its sender lives as long as the writer.
     ended: watch::Receiver<()>,
 }
@@ -109,9 +116,15 @@ impl SqliteStore {
         let driver = settings.driver.as_mut();
         let database = Database::open(&path, Missing::Create, settings.busy, driver)?;
         let published = Arc::new(Published::new(database.standing));
-        let readers = Readers::new(path.clone(), settings.busy);
+        let condition = Arc::new(Condition::new(path.clone()));
         let (sender, receiver) = sync_channel(limits::WRITE_QUEUE);
-        let (health_sender, health) = watch::channel(Health::Ready);
+        let queue = Arc::new(Queue::new(sender));
+        let readers = Readers::new(
+            path.clone(),
+            settings.busy,
+            Arc::clone(&condition),
+            Arc::clone(&queue),
+        );
         let writer = Writer {
             path: path.clone(),
             history: database.history,
@@ -120,16 +133,17 @@ impl SqliteStore {
             queue: receiver,
             feed,
             published: Arc::clone(&published),
-            health: health_sender.clone(),
+            condition: Arc::clone(&condition),
             next: None,
             connection: Some(database.connection),
             suspicion: Suspicion::default(),
             _lock: lock,
         };
         let (end, ended) = watch::channel(());
+        let watch = Watch(Arc::clone(&condition));
         let body = move || {
             let _end = end;
-            let _watch = Watch(health_sender);
+            let _watch = watch;
             writer.run();
         };
         thread::Builder::new()
@@ -141,20 +155,20 @@ impl SqliteStore {
             })?;
         Ok(Self {
             history: database.history,
-            queue: Mutex::new(Some(sender)),
+            queue,
             room: Arc::new(Semaphore::new(limits::WRITE_QUEUE_BYTES)),
             readers,
             published,
-            health,
+            condition,
             ended,
         })
     }
 
     /// Refuses work for the writer that it could not do now.
     fn check_writable(&self) -> Result<(), StoreError> {
-        match &*self.health.borrow() {
-            Health::Ready => self.check_open(),
-            Health::Failing(why) => Err(StoreError::Unavailable(why.clone())),
+        match self.condition.failing() {
+            None => self.check_open(),
+            Some(why) => Err(StoreError::Unavailable(why)),
         }
     }
 
@@ -164,26 +178,15 @@ impl SqliteStore {
         }
         Ok(())
     }
-
-    fn send(&self, job: Job) -> Result<(), StoreError> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(queue) = &*queue else {
-            return Err(StoreError::Unavailable(CLOSED.to_owned()));
-        };
-        queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::Busy,
-            TrySendError::Disconnected(_) => StoreError::Unavailable(ENDED.to_owned()),
-        })
-    }
 }
 
 /// Tells of a writer that panics, so that the daemon does not stay ready without one.
-struct Watch(watch::Sender<Health>);
+struct Watch(Arc<Condition>);
 
 impl Drop for Watch {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.send_replace(Health::Failing(ENDED.to_owned()));
+            self.0.fails(ENDED.to_owned());
         }
     }
 }
@@ -205,7 +208,7 @@ impl Store for SqliteStore {
             return Ok(Some(event));
         }
         self.readers
-            .read(move |database| rows::get(database, id))
+            .read(move |database, condition| rows::get(database, condition, id))
             .await
     }
 
@@ -220,7 +223,7 @@ impl Store for SqliteStore {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(bytes);
         let (answer, answered) = oneshot::channel();
-        self.send(Job::Write(Box::new(Write {
+        self.queue.send(Job::Write(Box::new(Write {
             expected,
             request: Arc::new(request),
             record,
@@ -239,7 +242,9 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
         self.readers
-            .read(move |database| rows::changes(database, range, only_pending, limit))
+            .read(move |database, condition| {
+                rows::changes(database, condition, range, only_pending, limit)
+            })
             .await
     }
 
@@ -247,13 +252,13 @@ impl Store for SqliteStore {
         // Read before the page, so that the page has seen it.
         let head = self.published.standing().head.event;
         self.readers
-            .read(move |database| rows::list(database, &query, head))
+            .read(move |database, condition| rows::list(database, condition, &query, head))
             .await
     }
 
     async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Event>, StoreError> {
         self.readers
-            .read(move |database| rows::overdue(database, now, limit))
+            .read(move |database, condition| rows::overdue(database, condition, now, limit))
             .await
     }
 
@@ -269,7 +274,7 @@ impl Store for SqliteStore {
     async fn purge(&self, settled_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.check_writable()?;
         let (answer, answered) = oneshot::channel();
-        self.send(Job::Purge(Purge {
+        self.queue.send(Job::Purge(Purge {
             settled_before,
             limit,
             answer,
@@ -280,18 +285,13 @@ impl Store for SqliteStore {
     }
 
     fn health(&self) -> watch::Receiver<Health> {
-        self.health.clone()
+        self.condition.watch()
     }
 
     async fn close(&self) {
         // The readers first: the writer's last connection then tidies the files.
         self.readers.close().await;
-        drop(
-            self.queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        self.queue.close();
         let mut ended = self.ended.clone();
         // Nothing is ever sent: an error says that the writer has ended.
         while ended.changed().await.is_ok() {}

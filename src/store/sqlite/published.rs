@@ -50,6 +50,15 @@ impl Published {
         }
     }
 
+    /// What is up to this commit may be missing from the database from now on.
+    ///
+    /// Told before the COMMIT of a purge: a reader that meets the gap has to find it explained. If
+    /// that COMMIT fails, a reader has been told too much, and starts anew for nothing.
+    pub(super) fn purged(&self, purged: EventId) {
+        let head = &mut self.state().standing.head;
+        head.purged = head.purged.max(purged);
+    }
+
     /// These events are durable and readable, and the store stands there.
     pub(super) fn publish(&self, standing: Standing, events: &[Event]) {
         let mut state = self.state();

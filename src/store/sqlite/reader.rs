@@ -10,22 +10,32 @@ use tokio::task;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::condition::Condition;
 use super::error::OpenError;
+use super::queue::Queue;
 use super::rows::ReadError;
+use super::writer::Job;
 use super::{CLOSED, StoreError};
 use crate::limits;
 
 /// Connections for reading, opened when they are needed and kept.
 pub(super) struct Readers {
-    path: PathBuf,
-    busy: Duration,
+    shared: Arc<Shared>,
     /// One permit for each connection.
     places: Arc<Semaphore>,
     /// One permit for each read that runs or waits.
     queue: Arc<Semaphore>,
     /// The reads that run.
     running: TaskTracker,
-    pool: Arc<Mutex<Pool>>,
+}
+
+/// What a read takes along to its thread.
+struct Shared {
+    path: PathBuf,
+    busy: Duration,
+    pool: Mutex<Pool>,
+    condition: Arc<Condition>,
+    writer: Arc<Queue>,
 }
 
 #[derive(Default)]
@@ -42,22 +52,67 @@ impl Pool {
     }
 }
 
+impl Shared {
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run<T, E: Into<ReadError>>(
+        &self,
+        job: impl FnOnce(&Connection, &Condition) -> Result<T, E>,
+    ) -> Result<T, ReadError> {
+        let idle = self.pool().idle.pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.path, self.busy)?,
+        };
+        let answer = job(&connection, &self.condition).map_err(Into::into);
+        // One that has failed is not used again: the file may be another by now.
+        if !matches!(answer, Err(ReadError::Sqlite(_))) {
+            self.pool().keep(connection);
+        }
+        answer
+    }
+
+    /// Has the writer look into a failure. This is done by the read itself, because whoever has
+    /// asked for it may have left.
+    fn failed(&self, error: &rusqlite::Error) -> StoreError {
+        let error = OpenError::sqlite(&self.path, error);
+        let answer = StoreError::Unavailable(error.to_string());
+        if self.condition.suspect(error) {
+            // A writer that cannot be told is at work and looks afterwards, or has ended.
+            drop(self.writer.send(Job::Look));
+        }
+        answer
+    }
+}
+
 impl Readers {
-    pub(super) fn new(path: PathBuf, busy: Duration) -> Self {
-        Self {
+    pub(super) fn new(
+        path: PathBuf,
+        busy: Duration,
+        condition: Arc<Condition>,
+        writer: Arc<Queue>,
+    ) -> Self {
+        let shared = Shared {
             path,
             busy,
+            pool: Mutex::default(),
+            condition,
+            writer,
+        };
+        Self {
+            shared: Arc::new(shared),
             places: Arc::new(Semaphore::new(limits::STORE_READERS)),
             queue: Arc::new(Semaphore::new(limits::STORE_READERS + limits::READ_QUEUE)),
             running: TaskTracker::new(),
-            pool: Arc::default(),
         }
     }
 
     /// Runs `job` on a connection. Dropping the future lets a job that has begun run to its end.
-    pub(super) async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static, E: Into<ReadError>>(
         &self,
-        job: impl FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+        job: impl FnOnce(&Connection, &Condition) -> Result<T, E> + Send + 'static,
     ) -> Result<T, StoreError> {
         let closed = || StoreError::Unavailable(CLOSED.to_owned());
         let queued = Arc::clone(&self.queue).try_acquire_owned();
@@ -65,30 +120,18 @@ impl Readers {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|_| closed())?;
         let running = self.start().ok_or_else(closed)?;
-        let (path, busy) = (self.path.clone(), self.busy);
-        let pool = Arc::clone(&self.pool);
+        let shared = Arc::clone(&self.shared);
         let done = task::spawn_blocking(move || {
-            let idle = lock(&pool).idle.pop();
-            let connection = match idle {
-                Some(connection) => connection,
-                None => connect(&path, busy).map_err(|error| failed(&path, &error))?,
-            };
-            let answer = job(&connection);
-            // One that has failed is not used again: the file may be another by now.
-            if matches!(answer, Err(ReadError::Sqlite(_))) {
-                drop(connection);
-            } else {
-                lock(&pool).keep(connection);
-            }
+            let answer = shared.run(job).map_err(|error| match error {
+                ReadError::Sqlite(error) => shared.failed(&error),
+                ReadError::Record(error) => error,
+            });
             // Last, so that a store that has waited for this read has no connection open.
             drop((place, queued, running));
-            answer.map_err(|error| match error {
-                ReadError::Sqlite(error) => failed(&path, &error),
-                ReadError::Record(error) => error,
-            })
+            answer
         });
         done.await.unwrap_or_else(|error| {
-            let path = self.path.display();
+            let path = self.shared.path.display();
             let why = format!("a read of {path} broke off: {error}");
             Err(StoreError::Unavailable(why))
         })
@@ -97,19 +140,19 @@ impl Readers {
     /// Counts a read as running, unless it comes too late. The lock makes it one or the other:
     /// a read that [`close`](Self::close) waits for, or one that does not begin.
     fn start(&self) -> Option<TaskTrackerToken> {
-        let pool = lock(&self.pool);
+        let pool = self.shared.pool();
         (!pool.closed).then(|| self.running.token())
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        lock(&self.pool).closed
+        self.shared.pool().closed
     }
 
     /// Refuses the reads that wait or come later, closes the connections, and waits for the reads
     /// that run; it does not need anybody to poll them.
     pub(super) async fn close(&self) {
         {
-            let mut pool = lock(&self.pool);
+            let mut pool = self.shared.pool();
             pool.closed = true;
             pool.idle.clear();
         }
@@ -119,7 +162,8 @@ impl Readers {
     }
 }
 
-fn connect(path: &Path, busy: Duration) -> rusqlite::Result<Connection> {
+/// Opens a connection that can only read.
+pub(super) fn connect(path: &Path, busy: Duration) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(busy)?;
@@ -131,14 +175,4 @@ fn connect(path: &Path, busy: Duration) -> rusqlite::Result<Connection> {
     )?;
     connection.set_prepared_statement_cache_capacity(limits::STORE_STATEMENTS);
     Ok(connection)
-}
-
-fn failed(path: &Path, error: &rusqlite::Error) -> StoreError {
-    let error = OpenError::sqlite(path, error);
-    tracing::warn!(%error, "a read of the store failed");
-    StoreError::Unavailable(error.to_string())
-}
-
-fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
-    pool.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,10 +13,10 @@ use tokio::time::Instant;
 use super::CLOSED;
 use super::database::{self, Database, Missing};
 use super::error::OpenError;
-use super::rows::{self, ReadError};
 use super::writer::{Failure, Job, Suspicion, Writer, answer};
+use super::{reader, rows};
 use crate::limits;
-use crate::store::{Health, Range, StoreError};
+use crate::store::{Range, StoreError};
 
 impl Failure {
     fn answer(&self, why: String) -> StoreError {
@@ -37,9 +37,22 @@ impl Writer {
         self.suspicion.unconfirmed |= failure.at_commit;
         self.suspicion.damaged |= error.is_damage();
         let why = error.to_string();
-        self.health.send_replace(Health::Failing(why.clone()));
+        self.condition.fails(why.clone());
         self.connection = None;
         failure.answer(why)
+    }
+
+    /// Takes up what a read has failed with, if one has, as if a write had.
+    pub(super) fn heed_suspicion(&mut self) {
+        let Some(error) = self.condition.take_suspicion() else {
+            return;
+        };
+        if self.connection.take().is_some() {
+            tracing::error!(%error, "a read of the store failed");
+        }
+        // What the system could not read, it may still not be able to read: that too is only seen
+        // by reading everything.
+        self.suspicion.damaged |= error.is_damage() || matches!(error, OpenError::Io { .. });
     }
 
     /// Waits, then opens the database again; false when the store was closed meanwhile.
@@ -52,24 +65,20 @@ impl Writer {
         if !self.refuse_for(pause) {
             return false;
         }
+        self.heed_suspicion();
         match self.reopen() {
             Ok(connection) => {
+                self.look_again(&connection);
                 self.connection = Some(connection);
                 self.suspicion = Suspicion::default();
                 tracing::info!(path = %self.path.display(), "the store works again");
-                self.health.send_replace(Health::Ready);
+                self.condition.works();
             }
             Err(error) => {
                 self.suspicion.damaged |= error.is_damage();
-                let failing = Health::Failing(error.to_string());
-                self.health.send_if_modified(|health| {
-                    let changed = *health != failing;
-                    if changed {
-                        tracing::error!(%error, "the store still fails");
-                        *health = failing;
-                    }
-                    changed
-                });
+                if self.condition.fails(error.to_string()) {
+                    tracing::error!(%error, "the store still fails");
+                }
             }
         }
         true
@@ -84,13 +93,12 @@ impl Writer {
                 Some(job) => Ok(job),
                 None => self.queue.recv_timeout(left),
             };
-            let why = match &*self.health.borrow() {
-                Health::Failing(why) => why.clone(),
-                Health::Ready => CLOSED.to_owned(),
-            };
+            let why = self.condition.failing();
+            let why = why.unwrap_or_else(|| CLOSED.to_owned());
             match job {
                 Ok(Job::Write(write)) => answer(write.answer, Err(StoreError::Unavailable(why))),
                 Ok(Job::Purge(purge)) => answer(purge.answer, Err(StoreError::Unavailable(why))),
+                Ok(Job::Look) => {}
                 Err(RecvTimeoutError::Timeout) => return true,
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
@@ -118,22 +126,19 @@ impl Writer {
             database::checkpoint(&connection, path)?;
         }
         database::probe(&connection).map_err(sqlite)?;
+        // The readers open the file in their own way, and that has to work as well.
+        reader::connect(path, settings.busy)
+            .and_then(|reader| rows::standing(&reader))
+            .map_err(sqlite)?;
         // What was committed without a confirmation is told now, before anything that follows it.
         let mut range = Range {
             after: known.head.event,
             until: found.standing.head.event,
         };
         loop {
-            let events = match rows::changes(&connection, range, false, limits::CHANGES_BATCH) {
-                Ok(events) => events,
-                Err(ReadError::Sqlite(error)) => return Err(sqlite(error)),
-                Err(ReadError::Record(error)) => {
-                    return Err(OpenError::Damaged {
-                        path: path.clone(),
-                        reason: error.to_string(),
-                    });
-                }
-            };
+            let batch = limits::CHANGES_BATCH;
+            let events = rows::changes(&connection, &self.condition, range, false, batch);
+            let events = events.map_err(sqlite)?;
             let Some(last) = events.last() else {
                 self.published.publish(found.standing, &[]);
                 return Ok(connection);

@@ -2,13 +2,17 @@
 //!
 //! Every query names its index: the planner must not change its mind with the statistics, and a
 //! scan of ninety days of requests would hold up everybody.
+//!
+//! A row whose record cannot be read is stepped over wherever many are read. So no query has a
+//! LIMIT: it would count that row, and a page of such rows would look like the end.
 
 use std::sync::Arc;
 
 use rusqlite::types::Value;
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params, Row};
+use rusqlite::{CachedStatement, Connection, Params, Row, Rows};
 
-use crate::domain::{Event, EventId, RequestId, Timestamp};
+use super::condition::Condition;
+use crate::domain::{Event, EventId, Request, RequestId, Timestamp};
 use crate::limits;
 use crate::store::{Head, ListQuery, Page, Place, Range, StoreError, record};
 
@@ -57,83 +61,99 @@ pub(super) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
 pub(super) const GET: &str = "SELECT event_id, id, record FROM requests WHERE id = ?1";
 
 /// The latest event of a request.
-pub(super) fn get(connection: &Connection, id: RequestId) -> Result<Option<Event>, ReadError> {
+pub(super) fn get(
+    connection: &Connection,
+    condition: &Condition,
+    id: RequestId,
+) -> Result<Option<Event>, ReadError> {
     let mut statement = connection.prepare_cached(GET)?;
     let mut rows = statement.query([id.as_bytes()])?;
-    rows.next()?.map(event).transpose()
+    let row = rows.next()?;
+    row.map(|row| event(row, condition)).transpose()
+}
+
+pub(super) const AT: &str = "SELECT event_id, id, record FROM requests WHERE event_id = ?1";
+
+/// Whether there is such a row, with a record that cannot be read.
+pub(super) fn is_bad(connection: &Connection, row: EventId) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(AT)?;
+    let mut rows = statement.query([stored_id(row)])?;
+    Ok(rows.next()?.is_some_and(|row| request(row).is_err()))
 }
 
 pub(super) const CHANGES: &str = "SELECT event_id, id, record FROM requests \
-     WHERE event_id > ?1 AND event_id <= ?2 ORDER BY event_id LIMIT ?3";
+     NOT INDEXED \
+     WHERE event_id > ?1 AND event_id <= ?2 ORDER BY event_id";
 
 pub(super) const CHANGES_PENDING: &str = "SELECT event_id, id, record FROM requests \
      INDEXED BY pending_by_event \
-     WHERE status = 'pending' AND event_id > ?1 AND event_id <= ?2 ORDER BY event_id LIMIT ?3";
+     WHERE status = 'pending' AND event_id > ?1 AND event_id <= ?2 ORDER BY event_id";
 
 /// The latest events in a range.
 pub(super) fn changes(
     connection: &Connection,
+    condition: &Condition,
     range: Range,
     only_pending: bool,
     limit: usize,
-) -> Result<Vec<Event>, ReadError> {
+) -> rusqlite::Result<Vec<Event>> {
     let sql = if only_pending {
         CHANGES_PENDING
     } else {
         CHANGES
     };
-    let (after, until) = (stored_id(range.after), stored_id(range.until));
-    events(
-        connection.prepare_cached(sql)?,
-        (after, until, count(limit)),
-    )
+    let range = (stored_id(range.after), stored_id(range.until));
+    events(connection.prepare_cached(sql)?, range, condition, limit)
 }
 
 pub(super) const OVERDUE: &str = "SELECT event_id, id, record FROM requests \
      INDEXED BY pending_by_expiry \
-     WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at, id LIMIT ?2";
+     WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at, id";
 
 /// Pending requests that should have expired.
 pub(super) fn overdue(
     connection: &Connection,
+    condition: &Condition,
     now: Timestamp,
     limit: usize,
-) -> Result<Vec<Event>, ReadError> {
-    events(
-        connection.prepare_cached(OVERDUE)?,
-        (now.as_millis(), count(limit)),
-    )
+) -> rusqlite::Result<Vec<Event>> {
+    let statement = connection.prepare_cached(OVERDUE)?;
+    events(statement, [now.as_millis()], condition, limit)
 }
 
-pub(super) const NEXT_EXPIRY: &str = "SELECT expires_at FROM requests \
+pub(super) const NEXT_EXPIRY: &str = "SELECT event_id, id, record FROM requests \
      INDEXED BY pending_by_expiry \
-     WHERE status = 'pending' ORDER BY expires_at, id LIMIT 1";
+     WHERE status = 'pending' ORDER BY expires_at, id";
 
-/// The earliest expiry of a pending request.
-pub(super) fn next_expiry(connection: &Connection) -> Result<Option<Timestamp>, ReadError> {
-    let mut statement = connection.prepare_cached(NEXT_EXPIRY)?;
-    let at: Option<i64> = statement.query_row((), |row| row.get(0)).optional()?;
-    Ok(at.map(Timestamp::from_millis))
+/// The earliest expiry of a pending request. It is read whole: one that nobody can let expire would
+/// wake the sweep again and again.
+pub(super) fn next_expiry(
+    connection: &Connection,
+    condition: &Condition,
+) -> rusqlite::Result<Option<Timestamp>> {
+    let next = events(connection.prepare_cached(NEXT_EXPIRY)?, (), condition, 1)?;
+    Ok(next.first().map(|event| event.request.expires_at))
 }
 
 /// One page of a list; `head` is a commit that this read is sure to see.
 pub(super) fn list(
     connection: &Connection,
+    condition: &Condition,
     query: &ListQuery,
     head: EventId,
-) -> Result<Page, ReadError> {
+) -> rusqlite::Result<Page> {
     let (sql, values) = list_query(query);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(values))?;
     let (mut events, mut bytes) = (Vec::new(), 0);
     let mut more = false;
-    while let Some(row) = rows.next()? {
+    // One more than the page shows is read, to tell whether there is another page.
+    while let Some(event) = next(&mut rows, condition)? {
         let full = events.len() >= query.limit;
         more = full || (!events.is_empty() && bytes >= limits::LIST_BYTES);
         if more {
             break;
         }
-        let event = event(row)?;
         bytes += event.request.text_bytes();
         events.push(event);
     }
@@ -142,7 +162,7 @@ pub(super) fn list(
     Ok(Page { events, next, head })
 }
 
-/// The query of a page, with one row more than it shows, to tell whether there is another page.
+/// The query of a page and of all that follows it.
 pub(super) fn list_query(query: &ListQuery) -> (String, Vec<Value>) {
     let index = match (query.status, &query.topic) {
         (None, None) => "by_place",
@@ -164,7 +184,6 @@ pub(super) fn list_query(query: &ListQuery) -> (String, Vec<Value>) {
         values.push(Value::Integer(place.created_at.as_millis()));
         values.push(Value::Blob(place.id.as_bytes().to_vec()));
     }
-    values.push(Value::Integer(count(query.limit.saturating_add(1))));
     let terms = if terms.is_empty() {
         String::new()
     } else {
@@ -172,7 +191,7 @@ pub(super) fn list_query(query: &ListQuery) -> (String, Vec<Value>) {
     };
     let sql = format!(
         "SELECT event_id, id, record FROM requests INDEXED BY {index} {terms} \
-         ORDER BY created_at DESC, id DESC LIMIT ?"
+         ORDER BY created_at DESC, id DESC"
     );
     (sql, values)
 }
@@ -180,22 +199,60 @@ pub(super) fn list_query(query: &ListQuery) -> (String, Vec<Value>) {
 fn events<P: Params>(
     mut statement: CachedStatement<'_>,
     params: P,
-) -> Result<Vec<Event>, ReadError> {
+    condition: &Condition,
+    limit: usize,
+) -> rusqlite::Result<Vec<Event>> {
     let mut rows = statement.query(params)?;
     let mut events = Vec::new();
-    while let Some(row) = rows.next()? {
-        events.push(event(row)?);
+    while events.len() < limit {
+        let Some(event) = next(&mut rows, condition)? else {
+            break;
+        };
+        events.push(event);
     }
     Ok(events)
 }
 
-fn event(row: &Row<'_>) -> Result<Event, ReadError> {
-    let id = RequestId::from_bytes(row.get(1)?);
-    let record = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
-    Ok(Event {
-        id: event_id(row.get(0)?),
-        request: Arc::new(record::decode(id, record).map_err(ReadError::Record)?),
-    })
+/// The event of the next row that has one.
+fn next(rows: &mut Rows<'_>, condition: &Condition) -> rusqlite::Result<Option<Event>> {
+    while let Some(row) = rows.next()? {
+        match event(row, condition) {
+            Ok(event) => return Ok(Some(event)),
+            // It is noted.
+            Err(ReadError::Record(_)) => {}
+            Err(ReadError::Sqlite(error)) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// The event of a row; notes a record that cannot be read.
+fn event(row: &Row<'_>, condition: &Condition) -> Result<Event, ReadError> {
+    let id = event_id(row.get(0)?);
+    match request(row) {
+        Ok(request) => Ok(Event {
+            id,
+            request: Arc::new(request),
+        }),
+        Err(error) => {
+            condition.bad_record(id, &error);
+            Err(ReadError::Record(error))
+        }
+    }
+}
+
+/// The request of a row. The values are there by now, so what is wrong with them is the row's own
+/// fault and not that of the database.
+fn request(row: &Row<'_>) -> Result<Request, StoreError> {
+    let damaged = |column: &str| StoreError::BadRecord {
+        id: "(unknown)".to_owned(),
+        reason: format!("its {column} is damaged"),
+    };
+    let id = row.get(1).map_err(|_| damaged("id"))?;
+    let record = row.get_ref(2).ok();
+    let record = record.and_then(|record| record.as_blob().ok());
+    let record = record.ok_or_else(|| damaged("record"))?;
+    record::decode(RequestId::from_bytes(id), record)
 }
 
 /// An event id as a row's number. Ids rise by one for each commit and never come near the end of
@@ -207,8 +264,4 @@ pub(super) fn stored_id(id: EventId) -> i64 {
 /// A row's number as an event id; we have written none below zero.
 pub(super) fn event_id(stored: i64) -> EventId {
     EventId(u64::try_from(stored).unwrap_or(0))
-}
-
-fn count(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }

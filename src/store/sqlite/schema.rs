@@ -36,6 +36,13 @@ pub(super) const STEPS: &[&str] = &[
     CREATE TABLE probe (filler BLOB NOT NULL) STRICT;",
 ];
 
+/// The indexes that have a part of the rows alone, and which part.
+pub(super) const PARTIAL: &[(&str, &str)] = &[
+    ("pending_by_event", "status = 'pending'"),
+    ("pending_by_expiry", "status = 'pending'"),
+    ("settled_by_time", "settled_at IS NOT NULL"),
+];
+
 /// The schema version that this daemon reads and writes.
 pub(super) fn known() -> i64 {
     i64::try_from(STEPS.len()).expect("there are few steps")

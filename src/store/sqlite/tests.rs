@@ -61,6 +61,19 @@ impl Opener for Dir {
     async fn open(&self, feed: Arc<dyn Feed>) -> SharedStore {
         self.open_with(feed, Settings::default()).await
     }
+
+    async fn damage(&self, id: RequestId) -> bool {
+        // Every second one comes from the future instead.
+        let future = br#"{"format":2}"#.as_slice();
+        let record = if id.as_bytes()[0].is_multiple_of(2) {
+            future
+        } else {
+            b"{"
+        };
+        let sql = "UPDATE requests SET record = ?1 WHERE id = ?2";
+        let changed = self.intruder().execute(sql, (record, id.as_bytes()));
+        changed.unwrap() == 1
+    }
 }
 
 suite!(Dir::new());
@@ -91,7 +104,7 @@ async fn until(store: &SharedStore, failing: Option<&str>) {
     let wanted = |health: &Health| match (health, failing) {
         (Health::Ready, None) => true,
         (Health::Failing(why), Some(text)) => why.contains(text),
-        (Health::Ready, Some(_)) | (Health::Failing(_), None) => false,
+        (Health::Ready, Some(_)) | (Health::Failing(_), None) | (Health::Damaged(_), _) => false,
     };
     let limit = Duration::from_secs(20);
     let reached = tokio::time::timeout(limit, health.wait_for(wanted)).await;

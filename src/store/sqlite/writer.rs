@@ -10,20 +10,24 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
+use super::condition::Condition;
 use super::database::{self, Settings};
 use super::group::{self, Outcome, Purge, Write};
 use super::lock::Lock;
 use super::published::Published;
+use super::rows;
 use crate::domain::HistoryId;
 use crate::limits;
-use crate::store::{Commit, Feed, Health};
+use crate::store::{Commit, Feed};
 
 /// What waits for the writer.
 pub(super) enum Job {
     Write(Box<Write>),
     Purge(Purge),
+    /// A read has failed: look into it.
+    Look,
 }
 
 /// The writer's own things. The lock stands last, so that it is let go after the connection.
@@ -34,7 +38,7 @@ pub(super) struct Writer {
     pub(super) queue: Receiver<Job>,
     pub(super) feed: Arc<dyn Feed>,
     pub(super) published: Arc<Published>,
-    pub(super) health: watch::Sender<Health>,
+    pub(super) condition: Arc<Condition>,
     /// A job that was taken from the queue and has to wait for the group before it.
     pub(super) next: Option<Job>,
     /// `None` while the store fails.
@@ -82,7 +86,10 @@ impl Writer {
                     self.write(group);
                 }
                 Job::Purge(purge) => self.purge(purge),
+                Job::Look => {}
             }
+            // After every job: when the queue is full, nobody can ask for a look.
+            self.heed_suspicion();
             while self.connection.is_none() {
                 if !self.recover() {
                     return;
@@ -116,7 +123,7 @@ impl Writer {
                     bytes += write.record.len();
                     group.push(*write);
                 }
-                Ok(other @ Job::Purge(_)) => {
+                Ok(other @ (Job::Purge(_) | Job::Look)) => {
                     self.next = Some(other);
                     break;
                 }
@@ -147,7 +154,8 @@ impl Writer {
         let connection = self.connection.as_ref().expect("it is open between jobs");
         let mut standing = self.published.standing();
         begin(connection)?;
-        let outcomes = group::apply(connection, group, &mut standing).map_err(Failure::before)?;
+        let outcomes = group::apply(connection, &self.condition, group, &mut standing)
+            .map_err(Failure::before)?;
         let changed = group.iter().map(|write| write.request.id);
         self.published.forget(changed);
         let committed = self.settings.driver.commit(connection);
@@ -177,11 +185,24 @@ impl Writer {
         let head = &mut standing.head;
         let purged = group::purge(connection, purge.settled_before, purge.limit, head)
             .map_err(Failure::before)?;
-        self.published.forget(purged.iter().copied());
+        self.published.forget(purged.iter().copied().flatten());
+        self.published.purged(standing.head.purged);
         let committed = self.settings.driver.commit(connection);
         committed.map_err(Failure::at_commit)?;
         self.published.publish(standing, &[]);
+        self.look_again(connection);
         Ok(purged.len())
+    }
+
+    /// Looks again at the rows that could not be read: they may be purged by now, or
+    /// restored.
+    pub(super) fn look_again(&self, connection: &Connection) {
+        let mut rows = self.condition.bad_rows();
+        // Where this cannot be read either, nothing has become better.
+        rows.retain(|row| matches!(rows::is_bad(connection, *row), Ok(false)));
+        if !rows.is_empty() {
+            self.condition.mended(&rows);
+        }
     }
 }
 

@@ -180,9 +180,9 @@ fn hold_readers(store: &SqliteStore) -> (Vec<Held<'_>>, Vec<mpsc::Sender<()>>) {
     for _ in 0..limits::STORE_READERS {
         let (release, held_back) = mpsc::channel();
         releases.push(release);
-        held.push(Box::pin(store.readers.read(move |_| {
+        held.push(Box::pin(store.readers.read(move |_, _| {
             assert!(held_back.recv().is_err(), "only ever dropped");
-            Ok(())
+            Ok::<_, rusqlite::Error>(())
         })));
     }
     for read in &mut held {
@@ -240,4 +240,35 @@ async fn closing_ends_the_reads_that_wait() {
         !dir.0.path().join("pushd.db-wal").exists(),
         "the log is in the database"
     );
+}
+
+/// Commits, and then holds the writer back before it can tell anybody.
+struct Late(Gate);
+
+impl Driver for Late {
+    fn commit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        Plain.commit(connection)?;
+        self.0.hold();
+        Ok(())
+    }
+}
+
+/// A stream reads what changed and then asks what was purged, to notice what it cannot have seen.
+/// The readers see a purge as soon as it is in the database, so it has to be known by then.
+#[tokio::test]
+async fn a_purge_is_known_before_anybody_can_miss_what_it_took() {
+    let dir = Dir::new();
+    let (gate, mut keeper) = Gate::new();
+    let store = dir.open_with(Spy::new(), breaking(Late(gate))).await;
+    keeper.go.as_ref().unwrap().send(()).unwrap();
+    let old = put(&store, settled(asked(1), Status::Denied, at(1))).await;
+    keeper.wait().await;
+    let mut purge = store.purge(at(2), 1);
+    assert!((&mut purge).now_or_never().is_none());
+    keeper.wait().await;
+    assert_eq!(store.changes(ALL, false, 9).await.unwrap(), []);
+    assert_eq!(store.head().await.unwrap().purged, old.id);
+    keeper.open();
+    assert_eq!(purge.await, Ok(1));
+    assert_eq!(store.head().await.unwrap().purged, old.id);
 }

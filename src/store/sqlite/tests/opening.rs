@@ -98,6 +98,18 @@ async fn a_newer_database_is_refused_and_left_alone() {
     assert_eq!(std::fs::read(dir.path()).unwrap(), before);
 }
 
+/// An older daemon knows a schema that is too new for it, and refuses; it would open a database of
+/// its own schema whose records it cannot read, and show it with holes.
+#[test]
+fn every_format_of_records_came_with_a_schema_step() {
+    // Each format, and the schema version from which on databases may hold it: add a line here.
+    let formats = [(1, 1)];
+    assert!(formats.is_sorted_by(|(_, one), (_, next)| one < next));
+    let (newest, since) = formats[formats.len() - 1];
+    assert_eq!(newest, record::FORMAT);
+    assert!(since <= schema::known());
+}
+
 #[tokio::test]
 async fn another_programs_database_is_refused_and_left_alone() {
     for foreign in [
@@ -183,6 +195,8 @@ async fn what_is_no_file_is_refused() {
         let refused = SqliteStore::open(below, Spy::new()).await.err().unwrap();
         assert!(matches!(refused, OpenError::Directory { .. }), "{refused}");
         says(&refused, &dir, &["cannot make the directory", "/file"]);
+        // The daemon prints the whole chain: what is in the message must not come again.
+        assert!(std::error::Error::source(&refused).is_none(), "{refused}");
     }
 }
 

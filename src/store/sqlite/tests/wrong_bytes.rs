@@ -1,8 +1,18 @@
 //! A file that is damaged or exchanged while the store uses it.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use futures_util::FutureExt as _;
+
 use super::*;
 use crate::domain::{Details, Status};
 use crate::store::contract::{asked, at, id, put, settled};
+
+const ALL: Range = Range {
+    after: EventId::ZERO,
+    until: EventId(u64::MAX),
+};
 
 /// Opens a store with two requests, breaks it, and puts another file in its place.
 async fn replaced_by(other: &Dir, dir: &Dir) {
@@ -50,8 +60,46 @@ async fn an_older_copy_in_its_place_is_not_taken_for_it() {
     replaced_by(&older, &dir).await;
 }
 
+/// The middle of a file that is filled with garbage: neither the roots of the tables, which come
+/// first, nor the end, which opening reads.
+struct Garbage {
+    file: File,
+    from: u64,
+    whole: Vec<u8>,
+}
+
+impl Garbage {
+    fn fill(dir: &Dir) -> Self {
+        let bytes = std::fs::read(dir.path()).unwrap();
+        let (from, to) = (bytes.len() / 4, bytes.len() / 2);
+        let file = File::options().write(true).open(dir.path()).unwrap();
+        let garbage = Self {
+            file,
+            from: from as u64,
+            whole: bytes[from..to].to_vec(),
+        };
+        garbage.put(&vec![0xa5; to - from]);
+        garbage
+    }
+
+    fn put(&self, bytes: &[u8]) {
+        self.file.write_all_at(bytes, self.from).unwrap();
+    }
+
+    fn restore(self) {
+        self.put(&self.whole);
+    }
+}
+
+async fn stays_so(store: &SharedStore) {
+    let mut health = store.health();
+    let ready = health.wait_for(|health| *health == Health::Ready);
+    let limit = Duration::from_millis(200);
+    assert!(tokio::time::timeout(limit, ready).await.is_err());
+}
+
 #[tokio::test]
-async fn damaged_pages_are_an_error_and_no_crash() {
+async fn damage_that_only_reads_meet_takes_readiness_away_until_it_is_gone() {
     let dir = Dir::new();
     let store = dir.open(Spy::new()).await;
     for n in 0..100 {
@@ -67,15 +115,8 @@ async fn damaged_pages_are_an_error_and_no_crash() {
     }
     store.close().await;
     drop(store);
-    let mut bytes = std::fs::read(dir.path()).unwrap();
-    // Neither the roots, which come first, nor the end, which opening reads.
-    let (from, to) = (bytes.len() / 4, bytes.len() / 2);
-    bytes[from..to].fill(0xa5);
-    std::fs::write(dir.path(), bytes).unwrap();
-    let store = SqliteStore::open_with(dir.path(), Spy::new(), impatient())
-        .await
-        .unwrap();
-    let store: SharedStore = Arc::new(store);
+    let garbage = Garbage::fill(&dir);
+    let store = dir.open_with(Spy::new(), impatient()).await;
     let mut refused = Vec::new();
     for n in 0..100 {
         refused.extend(store.get(id(n)).await.err());
@@ -88,23 +129,114 @@ async fn damaged_pages_are_an_error_and_no_crash() {
             "{text}"
         );
     }
-    // A write that meets the damage takes readiness away, and it stays away.
-    for n in 0..100 {
-        let change = settled(asked(n), Status::Denied, at(1));
-        if store
-            .commit(Some(EventId(u64::from(n) + 1)), change)
-            .await
-            .is_err()
-        {
-            break;
-        }
-    }
     until(&store, Some("is damaged")).await;
-    let mut health = store.health();
-    let ready = health.wait_for(|health| *health == Health::Ready);
+    let change = settled(asked(1), Status::Denied, at(1));
+    let refused = store.commit(Some(EventId(2)), change.clone()).await;
     assert!(
-        tokio::time::timeout(Duration::from_millis(200), ready)
-            .await
-            .is_err()
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "damage must not spread: {refused:?}"
     );
+    stays_so(&store).await;
+    garbage.restore();
+    until(&store, None).await;
+    for n in 0..100 {
+        assert!(store.get(id(n)).await.unwrap().is_some());
+    }
+    let written = store.commit(Some(EventId(2)), change).await.unwrap();
+    assert!(matches!(written, Commit::Done(_)), "{written:?}");
+}
+
+/// Takes a row away and leaves it in the index of pending requests.
+fn tear(connection: &Connection, row: EventId) {
+    let hide = "PRAGMA writable_schema = ON;
+         CREATE TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = 'pending_by_event';
+         DELETE FROM sqlite_schema WHERE name = 'pending_by_event';
+         PRAGMA writable_schema = RESET";
+    connection.execute_batch(hide).unwrap();
+    let sql = "DELETE FROM requests WHERE event_id = ?1";
+    connection.execute(sql, [rows::stored_id(row)]).unwrap();
+    let show = "PRAGMA writable_schema = ON;
+         INSERT INTO sqlite_schema SELECT * FROM hidden;
+         DROP TABLE hidden;
+         PRAGMA writable_schema = RESET";
+    connection.execute_batch(show).unwrap();
+}
+
+/// Each page is sound, so that `SQLite` itself finds nothing but the missing row.
+#[tokio::test]
+async fn an_index_that_is_not_like_its_table_is_damage() {
+    let dir = Dir::new();
+    let store = dir.open(Spy::new()).await;
+    let torn = put(&store, asked(1)).await;
+    put(&store, asked(2)).await;
+    store.close().await;
+    drop(store);
+    tear(&dir.intruder(), torn.id);
+    let store = dir.open_with(Spy::new(), impatient()).await;
+    let refused = store.changes(ALL, true, 9).await;
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
+    // Whoever has the answer finds the store failing.
+    assert!(matches!(*store.health().borrow(), Health::Failing(_)));
+    until(&store, Some("pending_by_event")).await;
+    stays_so(&store).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_moved_away_and_back_is_noticed_by_reads_alone() {
+    let dir = Dir::new();
+    let store = dir.open_with(Spy::new(), impatient()).await;
+    // No `put`: its read would leave a connection that has the file open.
+    store.commit(None, asked(1)).await.unwrap();
+    let elsewhere = dir.0.path().join("elsewhere");
+    std::fs::rename(dir.path(), &elsewhere).unwrap();
+    let refused = store.next_expiry().await;
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
+    until(&store, Some("cannot open")).await;
+    stays_so(&store).await;
+    std::fs::rename(&elsewhere, dir.path()).unwrap();
+    until(&store, None).await;
+    assert!(store.next_expiry().await.unwrap().is_some());
+    put(&store, asked(2)).await;
+}
+
+/// Whoever asked may have left before the read has failed.
+#[tokio::test]
+async fn a_failed_read_is_looked_into_even_if_nobody_waits_for_it() {
+    let dir = Dir::new();
+    let store = dir.open_with(Spy::new(), impatient()).await;
+    let elsewhere = dir.0.path().join("elsewhere");
+    std::fs::rename(dir.path(), &elsewhere).unwrap();
+    assert!(store.next_expiry().now_or_never().is_none());
+    until(&store, Some("cannot open")).await;
+    std::fs::rename(&elsewhere, dir.path()).unwrap();
+    until(&store, None).await;
+}
+
+#[tokio::test]
+async fn a_row_that_has_lost_its_id_is_stepped_over_and_purged_like_others() {
+    let dir = Dir::new();
+    let store = dir.open(Spy::new()).await;
+    put(&store, settled(asked(1), Status::Denied, at(1))).await;
+    let kept = put(&store, asked(2)).await;
+    store.close().await;
+    drop(store);
+    let sql = "UPDATE requests SET id = x'01' WHERE event_id = 1";
+    dir.intruder().execute_batch(sql).unwrap();
+    let store = dir.open_with(Spy::new(), impatient()).await;
+    let left = [kept];
+    assert_eq!(store.changes(ALL, false, 9).await.unwrap(), left);
+    let health = store.health().borrow().clone();
+    assert!(
+        matches!(&health, Health::Damaged(why) if why.contains("its id is damaged")),
+        "{health:?}"
+    );
+    assert_eq!(store.purge(at(2), 9).await.unwrap(), 1);
+    assert_eq!(*store.health().borrow(), Health::Ready);
+    assert_eq!(store.changes(ALL, false, 9).await.unwrap(), left);
 }
