@@ -15,6 +15,7 @@ use etcetera::BaseStrategy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -78,52 +79,78 @@ impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
 
 async fn daemon(flags: Flags) -> Result<(), Failure> {
     check_addresses(&flags).or_exit(exit::CONFIGURATION)?;
-    // Signals are caught before anything is begun, so that none ends the daemon halfway.
+    let drain = CancellationToken::new();
+    // Before anything is begun, so that a start that stalls on a slow disk can be ended too.
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
+    tokio::spawn(obey(signals, drain.clone()));
     let listeners = listen(&flags.listen).await.or_exit(exit::UNAVAILABLE)?;
     let limits = limits(&flags);
-    let (drain, metrics) = (CancellationToken::new(), Arc::new(Metrics::default()));
-    let pump = Pump::new(Arc::new(Hub::new(&limits)), Arc::clone(&metrics));
-    let feed = Arc::clone(&pump) as Arc<dyn Feed>;
-    let store = open(flags.store, feed).await.or_exit(exit::CONFIGURATION)?;
+    let metrics = Arc::new(Metrics::default());
+    let begun = tokio::select! {
+        biased;
+        () = drain.cancelled() => return Ok(()),
+        begun = begin(flags.store, limits, Arc::clone(&metrics), drain.clone()) => begun,
+    };
+    let (store, approvals) = begun.or_exit(exit::CONFIGURATION)?;
+    let sweep = sweep::run(Arc::clone(&approvals), flags.retain);
+    let sweep = tokio::spawn(vital(sweep, drain.clone()));
+    let hosts = Arc::new(AllowedHosts::new(&flags.allow_host));
+    let api = Api {
+        approvals,
+        metrics: Arc::clone(&metrics),
+        hosts,
+    };
+    let server = Server::new(
+        http::routes(&api),
+        metrics,
+        limits.connections,
+        drain.clone(),
+    );
+    for listener in &listeners {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+        }
+    }
+    let begun_to_drain = async {
+        drain.cancelled().await;
+        Instant::now()
+    };
+    let serving = server.run(listeners, grace(flags.drain));
+    let (drained_from, ()) = tokio::join!(begun_to_drain, serving);
+    end(sweep, store, drained_from + flags.drain).await
+}
+
+/// Opens the store and begins to serve it.
+async fn begin(
+    flag: Option<StoreFlag>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    drain: CancellationToken,
+) -> anyhow::Result<(SharedStore, Arc<Approvals>)> {
+    let pump = Pump::new(Arc::new(Hub::new(&limits)), metrics);
+    let store = open(flag, Arc::clone(&pump) as Arc<dyn Feed>).await?;
     let clock = Arc::new(SystemClock::new());
-    let begun = Approvals::begin(Arc::clone(&store), pump, clock, limits, drain.clone()).await;
-    let approvals = begun
-        .context("reading the store")
-        .or_exit(exit::CONFIGURATION)?;
+    let begun = Approvals::begin(Arc::clone(&store), pump, clock, limits, drain).await;
+    let approvals = begun.context("reading the store")?;
     if let Some(behind) = approvals.behind() {
         tracing::warn!(
             ?behind,
             "the clock is behind the times in the store: not ready until then"
         );
     }
-    // Should the sweep end before its time, the daemon winds down, to be started again.
-    let wind_down = drain.clone().drop_guard();
-    let sweep = sweep::run(Arc::clone(&approvals), flags.retain);
-    let sweep = tokio::spawn(async move {
-        sweep.await;
-        drop(wind_down);
-    });
-    let hosts = Arc::new(AllowedHosts::new(&flags.allow_host));
-    let routes = http::routes(&Api {
-        approvals,
-        metrics: Arc::clone(&metrics),
-        hosts,
-    });
-    let server = Server::new(routes, metrics, limits.connections, drain.clone());
-    for listener in &listeners {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        }
-    }
-    tokio::spawn(obey(signals, drain.clone()));
-    let begun_to_drain = async {
-        drain.cancelled().await;
-        Instant::now()
-    };
-    let (drained_from, ()) =
-        tokio::join!(begun_to_drain, server.run(listeners, grace(flags.drain)));
-    let until = drained_from + flags.drain;
+    Ok((store, approvals))
+}
+
+/// Runs a task without which the daemon is none: should it end before its time, the daemon winds
+/// down, to be started again.
+async fn vital(task: impl Future<Output = ()>, drain: CancellationToken) {
+    let wind_down = drain.drop_guard();
+    task.await;
+    drop(wind_down);
+}
+
+/// Ends what served, until `until` at the latest.
+async fn end(sweep: JoinHandle<()>, store: SharedStore, until: Instant) -> Result<(), Failure> {
     let swept = timeout_at(until, sweep).await;
     // What was begun to be committed the close finishes.
     if timeout_at(until, store.close()).await.is_err() {
