@@ -378,6 +378,45 @@ async fn an_interrupted_ask_that_was_never_sent_is_not_repeated() {
     assert_eq!(script.calls().len(), 1);
 }
 
+// timeout(1) signals its child and then the group in which the child is, within microseconds;
+// npm and its like pass on a Ctrl-C that the terminal has sent to the child too. Both were taken
+// for somebody who does not even want to wait for the cancellation, so the question stayed.
+#[tokio::test(start_paused = true)]
+async fn a_signal_that_is_delivered_twice_is_one_signal() {
+    let at = |millis| SECOND + Duration::from_millis(millis);
+    for echo in [Signal::Interrupt, Signal::Terminate] {
+        let script = Script::timed([
+            after(0, says(Status::Pending)),
+            after(5, says(Status::Pending)),
+            after(1, says(Status::Cancelled)),
+        ]);
+        let signals = [0, 0, 1, 499].map(|millis| (at(millis), echo));
+        let (code, words) = interrupted(&script, signals).await;
+        assert_eq!(code, echo.code());
+        assert!(words.ends_with("is cancelled"), "{words}");
+    }
+
+    // The echo may also come while the ask is still under way, and none of them is a second wish.
+    let script = Script::timed([
+        after(2, says(Status::Pending)),
+        after(0, says(Status::Cancelled)),
+    ]);
+    let signals = [0, 1, 300].map(|millis| (at(millis), Signal::Interrupt));
+    let (_, words) = interrupted(&script, signals).await;
+    assert!(words.ends_with("is cancelled"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_after_an_echo_gives_up_on_cancelling_at_once() {
+    let start = tokio::time::Instant::now();
+    let script = Script::timed([after(0, says(Status::Pending)), after(9, nobody())]);
+    let signals = [1000, 1001, 1500].map(|at| (Duration::from_millis(at), Signal::Interrupt));
+    let (code, words) = interrupted(&script, signals).await;
+    assert_eq!(code, 130);
+    assert!(words.contains("interrupted again"), "{words}");
+    assert_eq!(start.elapsed(), Duration::from_millis(1500));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_interrupted_ask_of_unknown_fate_is_said_to_be_so() {
     let start = tokio::time::Instant::now();
