@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::ask::{Asking, Stop};
 use super::flow::Daemon;
 use super::interrupt::{Interruption, Interrupts, Signal};
-use super::outcome::{End, words};
+use super::outcome::{End, refused, words};
 use crate::client::{Answer, Backoff, CallError};
 use crate::limits;
 use crate::terminal::spinner::Progress;
@@ -129,6 +129,7 @@ async fn cancel(daemon: &impl Daemon, request: &RequestView, limit: Instant) -> 
             return Withdrawal::Failed(why);
         };
         let retry_after = match outcome {
+            Err(error) if error.is_not_found() => return Withdrawal::Unknown,
             Ok(answer) if is_end_of(&answer.value, request) => {
                 return Withdrawal::Final(Box::new(answer.value));
             }
@@ -143,16 +144,17 @@ async fn cancel(daemon: &impl Daemon, request: &RequestView, limit: Instant) -> 
                 why = what;
                 retry_after
             }
-            Err(CallError::NotPushd { what }) => {
-                why = what;
-                None
-            }
-            Err(CallError::Refused { status, problem }) => {
+            Err(CallError::Refused { status, problem }) if !problem.code.is_empty() => {
+                let (_, error) = refused(status, &problem);
                 return match problem.request {
                     Some(last) if is_end_of(&last, request) => Withdrawal::Final(last),
-                    _ if status == 404 => Withdrawal::Unknown,
-                    _ => Withdrawal::Failed(problem.detail),
+                    _ => Withdrawal::Failed(format!("{error:#}")),
                 };
+            }
+            // Something before the daemon, which may pass.
+            Err(error @ (CallError::Refused { .. } | CallError::NotPushd { .. })) => {
+                why = format!("{error} (not from a pushd)");
+                None
             }
         };
         let pause = backoff.next(retry_after);
