@@ -203,6 +203,9 @@ pub const POLL_HASTE: Duration = Duration::from_millis(500);
 /// Difference from the daemon's `Date`, which is whole seconds and a while on its way, above which
 /// the daemon's clock was set.
 pub const DATE_SLACK: Duration = Duration::from_secs(2);
+/// How long a client tries to connect, looking up the name and TLS included. It is less than
+/// [`POLL_GRACE`], so that a call that was never sent is known for one.
+pub const CONNECT_TIME: Duration = Duration::from_secs(4);
 /// How long a call that does not wait may take; a call that waits has this on top of its wait.
 pub const CALL_TIME: Duration = Duration::from_secs(10);
 /// Bytes of an answer that a client reads.

@@ -240,6 +240,31 @@ async fn nobody_listening_is_certainly_unsent() {
     );
 }
 
+// Packets to a host that is gone, or behind a firewall that drops them, are lost in silence. The
+// clock is paused: it jumps while nothing comes.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_never_comes_about_is_certainly_unsent() {
+    // The kernel drops what comes for a listener whose queue is full.
+    let listener = tokio::net::TcpSocket::new_v4().unwrap();
+    listener.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = listener.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    let patience = Duration::from_millis(300);
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, patience) {
+        queue.push(stream);
+    }
+    let client = Client::new(format!("http://{address}").parse().unwrap(), "test").unwrap();
+    let error = client.me().await.unwrap_err();
+    let CallError::Transient {
+        what, unsent: true, ..
+    } = error
+    else {
+        panic!("{error:?}")
+    };
+    assert!(what.starts_with("cannot connect: "), "{what}");
+}
+
 #[tokio::test]
 async fn being_seen_needs_no_body_in_return() {
     let server = StandIn::start(|_, _| {
