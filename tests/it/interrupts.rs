@@ -22,11 +22,15 @@ async fn pending(daemon: &Daemon, count: usize) {
     .await;
 }
 
+async fn is_cancelled(requester: Requester, code: i32) {
+    let left = requester.left().await;
+    assert_eq!(left.code, Some(code), "{left:?}");
+    assert!(left.stderr.contains("is cancelled"), "{left:?}");
+}
+
 async fn all_are_cancelled(daemon: &Daemon, requesters: Vec<Requester>, code: i32) {
     for requester in requesters {
-        let left = requester.left().await;
-        assert_eq!(left.code, Some(code), "{left:?}");
-        assert!(left.stderr.contains("is cancelled"), "{left:?}");
+        is_cancelled(requester, code).await;
     }
     for request in daemon.requests().await {
         assert_eq!(request["status"], "cancelled", "{request}");
@@ -42,11 +46,13 @@ async fn timeout_1_cancels_what_it_ends() {
     let start = |_| Requester::start_under(&wrapper, &daemon.url(), &["--expires", "2m"]);
     let requesters: Vec<_> = (0..RUNS).map(start).collect();
     pending(&daemon, RUNS).await;
-    for requester in &requesters {
-        // It passes on a signal in the same way as it sends its own when the time is up.
+    for requester in requesters {
+        // It passes on a signal in the same way as it sends its own when the time is up. One after
+        // the other, because two signals become one when there is no time to take the first.
         requester.signal(Signal::TERM);
+        is_cancelled(requester, 143).await;
     }
-    all_are_cancelled(&daemon, requesters, 143).await;
+    pending(&daemon, 0).await;
 }
 
 #[tokio::test]
