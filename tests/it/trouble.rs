@@ -33,12 +33,9 @@ async fn a_poll_that_a_stopped_daemon_holds_is_dropped_and_sent_again() {
 async fn pages_of_a_proxy_are_waited_out_and_do_not_ask_twice() {
     let daemon = setup().start();
     let front = Front::before(&daemon, |number, _| match number {
-        0 => BAD_GATEWAY,
+        0 | 4 => BAD_GATEWAY,
         1 => Way::AnswerLost,
-        2 => NO_BACKEND,
-        3 => Way::Through,
-        4 => BAD_GATEWAY,
-        5 => NO_BACKEND,
+        2 | 5 => NO_BACKEND,
         6 => Way::Page("403 Forbidden", "text/html", "<h1>no</h1>"),
         7 => Way::Page("400 Bad Request", "text/plain", "bad"),
         _ => Way::Through,

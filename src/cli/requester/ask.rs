@@ -176,7 +176,7 @@ impl<'a, D: Daemon> Asking<'a, D> {
 }
 
 /// What an error adds when an attempt was sent and its answer was lost.
-const DOUBT: &str = "an earlier attempt was left without an answer, so the request may exist all \
+const DOUBT: &str = "an attempt was left without an answer, so the request may exist all \
                      the same, but nobody waits for its decision";
 
 /// A span, with its fraction where there is nothing else.

@@ -53,10 +53,12 @@ pub(super) fn judge(asked: RequestId, expires_at: Timestamp, outcome: Outcome) -
 
 fn judge_error(asked: RequestId, expires_at: Timestamp, error: CallError) -> Meaning {
     match error {
-        error if error.is_not_found() => Meaning::Over(End::internal(anyhow!(
-            "the daemon has lost or purged request {asked}, which it had acknowledged; was its \
-             store replaced?"
-        ))),
+        error @ CallError::Refused { .. } if error.is_not_found() => {
+            Meaning::Over(End::internal(anyhow!(
+                "the daemon has lost or purged request {asked}, which it had acknowledged; was its \
+                 store replaced?"
+            )))
+        }
         CallError::Transient {
             what, retry_after, ..
         } => Meaning::Trouble { what, retry_after },
