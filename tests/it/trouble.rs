@@ -100,6 +100,17 @@ async fn a_daemon_that_comes_back_with_an_empty_store_is_70() {
 }
 
 #[tokio::test]
+async fn a_host_name_that_the_daemon_does_not_serve_is_78() {
+    let daemon = setup().start();
+    // By way of a "proxy" the daemon is called by a name that need not be looked up.
+    let proxy = [("http_proxy", &*daemon.url())];
+    let requester = Requester::start_with("http://approvals.example.org", &[], &proxy);
+    let left = requester.left().await;
+    assert_eq!(left.code, Some(78), "{left:?}");
+    assert!(left.stderr.contains("--allow-host"), "{left:?}");
+}
+
+#[tokio::test]
 async fn the_same_key_joins_the_same_request() {
     let daemon = setup().start();
     let url = daemon.url();
