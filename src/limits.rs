@@ -188,6 +188,10 @@ pub const POLL_GRACE: Duration = Duration::from_secs(5);
 pub const CONNECT_DEFAULT: Duration = Duration::from_secs(10);
 /// How long `requester` goes on after the deadline when it cannot reach the daemon.
 pub const DEADLINE_GRACE: Duration = Duration::from_secs(15);
+/// Signals that follow the first within this time are the same signal, delivered by another way:
+/// timeout(1) signals its child and then its group, and runners of scripts pass on a Ctrl-C that
+/// the terminal has delivered already. Nobody decides to give up on a cancellation that fast.
+pub const SIGNAL_ECHO: Duration = Duration::from_millis(500);
 /// How long a cancellation after Ctrl-C may take.
 pub const CANCEL_TIME: Duration = Duration::from_secs(5);
 /// Pause before the first retry of a call, and before the last of many.
@@ -201,6 +205,9 @@ pub const POLL_HASTE: Duration = Duration::from_millis(500);
 /// Difference from the daemon's `Date`, which is whole seconds and a while on its way, above which
 /// the daemon's clock was set.
 pub const DATE_SLACK: Duration = Duration::from_secs(2);
+/// How long a client tries to connect, looking up the name and TLS included. It is less than
+/// [`POLL_GRACE`], so that a call that was never sent is known for one.
+pub const CONNECT_TIME: Duration = Duration::from_secs(4);
 /// How long a call that does not wait may take; a call that waits has this on top of its wait.
 pub const CALL_TIME: Duration = Duration::from_secs(10);
 /// Bytes of an answer that a client reads.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::Timestamp;
 use crate::limits;
-use crate::wire::{ProblemView, header};
+use crate::wire::{ProblemView, header, media};
 
 /// A good answer of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,23 @@ impl CallError {
         matches!(self, Self::Transient { .. })
     }
 
+    /// Whether no daemon has said this: something else answers there, or stands before it.
+    ///
+    /// A proxy whose backend restarts answers with 404 as well; only a daemon's own words, which
+    /// have a `code`, say anything about a request.
+    pub const fn is_foreign(&self) -> bool {
+        match self {
+            Self::Refused { problem, .. } => problem.code.is_empty(),
+            Self::NotPushd { .. } => true,
+            Self::Transient { .. } => false,
+        }
+    }
+
+    /// Whether the daemon itself says that there is no such request.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, problem } if problem.code == "not_found")
+    }
+
     /// No good answer within `limit`.
     pub(super) fn silent(limit: Duration) -> Self {
         Self::broken(format!("no answer within {} s", limit.as_secs()))
@@ -109,11 +126,13 @@ fn root(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// Reads an answer whose value is JSON.
+/// Reads an answer whose value is JSON: 200 or 201 with `application/json`, as the contract has it.
+/// A part of an answer (206), one that was changed on its way (203) or a problem document is none,
+/// whatever it seems to say.
 pub(super) async fn json<T: DeserializeOwned>(response: Response) -> Result<Answer<T>, CallError> {
     let (head, body) = read(response).await?;
     let kind = head.content_type();
-    if !is_json(&kind) {
+    if !matches!(head.status, StatusCode::OK | StatusCode::CREATED) || kind != media::JSON {
         let what = format!("it answered {} with {}", head.status, shown(&kind));
         return Err(CallError::NotPushd { what });
     }
@@ -211,7 +230,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, CallError> {
 fn failure(head: &Head, body: &[u8]) -> CallError {
     let status = head.status;
     let kind = head.content_type();
-    let problem = is_json(&kind)
+    let problem = (kind == media::PROBLEM)
         .then(|| serde_json::from_slice::<ProblemView>(body).ok())
         .flatten();
     if status.is_server_error() || is_passing(status) {

@@ -33,7 +33,8 @@ impl Client {
         Ok(Self { base, http })
     }
 
-    /// The HTTP client underneath, for what is not a call: no redirects, no time limits.
+    /// The HTTP client underneath, for what is not a call: no redirects, and no time
+    /// limit but [`limits::CONNECT_TIME`].
     pub const fn http(&self) -> &reqwest::Client {
         &self.http
     }

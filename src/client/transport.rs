@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::url::is_local;
+use crate::limits;
 
 /// The HTTP client could not be built, for example because the system's TLS roots are unreadable.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +13,8 @@ pub struct TransportError {
     source: reqwest::Error,
 }
 
-/// An HTTP client that fits `url`: redirects are not followed, and nothing has a time limit.
+/// An HTTP client that fits `url`: redirects are not followed, and nothing has a time limit but
+/// connecting, which may take [`limits::CONNECT_TIME`].
 ///
 /// This machine is never reached through a proxy, whatever `http_proxy` says. The system's TLS
 /// roots are loaded only when TLS can be needed, because that costs milliseconds at every start.
@@ -31,6 +33,7 @@ pub fn transport(url: &Url, program: &str) -> Result<reqwest::Client, TransportE
         .user_agent(format!("pushd-{program}/{}", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        .connect_timeout(limits::CONNECT_TIME)
         .tcp_nodelay(true);
     if local {
         builder = builder.no_proxy();

@@ -1,8 +1,10 @@
 //! How a wait looks: a spinner on a terminal, a line per change elsewhere, nothing if so wished.
 //!
 //! It writes to stderr only, and shows what it is told; it knows nothing of requests or daemons.
-//! Whoever calls it may pass strangers' text: everything is made visible here.
+//! Whoever calls it may pass strangers' text: everything is made visible here. Where the locale is
+//! not UTF-8 nothing but ASCII is written.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use console::{Style, measure_text_width, truncate_str};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use tokio::time::Instant;
 
+use super::locale::Charset;
 use super::printable::visible;
 use crate::limits;
 
@@ -28,6 +31,7 @@ enum Output {
 
 /// What the spinner's line says.
 struct Line {
+    charset: Charset,
     title: String,
     name: Option<String>,
     since: Instant,
@@ -140,7 +144,8 @@ impl Progress {
         match &self.output {
             Output::Spinner(bar) => {
                 bar.finish_and_clear();
-                write_line(&mut std::io::stderr(), &decorated(mood, &words));
+                let charset = Charset::of_process();
+                write_line(&mut std::io::stderr(), &decorated(mood, &words, charset));
             }
             Output::Lines(_) => self.change(&words),
             Output::Quiet => {}
@@ -203,23 +208,31 @@ fn spinner(line: Arc<Mutex<Line>>) -> ProgressBar {
     let style = ProgressStyle::with_template(template)
         .expect("the template is well-formed")
         .with_key("line", draw);
-    bar.set_style(style);
+    bar.set_style(match Charset::of_process() {
+        Charset::Utf8 => style,
+        Charset::Ascii => style.tick_chars(ASCII_TICKS),
+    });
     bar.enable_steady_tick(limits::SPINNER_TICK);
     bar
 }
 
-fn decorated(mood: Mood, words: &str) -> String {
+/// The spinner's pictures where braille cannot be shown; the last is that of a spinner at rest.
+const ASCII_TICKS: &str = r"|/-\ ";
+
+fn decorated(mood: Mood, words: &str, charset: Charset) -> String {
     let style = Style::new().for_stderr();
-    match mood {
-        Mood::Good => format!("{} {words}", style.green().bold().apply_to("✔")),
-        Mood::Bad => format!("{} {words}", style.red().bold().apply_to("✘")),
-        Mood::Neutral => format!("{} {words}", style.yellow().bold().apply_to("●")),
-    }
+    let (style, sign) = match mood {
+        Mood::Good => (style.green(), charset.pick("✔", "+")),
+        Mood::Bad => (style.red(), charset.pick("✘", "x")),
+        Mood::Neutral => (style.yellow(), charset.pick("●", "*")),
+    };
+    format!("{} {words}", style.bold().apply_to(sign))
 }
 
 impl Line {
     fn new(title: &str) -> Self {
         Self {
+            charset: Charset::of_process(),
             title: visible(title),
             name: None,
             since: Instant::now(),
@@ -245,17 +258,26 @@ impl Line {
             parts.push(format!("poll {}", self.poll));
         }
         if let Some(trouble) = &self.trouble {
-            let trouble = truncate_str(trouble, limits::TROUBLE_COLUMNS, "…");
+            let trouble = self.cut(trouble, limits::TROUBLE_COLUMNS);
             parts.push(format!("trouble: {trouble}"));
         } else if let Some(seen) = &self.seen {
             parts.push(seen.clone());
         }
-        let rest = format!(" · {}", parts.join(" · "));
+        let point = self.charset.pick(" · ", " - ");
+        let rest = format!("{point}{}", parts.join(point));
         let room = columns
             .saturating_sub(measure_text_width(&rest))
             .max(limits::SPINNER_TITLE_COLUMNS);
-        let title = truncate_str(&self.title, room, "…");
-        truncate_str(&format!("{title}{rest}"), columns, "…").into_owned()
+        let title = self.cut(&self.title, room);
+        self.cut(&format!("{title}{rest}"), columns).into_owned()
+    }
+
+    /// The text in at most so many columns, with a sign where something was cut off, if there is
+    /// room for it.
+    fn cut<'a>(&self, text: &'a str, columns: usize) -> Cow<'a, str> {
+        let sign = self.charset.pick("…", "...");
+        let fits = measure_text_width(sign) <= columns;
+        truncate_str(text, columns, if fits { sign } else { "" })
     }
 }
 
@@ -291,6 +313,7 @@ mod tests {
     fn waiting(title: &str) -> Line {
         let since = Instant::now();
         Line {
+            charset: Charset::Utf8,
             name: Some("abcdefghijkl".to_owned()),
             until: Some(since + Duration::from_mins(10)),
             poll: 3,
@@ -321,6 +344,27 @@ mod tests {
             "{shown}"
         );
         assert_eq!(measure_text_width(&shown), 90);
+    }
+
+    // In `LC_ALL=C` the bytes of `✔` and of the braille dots are control codes to some terminals.
+    #[test]
+    fn where_the_locale_is_not_utf_8_all_is_ascii() {
+        let line = Line {
+            charset: Charset::Ascii,
+            trouble: Some("cannot connect ".repeat(9)),
+            ..waiting(&"long ".repeat(40))
+        };
+        let shown = line.compose(line.since, 200);
+        assert!(
+            shown.is_ascii() && shown.contains("... - abcdefgh - 0s"),
+            "{shown}"
+        );
+        assert!(ASCII_TICKS.is_ascii());
+        for mood in [Mood::Good, Mood::Bad, Mood::Neutral] {
+            let words = decorated(mood, "done", Charset::Ascii);
+            assert!(words.is_ascii(), "{words}");
+            assert!(!decorated(mood, "done", Charset::Utf8).is_ascii());
+        }
     }
 
     #[test]
@@ -384,10 +428,13 @@ mod tests {
         #[test]
         fn no_text_makes_the_line_wider_than_the_terminal(
             title: String, trouble in prop::option::of(any::<String>()), columns in 0_usize..200,
+            utf8: bool,
         ) {
-            let line = Line { trouble: trouble.map(|text| visible(&text)), ..waiting(&title) };
+            let charset = if utf8 { Charset::Utf8 } else { Charset::Ascii };
+            let trouble = trouble.map(|text| visible(&text));
+            let line = Line { charset, trouble, ..waiting(&title) };
             let shown = line.compose(line.since, columns);
-            prop_assert!(measure_text_width(&shown) <= columns.max(1), "{shown:?}");
+            prop_assert!(measure_text_width(&shown) <= columns, "{shown:?}");
             prop_assert!(!shown.contains(char::is_control), "{shown:?}");
         }
     }

@@ -227,3 +227,17 @@ async fn a_proxy_in_the_environment_does_not_come_between_us_and_this_machine() 
     daemon.approve(&id).await;
     assert_eq!(requester.left().await.code, Some(0));
 }
+
+#[tokio::test]
+async fn where_the_locale_is_not_utf_8_all_that_is_shown_is_ascii() {
+    let daemon = setup().start();
+    let url = daemon.url();
+    let args = ["--url", &url, "--timeout", "1s", "-m", "D\u{e9}ploy?"];
+    let mut requester = Pty::run(env!("CARGO_BIN_EXE_requester"), &args, &[("LC_ALL", "C")]);
+    requester.wait_for("poll 2");
+    let id = daemon.the_pending_one().await;
+    daemon.approve(&id).await;
+    requester.wait_for("approved by");
+    assert_eq!(requester.exit_code(), 0);
+    assert!(requester.bytes().is_ascii(), "{}", requester.text());
+}

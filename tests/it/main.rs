@@ -13,6 +13,7 @@
 mod call;
 mod daemon;
 mod document;
+mod front;
 mod programs;
 mod pty;
 mod raw;
@@ -27,8 +28,10 @@ mod departures;
 mod event_stream;
 mod idle;
 mod in_process;
+mod interrupts;
 mod limits;
 mod long_poll;
 mod openapi;
 mod origins;
 mod shutdown;
+mod trouble;

@@ -1,10 +1,13 @@
 //! The two clients as people run them: `requester` in a script, `approver` in a terminal.
 
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use crate::daemon::Daemon;
 use crate::pty::Pty;
@@ -12,7 +15,11 @@ use crate::until::{soon, until};
 
 /// A `requester` in a script: no terminal anywhere.
 #[derive(Debug)]
-pub(crate) struct Requester(tokio::process::Child);
+pub(crate) struct Requester {
+    child: Child,
+    stderr: Arc<Mutex<String>>,
+    reading: JoinHandle<()>,
+}
 
 /// What a program left behind.
 #[derive(Debug)]
@@ -31,37 +38,83 @@ impl Requester {
     /// The same with more in its environment.
     pub(crate) fn start_with(url: &str, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_requester"));
+        command.env_clear().envs(environment.iter().copied());
+        Self::run(command, url, args)
+    }
+
+    /// The same as the child of another program, which is given with its arguments.
+    pub(crate) fn start_under(program: &[&str], url: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(program[0]);
         command
             .env_clear()
-            .envs(environment.iter().copied())
+            .args(&program[1..])
+            .arg(env!("CARGO_BIN_EXE_requester"));
+        Self::run(command, url, args)
+    }
+
+    fn run(mut command: Command, url: &str, args: &[&str]) -> Self {
+        let mut child = command
             .args(["--url", url])
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        Self(
-            command
-                .spawn()
-                .expect("the program was built with the tests"),
-        )
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program can be run");
+        let mut from = child.stderr.take().expect("stderr is piped");
+        let stderr = Arc::new(Mutex::new(String::new()));
+        let text = Arc::clone(&stderr);
+        let reading = tokio::spawn(async move {
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = from.read(&mut bytes).await {
+                let read =
+                    std::str::from_utf8(&bytes[..read]).expect("it is ASCII without a locale");
+                text.lock().unwrap().push_str(read);
+            }
+        });
+        Self {
+            child,
+            stderr,
+            reading,
+        }
+    }
+
+    /// Waits until it has said this on stderr.
+    pub(crate) async fn told(&self, text: &str) {
+        let what = format!("{text:?} from the requester");
+        until(&what, async || {
+            self.stderr.lock().unwrap().contains(text).then_some(())
+        })
+        .await;
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self.0.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let pid = self
+            .child
+            .id()
+            .and_then(|id| Pid::from_raw(id.cast_signed()));
         kill_process(pid.expect("it has not been waited for"), signal).unwrap();
     }
 
     /// Waits for its end.
     pub(crate) async fn left(self) -> Left {
-        let output = soon("requester to end", self.0.wait_with_output())
-            .await
-            .unwrap();
+        let ending = async {
+            let output = self.child.wait_with_output().await.unwrap();
+            self.reading.await.unwrap();
+            output
+        };
+        let output = soon("requester to end", ending).await;
         Left {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
+            stderr: self.stderr.lock().unwrap().clone(),
         }
     }
 }

@@ -90,7 +90,8 @@ pub(super) struct AskFlags {
     #[arg(long, env = "PUSHD_KEY", value_parser = key)]
     pub(super) key: Option<String>,
 
-    /// Print the final request on standard output, as one line of JSON
+    /// Print the final request on standard output, as one line of JSON; an approval that cannot be
+    /// printed ends with 70. A closed standard output (>&-) counts as /dev/null
     #[arg(long, env = "PUSHD_JSON", value_parser = FalseyValueParser::new())]
     pub(super) json: bool,
 

@@ -95,6 +95,8 @@ impl<'a, D: Daemon> Asking<'a, D> {
                     at_limit,
                     ..
                 } => (*retry_after, *at_limit),
+                // An earlier attempt may have reached a daemon, so this may be its proxy.
+                error if error.is_foreign() && self.doubtful.get() => (None, false),
                 CallError::Refused { status, problem } => {
                     let (code, error) = refused(*status, problem);
                     return Err(self.failed(code, error));
@@ -136,10 +138,16 @@ impl<'a, D: Daemon> Asking<'a, D> {
     }
 
     fn failed(&self, code: u8, error: anyhow::Error) -> Stop {
+        let doubtful = self.doubtful.get();
+        let error = if doubtful {
+            anyhow!("{error:#}; {DOUBT}")
+        } else {
+            error
+        };
         Stop::Failed {
             code,
             error,
-            unasked: !self.doubtful.get(),
+            unasked: !doubtful,
         }
     }
 
@@ -159,16 +167,17 @@ impl<'a, D: Daemon> Asking<'a, D> {
             ));
             return self.failed(exit::TRY_LATER, error);
         }
-        let mut remedy = "is it running? see --url and --connect-timeout".to_owned();
-        if self.doubtful.get() {
-            remedy += "; the ask may have arrived all the same, but nobody waits for its answer";
-        }
+        let remedy = "is it running? see --url and --connect-timeout";
         let error = anyhow!("{error} ({remedy})").context(format!(
             "the daemon at {daemon} did not accept the request within {patience}"
         ));
         self.failed(exit::UNAVAILABLE, error)
     }
 }
+
+/// What an error adds when an attempt was sent and its answer was lost.
+const DOUBT: &str = "an attempt was left without an answer, so the request may exist all \
+                     the same, but nobody waits for its decision";
 
 /// A span, with its fraction where there is nothing else.
 fn shown(duration: Duration) -> String {

@@ -67,8 +67,8 @@ pub(super) async fn run(
     let mut acknowledged = pin!(asking.run());
     let answer = tokio::select! {
         biased;
-        signal = signals.next() => {
-            return withdraw::unacknowledged(daemon, &asking, acknowledged, signal, signals, progress)
+        first = signals.first() => {
+            return withdraw::unacknowledged(daemon, &asking, acknowledged, first, signals, progress)
                 .await;
         }
         answer = &mut acknowledged => answer,
@@ -80,8 +80,8 @@ pub(super) async fn run(
     let request = answer.value.clone();
     tokio::select! {
         biased;
-        signal = signals.next() => {
-            withdraw::acknowledged(daemon, &request, signal, signals, progress).await
+        first = signals.first() => {
+            withdraw::acknowledged(daemon, &request, first, signals, progress).await
         }
         end = wait::until_final(daemon, plan, answer, progress) => end,
     }

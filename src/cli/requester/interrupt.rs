@@ -3,8 +3,10 @@
 use std::io;
 
 use tokio::signal::unix::{self, SignalKind};
+use tokio::time::Instant;
 
 use crate::cli::exit;
+use crate::limits;
 
 /// Somebody wants us to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,18 +38,38 @@ impl Signal {
     }
 }
 
+/// A signal as it came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Interruption {
+    /// Which.
+    pub(super) signal: Signal,
+    /// When.
+    pub(super) at: Instant,
+}
+
 /// Where signals come from.
 pub(super) trait Interrupts {
     /// The next one. Dropping the future loses none.
     async fn next(&mut self) -> Signal;
 
-    /// The next one that says "at once". A hangup is often sent twice, by the kernel and by the
-    /// shell, and means no more the second time.
-    async fn next_urgent(&mut self) -> Signal {
+    /// The first one, with its time. Dropping the future loses none.
+    async fn first(&mut self) -> Interruption {
+        let signal = self.next().await;
+        let at = Instant::now();
+        Interruption { signal, at }
+    }
+
+    /// Waits for one that says "at once": not an echo of the `first`, and no hangup, which is
+    /// often sent twice, by the kernel and by the shell, and means no more the second time.
+    async fn again(&mut self, first: Interruption) {
         loop {
             match self.next().await {
                 Signal::Hangup => {}
-                signal @ (Signal::Interrupt | Signal::Terminate) => return signal,
+                Signal::Interrupt | Signal::Terminate => {
+                    if first.at.elapsed() >= limits::SIGNAL_ECHO {
+                        return;
+                    }
+                }
             }
         }
     }

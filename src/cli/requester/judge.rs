@@ -53,16 +53,16 @@ pub(super) fn judge(asked: RequestId, expires_at: Timestamp, outcome: Outcome) -
 
 fn judge_error(asked: RequestId, expires_at: Timestamp, error: CallError) -> Meaning {
     match error {
+        error @ CallError::Refused { .. } if error.is_not_found() => {
+            Meaning::Over(End::internal(anyhow!(
+                "the daemon has lost or purged request {asked}, which it had acknowledged; was its \
+                 store replaced?"
+            )))
+        }
         CallError::Transient {
             what, retry_after, ..
         } => Meaning::Trouble { what, retry_after },
-        // The daemon has acknowledged the request, so there is one: something else answers.
-        CallError::NotPushd { what } => trouble(format!("{what}, as no pushd does")),
-        CallError::Refused { status: 404, .. } => Meaning::Over(End::internal(anyhow!(
-            "the daemon has lost or purged request {asked}, which it had acknowledged; was its \
-             store replaced?"
-        ))),
-        CallError::Refused { status, problem } => {
+        CallError::Refused { status, problem } if !problem.code.is_empty() => {
             let (code, error) = refused(status, &problem);
             // The ask was fine, so a call of ours that is not cannot be the user's fault.
             let code = match code {
@@ -74,6 +74,10 @@ fn judge_error(asked: RequestId, expires_at: Timestamp, error: CallError) -> Mea
                 "cannot wait for request {asked}, which can be decided until {until}"
             ));
             Meaning::Over(End::failed(code, error))
+        }
+        // The daemon has acknowledged the request, so there is one: something else answers.
+        error @ (CallError::Refused { .. } | CallError::NotPushd { .. }) => {
+            trouble(format!("{error} (not from a pushd)"))
         }
     }
 }

@@ -56,7 +56,7 @@ fn run(line: Requester) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return finish(&Progress::on_stderr("", quiet), json, End::internal(error)),
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         let progress = Progress::on_stderr(&plan.ask.title, quiet);
         let end = match (Client::new(line.daemon.url, "requester"), Signals::listen()) {
             (Ok(client), Ok(mut signals)) => {
@@ -66,7 +66,11 @@ fn run(line: Requester) -> u8 {
             (_, Err(error)) => End::internal(error.into()),
         };
         finish(&progress, json, end)
-    })
+    });
+    // A look-up of the daemon's name cannot be taken back. Dropping the runtime would wait for it,
+    // with a name server that is silent for long after everything was said.
+    runtime.shutdown_background();
+    code
 }
 
 /// Everything that is known before the daemon is.

@@ -97,12 +97,27 @@ pub(super) fn busy(status: u16, retry_after: Option<u64>) -> Outcome {
     })
 }
 
-/// A refusal, possibly with the request as it stands.
+/// A refusal of the daemon, possibly with the request as it stands.
 pub(super) fn refusal(status: u16, request: Option<RequestView>) -> Outcome {
+    let code = match status {
+        404 => "not_found",
+        409 => "already_final",
+        _ => "some_code",
+    };
+    refused(status, code, request)
+}
+
+/// A refusal of something else: a proxy whose backend restarts, a gate, another server.
+pub(super) fn foreign(status: u16) -> Outcome {
+    refused(status, "", None)
+}
+
+fn refused(status: u16, code: &str, request: Option<RequestView>) -> Outcome {
     Err(CallError::Refused {
         status,
         problem: Box::new(crate::wire::ProblemView {
             detail: format!("no, {status}"),
+            code: code.to_owned(),
             request: request.map(Box::new),
             ..Default::default()
         }),

@@ -6,25 +6,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::ask::{Asking, Stop};
 use super::flow::Daemon;
-use super::interrupt::{Interrupts, Signal};
-use super::outcome::{End, words};
+use super::interrupt::{Interruption, Interrupts, Signal};
+use super::outcome::{End, refused, words};
 use crate::client::{Answer, Backoff, CallError};
 use crate::limits;
 use crate::terminal::spinner::Progress;
 use crate::wire::{RequestView, Status, rfc3339};
-
-/// Cancels a request that the daemon has acknowledged, within [`limits::CANCEL_TIME`] and until
-/// another signal.
-pub(super) async fn acknowledged(
-    daemon: &impl Daemon,
-    request: &RequestView,
-    signal: Signal,
-    signals: &mut impl Interrupts,
-    progress: &Progress,
-) -> End {
-    let limit = Instant::now() + limits::CANCEL_TIME;
-    within(daemon, request, limit, signal, signals, progress).await
-}
 
 /// Cancels a request of which it is not known whether the daemon has it.
 ///
@@ -34,12 +21,12 @@ pub(super) async fn unacknowledged<D: Daemon>(
     daemon: &D,
     asking: &Asking<'_, D>,
     mut acknowledgement: Pin<&mut impl Future<Output = Result<Answer<RequestView>, Stop>>>,
-    signal: Signal,
+    first: Interruption,
     signals: &mut impl Interrupts,
     progress: &Progress,
 ) -> End {
     let end = |words: &str| End::Interrupted {
-        signal,
+        signal: first.signal,
         words: words.to_owned(),
         request: None,
     };
@@ -47,15 +34,15 @@ pub(super) async fn unacknowledged<D: Daemon>(
         return end("interrupted before anything was asked");
     }
     progress.say("interrupted; asking the daemon whether it has the request");
-    let limit = Instant::now() + limits::CANCEL_TIME;
+    let limit = first.at + limits::CANCEL_TIME;
     asking.unwant(limit);
     let answer = tokio::select! {
         biased;
-        _ = signals.next_urgent() => None,
+        () = signals.again(first) => None,
         answer = timeout_at(limit, acknowledgement.as_mut()) => answer.ok(),
     };
     match answer {
-        Some(Ok(answer)) => within(daemon, &answer.value, limit, signal, signals, progress).await,
+        Some(Ok(answer)) => acknowledged(daemon, &answer.value, first, signals, progress).await,
         Some(Err(Stop::Unasked | Stop::Failed { unasked: true, .. })) => {
             end("interrupted; the daemon has no request of ours")
         }
@@ -66,14 +53,17 @@ pub(super) async fn unacknowledged<D: Daemon>(
     }
 }
 
-async fn within(
+/// Cancels a request that the daemon has acknowledged, within [`limits::CANCEL_TIME`] of the
+/// `first` signal and until somebody interrupts again.
+pub(super) async fn acknowledged(
     daemon: &impl Daemon,
     request: &RequestView,
-    limit: Instant,
-    signal: Signal,
+    first: Interruption,
     signals: &mut impl Interrupts,
     progress: &Progress,
 ) -> End {
+    let signal = first.signal;
+    let limit = first.at + limits::CANCEL_TIME;
     if request.status != Status::Pending {
         return told(
             signal,
@@ -84,7 +74,7 @@ async fn within(
     progress.say("interrupted; cancelling the request");
     let withdrawal = tokio::select! {
         biased;
-        _ = signals.next_urgent() => Withdrawal::Failed("interrupted again".to_owned()),
+        () = signals.again(first) => Withdrawal::Failed("interrupted again".to_owned()),
         withdrawal = cancel(daemon, request, limit) => withdrawal,
     };
     told(signal, &withdrawal, request)
@@ -139,6 +129,7 @@ async fn cancel(daemon: &impl Daemon, request: &RequestView, limit: Instant) -> 
             return Withdrawal::Failed(why);
         };
         let retry_after = match outcome {
+            Err(error) if error.is_not_found() => return Withdrawal::Unknown,
             Ok(answer) if is_end_of(&answer.value, request) => {
                 return Withdrawal::Final(Box::new(answer.value));
             }
@@ -153,16 +144,17 @@ async fn cancel(daemon: &impl Daemon, request: &RequestView, limit: Instant) -> 
                 why = what;
                 retry_after
             }
-            Err(CallError::NotPushd { what }) => {
-                why = what;
-                None
-            }
-            Err(CallError::Refused { status, problem }) => {
+            Err(CallError::Refused { status, problem }) if !problem.code.is_empty() => {
+                let (_, error) = refused(status, &problem);
                 return match problem.request {
                     Some(last) if is_end_of(&last, request) => Withdrawal::Final(last),
-                    _ if status == 404 => Withdrawal::Unknown,
-                    _ => Withdrawal::Failed(problem.detail),
+                    _ => Withdrawal::Failed(format!("{error:#}")),
                 };
+            }
+            // Something before the daemon, which may pass.
+            Err(error @ (CallError::Refused { .. } | CallError::NotPushd { .. })) => {
+                why = format!("{error} (not from a pushd)");
+                None
             }
         };
         let pause = backoff.next(retry_after);

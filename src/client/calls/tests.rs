@@ -140,6 +140,19 @@ async fn another_server_is_told_from_a_daemon() {
         || Reply::new("404 Not Found", "text/html", "<h1>404</h1>"),
         || Reply::with("302 Found", "location: /login\r\n", ""),
         || Reply::json(r#"{"hello":"world"}"#),
+        // They say what the contract would say, but not as it says it.
+        || {
+            Reply::new(
+                "203 Non-Authoritative Information",
+                "application/json",
+                REQUEST,
+            )
+        },
+        || Reply::new("206 Partial Content", "application/json", REQUEST),
+        || Reply::new("202 Accepted", "application/json", REQUEST),
+        || Reply::new("200 OK", "application/problem+json", REQUEST),
+        || Reply::new("200 OK", "text/plain", REQUEST),
+        || Reply::with("200 OK", "", REQUEST),
     ] {
         let error = read_from(reply).await.unwrap_err();
         assert!(matches!(error, CallError::NotPushd { .. }), "{error:?}");
@@ -178,7 +191,34 @@ async fn a_refusal_needs_no_problem_document() {
             matches!(error, CallError::Refused { status, .. } if status == expected),
             "{error:?}"
         );
+        assert!(error.is_foreign() && !error.is_not_found(), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn only_a_problem_document_with_a_code_is_the_daemons_own_refusal() {
+    const BODY: &str = r#"{"status":404,"code":"not_found","detail":"gone"}"#;
+    const CODELESS: &str = r#"{"status":404,"detail":"gone"}"#;
+    for (kind, body, own) in [
+        ("application/problem+json", BODY, true),
+        ("application/problem+json; charset=utf-8", BODY, true),
+        ("application/problem+json", CODELESS, false),
+        ("application/json", BODY, false),
+        ("text/plain", BODY, false),
+    ] {
+        let error = read_from(move || Reply::new("404 Not Found", kind, body))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.is_foreign(), error.is_not_found()),
+            (!own, own),
+            "{error:?}"
+        );
+    }
+    let other = read_from(|| Reply::problem(404, "no_such_path", "x"))
+        .await
+        .unwrap_err();
+    assert!(!other.is_foreign() && !other.is_not_found(), "{other:?}");
 }
 
 #[tokio::test]
@@ -198,6 +238,31 @@ async fn nobody_listening_is_certainly_unsent() {
         what.starts_with("cannot connect: Connection refused"),
         "{what}"
     );
+}
+
+// Packets to a host that is gone, or behind a firewall that drops them, are lost in silence. The
+// clock is paused: it jumps while nothing comes.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_never_comes_about_is_certainly_unsent() {
+    // The kernel drops what comes for a listener whose queue is full.
+    let listener = tokio::net::TcpSocket::new_v4().unwrap();
+    listener.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = listener.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    let patience = Duration::from_millis(300);
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, patience) {
+        queue.push(stream);
+    }
+    let client = Client::new(format!("http://{address}").parse().unwrap(), "test").unwrap();
+    let error = client.me().await.unwrap_err();
+    let CallError::Transient {
+        what, unsent: true, ..
+    } = error
+    else {
+        panic!("{error:?}")
+    };
+    assert!(what.starts_with("cannot connect: "), "{what}");
 }
 
 #[tokio::test]

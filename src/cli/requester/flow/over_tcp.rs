@@ -101,6 +101,22 @@ async fn refusals_of_the_ask_end_it_and_a_404_afterwards_means_lost() {
 }
 
 #[tokio::test]
+async fn an_approval_in_anything_but_a_whole_answer_with_json_is_none() {
+    let approved = || serde_json::to_string(&request(Status::Approved)).unwrap();
+    let (code, words, calls) = run_against(move |number, _| match number {
+        0 => says(Status::Pending),
+        1 => Reply::new("206 Partial Content", "application/json", &approved()),
+        2 => Reply::new("203 Changed", "application/json", &approved()),
+        3 => Reply::new("200 OK", "application/problem+json", &approved()),
+        4 => Reply::new("404 Not Found", "text/plain", "404 page not found"),
+        5 => Reply::new("409 Conflict", "application/json", &approved()),
+        _ => says(Status::Denied),
+    })
+    .await;
+    assert_eq!((code, calls.len()), (1, 7), "{words}");
+}
+
+#[tokio::test]
 async fn a_signal_during_a_silent_poll_cancels() {
     let (code, words, calls) = run_against(|number, signal| match number {
         0 => says(Status::Pending),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::cli::requester::interrupt::Signal;
 use crate::cli::requester::script::{
-    Scheduled, Script, answer, broken, busy, nobody, refusal, request, says,
+    Scheduled, Script, answer, broken, busy, foreign, nobody, refusal, request, says,
 };
 use crate::cli::requester::{outcome, script};
 use crate::domain::RequestId;
@@ -100,7 +100,7 @@ async fn a_daemon_that_cannot_be_reached_is_given_up_after_the_connect_timeout()
         words.contains("http://h:1") && words.contains("within 10s"),
         "{words}"
     );
-    assert!(!words.contains("may have arrived"), "{words}");
+    assert!(!words.contains("may exist"), "{words}");
     assert_eq!(start.elapsed().as_secs(), 10);
     let calls = script.calls().len();
     assert!((5..20).contains(&calls), "{calls} attempts");
@@ -111,7 +111,7 @@ async fn a_silent_daemon_is_asked_again_and_may_have_the_request() {
     let script = Script::new([]);
     let (code, words) = undisturbed(&script).await;
     assert_eq!(code, 69, "{words}");
-    assert!(words.contains("may have arrived"), "{words}");
+    assert!(words.contains("may exist"), "{words}");
     assert_eq!(script.calls().len(), 2);
 }
 
@@ -153,6 +153,97 @@ async fn trouble_on_the_way_does_not_end_the_wait() {
         says(Status::Approved),
     ]);
     assert_eq!(undisturbed(&script).await.0, 0);
+}
+
+// A proxy whose backend restarts says `404 page not found` in plain text, which was taken for the
+// daemon having lost the request, and ended a good wait.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_is_not_the_daemons_own_does_not_end_the_wait() {
+    let refusals = [404, 400, 401, 403, 405, 409, 412, 421].map(foreign);
+    let script = Script::new(
+        [says(Status::Pending)]
+            .into_iter()
+            .chain(refusals)
+            .chain([says(Status::Approved)]),
+    );
+    let (code, words) = undisturbed(&script).await;
+    assert_eq!((code, script.calls().len()), (0, 10), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_goes_on_after_a_refusal_that_is_not_the_daemons_own() {
+    let held = [
+        after(0, says(Status::Pending)),
+        after(5, says(Status::Pending)),
+    ];
+    let refusals = [404, 403, 409].map(|status| after(0, foreign(status)));
+    let cancelled = [after(0, says(Status::Cancelled))];
+    let script = Script::timed(held.into_iter().chain(refusals).chain(cancelled));
+    let (code, words) = interrupted(&script, [(SECOND, Signal::Interrupt)]).await;
+    assert_eq!(code, 130);
+    assert!(words.ends_with("is cancelled"), "{words}");
+    assert_eq!(script.calls()[2..], ["cancel"; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_cancellation_says_why_and_what_the_daemon_does_not_know_is_said_to_be_so() {
+    let script = |last| {
+        Script::timed([
+            after(0, says(Status::Pending)),
+            after(5, says(Status::Pending)),
+            after(0, last),
+        ])
+    };
+    let other = RequestView {
+        id: RequestId::from_bytes([8; 16]),
+        ..request(Status::Approved)
+    };
+    for (last, expected) in [
+        (refusal(404, None), "does not know request"),
+        (
+            refusal(403, None),
+            "could not be cancelled (not permitted: no, 403)",
+        ),
+        (refusal(409, None), "could not be cancelled"),
+        (refusal(409, Some(other)), "could not be cancelled"),
+    ] {
+        let (code, words) = interrupted(&script(last), [(SECOND, Signal::Interrupt)]).await;
+        assert_eq!(code, 130);
+        assert!(words.contains(expected), "{words}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_after_a_lost_acknowledgement_says_that_the_request_may_exist() {
+    for (status, expected) in [(403, 77), (422, 64), (421, 78)] {
+        let script = Script::new([broken(), refusal(status, None)]);
+        let (code, words) = undisturbed(&script).await;
+        assert_eq!(code, expected);
+        assert!(
+            words.contains(&format!("no, {status}")) && words.contains("may exist"),
+            "{words}"
+        );
+        let (_, words) = undisturbed(&Script::new([refusal(status, None)])).await;
+        assert!(!words.contains("may exist"), "{words}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_a_proxy_after_a_lost_acknowledgement_may_pass() {
+    let page = || {
+        let what = "it answered 200 OK with text/html".to_owned();
+        Err(CallError::NotPushd { what })
+    };
+    let script = Script::new([broken(), foreign(404), page(), says(Status::Approved)]);
+    assert_eq!(undisturbed(&script).await.0, 0);
+
+    let script = Script::new([broken()].into_iter().chain((0..100).map(|_| page())));
+    let (code, words) = undisturbed(&script).await;
+    assert_eq!(code, 69);
+    assert!(
+        words.contains("text/html") && words.contains("may exist"),
+        "{words}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -341,6 +432,45 @@ async fn a_second_interrupt_gives_up_on_cancelling_and_a_second_hangup_does_not(
         assert!(words.contains("could not be cancelled"), "{words}");
         assert_eq!(start.elapsed(), expected);
     }
+}
+
+// timeout(1) signals its child and then the group in which the child is, within microseconds;
+// npm and its like pass on a Ctrl-C that the terminal has sent to the child too. Both were taken
+// for somebody who does not even want to wait for the cancellation, so the question stayed.
+#[tokio::test(start_paused = true)]
+async fn a_signal_that_is_delivered_twice_is_one_signal() {
+    let at = |millis| SECOND + Duration::from_millis(millis);
+    for echo in [Signal::Interrupt, Signal::Terminate] {
+        let script = Script::timed([
+            after(0, says(Status::Pending)),
+            after(5, says(Status::Pending)),
+            after(1, says(Status::Cancelled)),
+        ]);
+        let signals = [0, 0, 1, 499].map(|millis| (at(millis), echo));
+        let (code, words) = interrupted(&script, signals).await;
+        assert_eq!(code, echo.code());
+        assert!(words.ends_with("is cancelled"), "{words}");
+    }
+
+    // The echo may also come while the ask is still under way, and none of them is a second wish.
+    let script = Script::timed([
+        after(2, says(Status::Pending)),
+        after(0, says(Status::Cancelled)),
+    ]);
+    let signals = [0, 1, 300].map(|millis| (at(millis), Signal::Interrupt));
+    let (_, words) = interrupted(&script, signals).await;
+    assert!(words.ends_with("is cancelled"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_after_an_echo_gives_up_on_cancelling_at_once() {
+    let start = tokio::time::Instant::now();
+    let script = Script::timed([after(0, says(Status::Pending)), after(9, nobody())]);
+    let signals = [1000, 1001, 1500].map(|at| (Duration::from_millis(at), Signal::Interrupt));
+    let (code, words) = interrupted(&script, signals).await;
+    assert_eq!(code, 130);
+    assert!(words.contains("interrupted again"), "{words}");
+    assert_eq!(start.elapsed(), Duration::from_millis(1500));
 }
 
 #[tokio::test(start_paused = true)]

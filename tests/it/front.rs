@@ -1,0 +1,138 @@
+//! Something between a client and a daemon: a proxy that behaves, or does not.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::daemon::Daemon;
+
+/// What is done with a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    /// It goes to the daemon, and the answer back.
+    Through,
+    /// It goes to the daemon, and the answer is lost.
+    AnswerLost,
+    /// It is answered here, with this status, content type and body.
+    Page(&'static str, &'static str, &'static str),
+}
+
+/// What a proxy says while its backend restarts.
+pub(crate) const NO_BACKEND: Way = Way::Page(
+    "404 Not Found",
+    "text/plain; charset=utf-8",
+    "404 page not found\n",
+);
+/// Another of its kind.
+pub(crate) const BAD_GATEWAY: Way = Way::Page(
+    "502 Bad Gateway",
+    "text/html",
+    "<html><h1>502 Bad Gateway</h1></html>",
+);
+
+/// The proxy; it ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Front {
+    address: SocketAddr,
+    calls: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Front {
+    /// A proxy before `daemon`. `script` says what is done with each call, by its number, from 0,
+    /// and its request line.
+    pub(crate) async fn before(
+        daemon: &Daemon,
+        script: impl Fn(usize, &str) -> Way + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let backend = daemon.address();
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&calls);
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let Some(call) = receive(&mut client).await else {
+                    continue;
+                };
+                let line = call.lines().next().unwrap_or_default().to_owned();
+                let number = {
+                    let mut seen = seen.lock().unwrap();
+                    seen.push(line.clone());
+                    seen.len() - 1
+                };
+                connections.spawn(serve(client, backend, call, script(number, &line)));
+            }
+        });
+        Self {
+            address,
+            calls,
+            task,
+        }
+    }
+
+    /// Where clients find it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The request lines so far.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+/// One call, whose connection is closed after it.
+async fn serve(mut client: TcpStream, backend: SocketAddr, call: String, way: Way) {
+    let served = async {
+        if let Way::Page(status, kind, body) = way {
+            let length = body.len();
+            let page = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\
+                 Connection: close\r\n\r\n{body}"
+            );
+            return client.write_all(page.as_bytes()).await;
+        }
+        let mut daemon = TcpStream::connect(backend).await?;
+        let call = call.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+        daemon.write_all(call.as_bytes()).await?;
+        if let Way::AnswerLost = way {
+            daemon.read_to_end(&mut Vec::new()).await?;
+        } else {
+            copy_bidirectional(&mut client, &mut daemon).await?;
+        }
+        Ok(())
+    };
+    // Either side may leave at any time.
+    drop(served.await);
+}
+
+async fn receive(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.to_lowercase().lines().find_map(|line| {
+                let length = line.strip_prefix("content-length:")?;
+                Some(length.trim().parse::<usize>().unwrap())
+            });
+            if body.len() >= length.unwrap_or(0) {
+                return Some(text.into_owned());
+            }
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
