@@ -177,12 +177,17 @@ impl Screen {
         out
     }
 
-    /// Says something below the question and prompts again, where rows cannot be rewritten.
-    pub fn remark(&mut self, row: &Row) -> String {
-        let Some(shown) = self.shown.as_ref().filter(|_| !row.text().is_empty()) else {
+    /// Says something below the question, where rows cannot be rewritten, and prompts again if
+    /// it `prompts`.
+    ///
+    /// What was typed behind the old prompt is not behind the new one, so whoever writes this
+    /// throws it away.
+    pub fn remark(&mut self, row: &Row, prompts: bool) -> String {
+        let Some(shown) = &self.shown else {
             return String::new();
         };
-        format!("\r\n{}\r\n{}", row.paint(self.look), shown.prompt)
+        let prompt = if prompts { shown.prompt.as_str() } else { "" };
+        format!("\r\n{}\r\n{prompt}", row.paint(self.look))
     }
 
     /// Whether rows can be rewritten.

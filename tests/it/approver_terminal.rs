@@ -412,3 +412,26 @@ fn without_a_pager_there_are_pages() {
     pty.wait_until_open();
     assert_eq!(daemon.decisions(), [""; 0]);
 }
+
+#[test]
+fn a_prompt_that_is_written_anew_forgets_what_was_typed_behind_the_old_one() {
+    // A note about the connection once came with a fresh prompt, while the kernel still held the
+    // letter behind the old one: Enter alone approved.
+    for (environment, size) in [("dumb", (50, 100)), ("xterm", (9, 80))] {
+        let daemon = StandIn::start();
+        daemon.send("request", &request(1));
+        let environment = [("TERM", environment)];
+        let pty = Pty::run_sized(APPROVER, &["--url", &daemon.url()], &environment, size);
+        pty.wait_for("Approve? ");
+        pty.wait_until_open();
+        pty.type_keys("y");
+        pty.wait_for("y");
+        daemon.cut();
+        pty.wait_for("No connection");
+        pty.wait_for("Approve? ");
+        pty.wait_until_open();
+        pty.type_keys("\n");
+        pty.wait_for("Enter alone is no answer");
+        assert_eq!(daemon.decisions(), [""; 0]);
+    }
+}

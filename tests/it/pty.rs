@@ -24,9 +24,19 @@ pub(crate) struct Pty {
 
 impl Pty {
     pub(crate) fn run(program: &str, args: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::run_sized(program, args, environment, (50, 100))
+    }
+
+    /// The same on a terminal of so many rows and columns.
+    pub(crate) fn run_sized(
+        program: &str,
+        args: &[&str],
+        environment: &[(&str, &str)],
+        (rows, cols): (u16, u16),
+    ) -> Self {
         let size = PtySize {
-            rows: 50,
-            cols: 100,
+            rows,
+            cols,
             ..PtySize::default()
         };
         let pair = native_pty_system().openpty(size).unwrap();

@@ -75,6 +75,15 @@ impl StandIn {
         state.answers.push_back((status, body));
     }
 
+    /// Ends every stream; who listens comes back and hears all of it again.
+    pub(super) fn cut(&self) {
+        let mut state = self.state.0.lock().unwrap();
+        for listener in state.listeners.drain(..) {
+            // It may have gone already.
+            drop(listener.shutdown(std::net::Shutdown::Both));
+        }
+    }
+
     pub(super) fn decisions(&self) -> Vec<String> {
         self.state.0.lock().unwrap().decisions.clone()
     }

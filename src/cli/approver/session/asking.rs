@@ -98,7 +98,9 @@ impl Session<'_> {
             Answer::Nothing(why) => {
                 let text = format!("{why} Nothing was decided: type y, n, s, d or q, and Enter.");
                 self.note(Row::new().and(Ink::Trouble, text)).await?;
-                self.prompt_again().await?;
+                if self.screen.can_change() {
+                    self.prompt_again().await?;
+                }
             }
         }
         Ok(())
@@ -117,12 +119,20 @@ impl Session<'_> {
             return Ok(());
         };
         asked.note = note.clone();
-        let text = if self.screen.can_change() {
-            self.screen.change(asked.status, note)
-        } else {
-            self.screen.remark(&note)
-        };
-        self.tty.write(&text).await
+        if self.screen.can_change() {
+            let text = self.screen.change(asked.status, note);
+            return self.tty.write(&text).await;
+        }
+        if note.text().is_empty() {
+            return Ok(());
+        }
+        // The kernel still holds what was typed behind the old prompt, and a new one must not
+        // hide it: Enter alone would answer.
+        self.tty.set_mode(Mode::Quiet)?;
+        let prompts = matches!(self.work, Work::None);
+        let text = self.screen.remark(&note, prompts);
+        self.tty.write(&text).await?;
+        if prompts { self.guard() } else { Ok(()) }
     }
 
     /// Brings the times on the screen up to date.
