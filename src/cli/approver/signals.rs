@@ -11,6 +11,7 @@ use crate::cli::exit;
 #[derive(Debug)]
 pub(super) struct Ending {
     interrupt: Signal,
+    quit: Signal,
     terminate: Signal,
     hangup: Signal,
 }
@@ -23,6 +24,7 @@ impl Ending {
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
         })
@@ -35,6 +37,7 @@ impl Ending {
                 _ = self.interrupt.recv() => if !paging.get() {
                     return exit::INTERRUPTED;
                 },
+                _ = self.quit.recv() => return exit::QUIT,
                 _ = self.terminate.recv() => return exit::TERMINATED,
                 _ = self.hangup.recv() => return exit::HANGUP,
             }
