@@ -292,7 +292,7 @@ fn ctrl_d_leaves_and_decides_nothing_even_after_a_y() {
 
 #[test]
 fn signals_leave_with_their_codes_and_the_terminal_as_it_was() {
-    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+    for (signal, code) in [("INT", 130), ("QUIT", 131), ("TERM", 143), ("HUP", 129)] {
         let daemon = StandIn::start();
         daemon.send("request", &request(1));
         // The shell shows the terminal's settings before and after.
@@ -305,13 +305,7 @@ fn signals_leave_with_their_codes_and_the_terminal_as_it_was() {
         pty.kill("approver", signal);
         assert_eq!(pty.exit_code(), 0);
         pty.wait_for(&format!("code={code}"));
-        let text = pty.text();
-        let settings: Vec<&str> = text
-            .lines()
-            .filter(|line| line.matches(':').count() > 20)
-            .collect();
-        assert_eq!(settings.len(), 2, "{text:?}");
-        assert_eq!(settings[0].trim(), settings[1].trim());
+        assert_same_settings(&pty.text());
         assert_eq!(daemon.decisions(), [""; 0]);
     }
 }
@@ -434,4 +428,68 @@ fn a_prompt_that_is_written_anew_forgets_what_was_typed_behind_the_old_one() {
         pty.wait_for("Enter alone is no answer");
         assert_eq!(daemon.decisions(), [""; 0]);
     }
+}
+
+#[test]
+fn a_signal_while_a_decision_is_on_its_way_leaves_the_terminal_as_it_was() {
+    // Ctrl-\\ once ended the program by its default, without echo and without Ctrl-Z.
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    daemon.hold_decisions();
+    let script = format!(
+        "ulimit -c 0; stty -echoctl; stty -g; {APPROVER} --url {}; echo code=$?; stty -g",
+        daemon.url()
+    );
+    let mut pty = Pty::run("bash", &["-c", &format!("trap : QUIT; {script}")], &[]);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    daemon.wait_for_decisions(1);
+    pty.type_keys("\u{1c}");
+    pty.wait_for("it may count or not");
+    pty.wait_for("code=131");
+    assert_eq!(pty.exit_code(), 0);
+    assert_same_settings(&pty.text());
+}
+
+#[test]
+fn a_signal_while_the_pager_runs_ends_the_pager_and_leaves_its_screen() {
+    // The pager was killed outright once, and the terminal stayed on the pager's screen.
+    let daemon = StandIn::start();
+    let mut view = request(1);
+    view.details = "line\n".repeat(40);
+    daemon.send("request", &view);
+    let home = tempfile::tempdir().unwrap();
+    let pager = home.path().join("pager");
+    let program = "#!/bin/sh\ntrap 'printf left-politely; exit' TERM\nstty raw -echo </dev/tty\ncat; printf 'paged %s' $$\nwhile :; do read line </dev/tty; done\n";
+    std::fs::write(&pager, program).unwrap();
+    std::fs::set_permissions(&pager, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for (signal, code) in [("TERM", 143), ("HUP", 129)] {
+        let script = format!(
+            "stty -echoctl; stty -g; {APPROVER} --url {}; echo code=$?; stty -g",
+            daemon.url()
+        );
+        let environment = [("PAGER", pager.to_str().unwrap())];
+        let mut pty = Pty::run("bash", &["-c", &script], &environment);
+        pty.wait_for("Approve? ");
+        pty.wait_until_open();
+        pty.type_keys("d\n");
+        pty.wait_for("paged ");
+        pty.kill("approver", signal);
+        pty.wait_for("left-politely");
+        pty.wait_for("Left without an answer");
+        pty.wait_for(&format!("code={code}"));
+        assert_eq!(pty.exit_code(), 0);
+        assert_same_settings(&pty.text());
+    }
+}
+
+/// A script has shown the terminal's settings (`stty -g`) before and after, and they are the same.
+fn assert_same_settings(text: &str) {
+    let settings: Vec<&str> = text
+        .lines()
+        .filter(|line| line.matches(':').count() > 20)
+        .collect();
+    assert_eq!(settings.len(), 2, "{text:?}");
+    assert_eq!(settings[0].trim(), settings[1].trim());
 }

@@ -21,7 +21,7 @@ use self::waiting::Next;
 use super::daemon_clock::DaemonClock;
 use super::decide::Deciding;
 use super::inbox::{Gone, Inbox};
-use super::pager::Pages;
+use super::pager::{Pager, Pages};
 use super::question::Room;
 use super::signals::{Disturbance, Redrawing};
 use super::tally::Tally;
@@ -101,7 +101,7 @@ enum Work {
     None,
     Deciding(Box<Deciding>),
     /// The person's pager has the terminal.
-    Paging(Pin<Box<dyn Future<Output = bool>>>),
+    Paging(Box<Pager>),
     /// Pages of our own.
     Pages(Pages),
 }
@@ -162,10 +162,15 @@ impl<'a> Session<'a> {
     /// Says goodbye and what was decided, as far as the terminal takes it in a short time.
     pub(super) async fn leave(&mut self) {
         let mut rows = vec![self.tally.row()];
-        if matches!(self.work, Work::Deciding(_)) {
+        let work = std::mem::replace(&mut self.work, Work::None);
+        if let Work::Paging(pager) = work {
+            pager.end().await;
+            self.screen.disturbed();
+        } else if matches!(work, Work::Deciding(_)) {
             let text = "  Left while a decision was on its way: it may count or not.";
             rows.insert(0, Row::new().and(Ink::Trouble, text));
-        } else if self.asked.is_some() {
+        }
+        if self.asked.is_some() && rows.len() == 1 {
             let text = "  Left without an answer: the request on the screen stays pending.";
             rows.insert(0, Row::new().and(Ink::Plain, text));
         }

@@ -14,6 +14,9 @@ struct State {
     /// What the stream has said so far; a listener gets it from the beginning.
     stream: String,
     listeners: Vec<TcpStream>,
+    /// Whether decisions get no answer, and the calls that wait for theirs.
+    holds: bool,
+    held: Vec<TcpStream>,
     decisions: Vec<String>,
     /// Status and body of the next answers to decisions; after them, and before, 200.
     answers: VecDeque<(&'static str, String)>,
@@ -84,6 +87,11 @@ impl StandIn {
         }
     }
 
+    /// Takes decisions from now on, and answers none.
+    pub(super) fn hold_decisions(&self) {
+        self.state.0.lock().unwrap().holds = true;
+    }
+
     pub(super) fn decisions(&self) -> Vec<String> {
         self.state.0.lock().unwrap().decisions.clone()
     }
@@ -131,6 +139,11 @@ impl StandIn {
             state.listeners.push(socket);
         } else if head.contains("/decision ") {
             state.decisions.push(String::from_utf8(body).unwrap());
+            if state.holds {
+                state.held.push(socket);
+                self.state.1.notify_all();
+                return;
+            }
             let (status, answer) = state.answers.pop_front().unwrap_or_else(|| {
                 let view = decided(1, 9, Status::Approved, "");
                 ("200 OK", serde_json::to_string(&view).unwrap())

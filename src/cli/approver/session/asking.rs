@@ -93,7 +93,7 @@ impl Session<'_> {
             Answer::Approve => self.decide(Verdict::Approve, None),
             Answer::Deny(reason) => self.decide(Verdict::Deny, reason),
             Answer::Skip => self.skip().await?,
-            Answer::Details => self.show_whole()?,
+            Answer::Details => self.show_whole().await?,
             Answer::Quit => return Err(End::Left),
             Answer::Nothing(why) => {
                 let text = format!("{why} Nothing was decided: type y, n, s, d or q, and Enter.");

@@ -41,7 +41,7 @@ impl Session<'_> {
         let working = async {
             match work {
                 Work::Deciding(deciding) => Next::Decided(deciding.next().await),
-                Work::Paging(pager) => Next::Paged(pager.await),
+                Work::Paging(pager) => Next::Paged(pager.shown().await),
                 Work::None | Work::Pages(_) => pending().await,
             }
         };
