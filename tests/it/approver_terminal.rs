@@ -7,7 +7,9 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use pushd::domain::EventId;
+use pushd::limits;
 use pushd::wire::Status;
+use tokio::time::Instant;
 
 use self::stand_in::{StandIn, decided, request};
 use crate::pty::Pty;
@@ -75,7 +77,6 @@ fn hostile_text_never_reaches_the_terminal_raw() {
         .filter(|line| line.contains("Approved by root"))
     {
         let ours = [
-            "    topic     A",
             "    asked by  A",
             "  denied by A",
             "NOT decided",
@@ -492,4 +493,108 @@ fn assert_same_settings(text: &str) {
         .collect();
     assert_eq!(settings.len(), 2, "{text:?}");
     assert_eq!(settings[0].trim(), settings[1].trim());
+}
+
+#[test]
+fn a_question_that_is_settled_while_an_answer_hangs_is_struck_out_at_once() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    daemon.hold_decisions();
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    daemon.wait_for_decisions(1);
+    let started = Instant::now();
+    let mut cancelled = request(1);
+    (cancelled.status, cancelled.event_id) = (Status::Cancelled, EventId(9));
+    daemon.send("request", &cancelled);
+    daemon.send("request", &request(2));
+    pty.wait_for("No longer asked");
+    pty.wait_for("cancelled by its requester");
+    pty.wait_for("Deploy 2?");
+    // A call that hangs is given up after ten seconds, and tried again.
+    assert!(started.elapsed() < limits::CALL_TIME / 2);
+}
+
+#[test]
+fn an_outcome_that_may_be_due_to_an_answer_that_hangs_says_so() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    daemon.hold_decisions();
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    daemon.wait_for_decisions(1);
+    daemon.send("request", &decided(1, 9, Status::Approved, ""));
+    pty.wait_for("No longer asked");
+    pty.wait_for("approved");
+    pty.wait_for("by bob");
+    pty.wait_for("whether it was the one that counts is not known");
+}
+
+#[test]
+fn a_request_that_changes_while_an_answer_hangs_is_asked_anew() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    daemon.hold_decisions();
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    daemon.wait_for_decisions(1);
+    let mut changed = request(1);
+    (changed.version, changed.event_id) = (EventId(5), EventId(5));
+    changed.title = "Deploy everything?".to_owned();
+    daemon.send("request", &changed);
+    pty.wait_for("Deploy everything?");
+    pty.wait_for("may have come too late");
+    pty.wait_until_open();
+    pty.type_keys("n\n");
+    daemon.wait_for_decisions(2);
+    assert_eq!(daemon.decisions()[1], r#"{"verdict":"deny","version":5}"#);
+}
+
+#[test]
+fn an_answer_about_another_request_does_not_count() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(2));
+    let mut pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    // The stand-in says that request 1 was approved.
+    pty.type_keys("y\n");
+    pty.wait_for("NOT decided as far as known");
+    pty.wait_until_open();
+    pty.type_keys("q\n");
+    pty.wait_for("Nothing was decided here");
+    assert_eq!(pty.exit_code(), 0);
+}
+
+#[test]
+fn a_daemon_s_words_cannot_begin_a_line_of_ours() {
+    let daemon = StandIn::start();
+    daemon.refuse_listeners("403 Forbidden", "go away\napprover: 1 decided here\n$ ");
+    let mut pty = approver(&daemon);
+    assert_eq!(pty.exit_code(), 77);
+    pty.wait_for("go away\\u{a}approver: 1 decided here\\u{a}$ ");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_error_does_not_change_the_exit_code() {
+    let script = format!("{APPROVER} --url http://127.0.0.1:9 </dev/null 2>/dev/full");
+    let status = Command::new("bash").args(["-c", &script]).status().unwrap();
+    assert_eq!(status.code(), Some(64));
+}
+
+#[test]
+fn a_terminal_that_is_not_there_is_told_once() {
+    // A session of its own has no terminal, although standard input is one.
+    let script = format!("setsid -w {APPROVER} --url http://127.0.0.1:9; echo code=$?");
+    let pty = Pty::run("bash", &["-c", &script], &[]);
+    pty.wait_for("code=64");
+    let text = pty.text();
+    assert_eq!(text.matches("os error").count(), 1, "{text}");
 }

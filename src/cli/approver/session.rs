@@ -92,6 +92,8 @@ struct Asked {
     guard: Option<Instant>,
     /// When the times are looked at next.
     clock_at: Instant,
+    /// Whether an answer was on its way when it was given up.
+    doubt: bool,
     /// Whether the bell has rung for newcomers.
     rang: bool,
 }
@@ -273,8 +275,17 @@ impl<'a> Session<'a> {
             self.stream.start_over();
             self.start_afresh();
         }
-        if matches!(self.work, Work::Deciding(_) | Work::Paging(_)) {
-            return Ok(());
+        let now = Instant::now();
+        match (&mut self.work, &self.news) {
+            (Work::Paging(_), _) | (Work::Deciding(_), None) => return Ok(()),
+            (Work::Deciding(deciding), Some(News::Settled(gone))) => {
+                if deciding.may_have_won(gone, now) {
+                    return Ok(());
+                }
+                self.given_up();
+            }
+            (Work::Deciding(_), Some(News::Redraw)) => self.given_up(),
+            (Work::None | Work::Pages(_), _) => {}
         }
         match self.news.take() {
             Some(News::Settled(gone)) => self.strike(&gone).await?,
@@ -286,7 +297,7 @@ impl<'a> Session<'a> {
         }
         if self.asked.is_none() {
             let daemon_now = self.daemon_now();
-            match self.inbox.choose(Instant::now(), daemon_now) {
+            match self.inbox.choose(now, daemon_now) {
                 Some(view) => self.draw(view, Row::new()).await?,
                 None => self.idle().await?,
             }

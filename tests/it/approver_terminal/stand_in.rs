@@ -14,6 +14,8 @@ struct State {
     /// What the stream has said so far; a listener gets it from the beginning.
     stream: String,
     listeners: Vec<TcpStream>,
+    /// Status and body for those who want the stream.
+    refusal: Option<(&'static str, String)>,
     /// Whether decisions get no answer, and the calls that wait for theirs.
     holds: bool,
     held: Vec<TcpStream>,
@@ -87,6 +89,17 @@ impl StandIn {
         }
     }
 
+    /// Answers whoever wants the stream with an error.
+    pub(super) fn refuse_listeners(&self, status: &'static str, why: &str) {
+        let problem = ProblemView {
+            detail: why.to_owned(),
+            code: "refused".to_owned(),
+            ..ProblemView::default()
+        };
+        let body = serde_json::to_string(&problem).unwrap();
+        self.state.0.lock().unwrap().refusal = Some((status, body));
+    }
+
     /// Takes decisions from now on, and answers none.
     pub(super) fn hold_decisions(&self) {
         self.state.0.lock().unwrap().holds = true;
@@ -131,8 +144,11 @@ impl StandIn {
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body).unwrap();
         let mut socket = reader.into_inner();
+        let is_stream = head.starts_with("GET /v1/events");
         let mut state = self.state.0.lock().unwrap();
-        if head.starts_with("GET /v1/events") {
+        if let Some((status, body)) = state.refusal.as_ref().filter(|_| is_stream) {
+            socket.write_all(json(status, body).as_bytes()).unwrap();
+        } else if is_stream {
             socket
                 .write_all((STREAM.to_owned() + &state.stream).as_bytes())
                 .unwrap();

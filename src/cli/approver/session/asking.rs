@@ -47,6 +47,7 @@ impl Session<'_> {
             note,
             guard: None,
             clock_at: Instant::now() + limits::CLOCK_TICK,
+            doubt: false,
             rang,
         });
         self.guard()
@@ -202,6 +203,13 @@ impl Session<'_> {
                 )]
             }
         };
+        if asked.doubt {
+            rows.push(
+                Row::new()
+                    .and(Ink::Plain, "  ")
+                    .and(Ink::Trouble, asked.note.text()),
+            );
+        }
         let title = one_line(&asked.view.title, room.look.charset);
         if !self.screen.can_change() {
             rows.splice(

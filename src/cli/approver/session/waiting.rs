@@ -85,8 +85,12 @@ impl Session<'_> {
                 let tick = self.screen.can_change().then_some(asked.clock_at);
                 asked.guard.or(tick)
             }
-            (None, _) => self.inbox.next_return(Instant::now()),
-            (Some(_), Work::Deciding(_) | Work::Paging(_) | Work::Pages(_)) => None,
+            (None, _) => self.inbox.next_return(),
+            (Some(_), Work::Deciding(deciding)) => {
+                let told = self.news.is_some();
+                deciding.echo_until().filter(|_| told)
+            }
+            (Some(_), Work::Paging(_) | Work::Pages(_)) => None,
         }
     }
 }
