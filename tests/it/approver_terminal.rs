@@ -8,10 +8,11 @@ use std::process::{Command, Stdio};
 
 use pushd::domain::EventId;
 use pushd::limits;
+use pushd::terminal::tty::{Mode, Tty};
 use pushd::wire::Status;
 use tokio::time::Instant;
 
-use self::stand_in::{StandIn, decided, request};
+use self::stand_in::{Courtesy, StandIn, decided, request};
 use crate::pty::Pty;
 
 const APPROVER: &str = env!("CARGO_BIN_EXE_approver");
@@ -102,7 +103,7 @@ fn without_our_sequences(text: &str) -> String {
                 let end = after.find(|c: char| c != '[' && c != ';' && !c.is_ascii_digit());
                 let end = end.expect("a sequence ends");
                 assert!(
-                    matches!(after.as_bytes()[end], b'H' | b'J' | b'K' | b'm'),
+                    matches!(after.as_bytes()[end], b'H' | b'J' | b'K' | b'm' | b'r'),
                     "{after:?}"
                 );
                 end + 1
@@ -298,7 +299,7 @@ fn signals_leave_with_their_codes_and_the_terminal_as_it_was() {
         daemon.send("request", &request(1));
         // The shell shows the terminal's settings before and after.
         let script = format!(
-            "stty -echoctl; stty -g; {APPROVER} --url {}; echo code=$?; stty -g",
+            "stty -echoctl; stty -g; {APPROVER} --url {}; echo code=$?; stty -g; echo settings-shown",
             daemon.url()
         );
         let mut pty = Pty::run("bash", &["-c", &script], &[]);
@@ -306,6 +307,7 @@ fn signals_leave_with_their_codes_and_the_terminal_as_it_was() {
         pty.kill("approver", signal);
         assert_eq!(pty.exit_code(), 0);
         pty.wait_for(&format!("code={code}"));
+        pty.wait_for("settings-shown");
         assert_same_settings(&pty.text());
         assert_eq!(daemon.decisions(), [""; 0]);
     }
@@ -438,7 +440,7 @@ fn a_signal_while_a_decision_is_on_its_way_leaves_the_terminal_as_it_was() {
     daemon.send("request", &request(1));
     daemon.hold_decisions();
     let script = format!(
-        "ulimit -c 0; stty -echoctl; stty -g; {APPROVER} --url {}; echo code=$?; stty -g",
+        "ulimit -c 0; stty -echoctl; stty -g; {APPROVER} --url {}; echo code=$?; stty -g; echo settings-shown",
         daemon.url()
     );
     let mut pty = Pty::run("bash", &["-c", &format!("trap : QUIT; {script}")], &[]);
@@ -449,6 +451,7 @@ fn a_signal_while_a_decision_is_on_its_way_leaves_the_terminal_as_it_was() {
     pty.type_keys("\u{1c}");
     pty.wait_for("it may count or not");
     pty.wait_for("code=131");
+    pty.wait_for("settings-shown");
     assert_eq!(pty.exit_code(), 0);
     assert_same_settings(&pty.text());
 }
@@ -467,7 +470,7 @@ fn a_signal_while_the_pager_runs_ends_the_pager_and_leaves_its_screen() {
     std::fs::set_permissions(&pager, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     for (signal, code) in [("TERM", 143), ("HUP", 129)] {
         let script = format!(
-            "stty -echoctl; stty -g; {APPROVER} --url {}; echo code=$?; stty -g",
+            "stty -echoctl; stty -g; {APPROVER} --url {}; echo code=$?; stty -g; echo settings-shown",
             daemon.url()
         );
         let environment = [("PAGER", pager.to_str().unwrap())];
@@ -480,6 +483,7 @@ fn a_signal_while_the_pager_runs_ends_the_pager_and_leaves_its_screen() {
         pty.wait_for("left-politely");
         pty.wait_for("Left without an answer");
         pty.wait_for(&format!("code={code}"));
+        pty.wait_for("settings-shown");
         assert_eq!(pty.exit_code(), 0);
         assert_same_settings(&pty.text());
     }
@@ -597,4 +601,239 @@ fn a_terminal_that_is_not_there_is_told_once() {
     pty.wait_for("code=64");
     let text = pty.text();
     assert_eq!(text.matches("os error").count(), 1, "{text}");
+}
+
+#[test]
+fn a_clock_that_ticks_leaves_a_long_answer_alone() {
+    let daemon = StandIn::start();
+    let mut view = request(1);
+    view.details = "line\n".repeat(12);
+    daemon.send("request", &view);
+    daemon.send_raw(
+        "event: caught-up\ndata: {\"event_id\":1,\"now\":\"2023-11-14T22:13:25.000Z\"}\n\n",
+    );
+    let pty = Pty::run_sized(APPROVER, &["--url", &daemon.url()], &[], (24, 80));
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys(&("n ".to_owned() + &"reason ".repeat(60) + "end"));
+    pty.wait_for("reason end");
+    // Two ticks of the clock, each behind a saved cursor.
+    pty.wait_for("\u{1b}7");
+    pty.wait_for("\u{1b}8");
+    pty.wait_for("\u{1b}7");
+    pty.wait_for("\u{1b}8");
+    let mut terminal = vt100::Parser::new(24.try_into().unwrap(), 80.try_into().unwrap(), 0);
+    terminal.process(&pty.bytes());
+    let screen = terminal.screen().contents();
+    let rows: Vec<&str> = screen.lines().map(str::trim_end).collect();
+    let times = rows.iter().filter(|row| row.contains("time      asked"));
+    assert_eq!(times.count(), 1, "{screen}");
+    assert!(screen.contains("Approval asked"), "{screen}");
+    assert!(screen.trim_end().ends_with("reason end"), "{screen}");
+}
+
+#[test]
+fn a_window_that_is_too_narrow_is_not_asked_in_until_it_is_wider() {
+    let daemon = StandIn::start();
+    let mut view = request(1);
+    view.title = "Deploy X......APPROVED by ana! APPROVED by ana!".to_owned();
+    daemon.send("request", &view);
+    let pty = Pty::run_sized(APPROVER, &["--url", &daemon.url()], &[], (40, 15));
+    pty.wait_for("window wider");
+    assert!(!pty.text().contains("Deploy"), "{}", pty.text());
+    pty.resize(40, 100);
+    pty.wait_for("Deploy X");
+    pty.wait_until_open();
+    pty.resize(40, 12);
+    pty.wait_for("window");
+    pty.type_keys("y\n");
+    pty.resize(40, 80);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("n\n");
+    daemon.wait_for_decisions(1);
+    assert_eq!(daemon.decisions(), [r#"{"verdict":"deny","version":1}"#]);
+}
+
+#[test]
+fn a_question_that_comes_to_an_idle_terminal_rings() {
+    let daemon = StandIn::start();
+    daemon.send_raw(
+        "event: caught-up\ndata: {\"event_id\":1,\"now\":\"2024-01-01T00:00:00.000Z\"}\n\n",
+    );
+    let pty = approver(&daemon);
+    pty.wait_for("No request waits");
+    assert!(!pty.text().contains('\u{7}'));
+    daemon.send("request", &request(1));
+    pty.wait_for("Approve? ");
+    pty.wait_for("\u{7}");
+    pty.wait_until_open();
+    // One that comes meanwhile rings once more, and the next is quiet.
+    daemon.send("request", &request(2));
+    pty.wait_for("\u{7}");
+    daemon.send("request", &request(3));
+    pty.wait_for("2 others wait");
+    assert_eq!(pty.text().matches('\u{7}').count(), 2);
+}
+
+#[test]
+fn a_program_that_was_stopped_asks_anew_and_forgets_what_was_typed() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = Pty::run(
+        "bash",
+        &["--norc", "--noediting", "-i"],
+        &[("PS1", "shell> ")],
+    );
+    pty.type_keys(&format!("{APPROVER} --url {}\n", daemon.url()));
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("y");
+    pty.wait_for("y");
+    pty.type_keys("\u{1a}");
+    // The shell gets a screen that scrolls as a whole.
+    pty.wait_for("\u{1b}[r");
+    pty.wait_for("Stopped");
+    pty.wait_for("shell> ");
+    pty.type_keys("fg\n");
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("\n");
+    pty.wait_for("Enter alone is no answer");
+    assert_eq!(daemon.decisions(), [""; 0]);
+    pty.wait_until_open();
+    pty.type_keys("n\n");
+    daemon.wait_for_decisions(1);
+}
+
+#[test]
+fn a_window_of_another_size_shows_the_question_anew_and_forgets_what_was_typed() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("y");
+    pty.wait_for("y");
+    pty.resize(30, 60);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("\n");
+    pty.wait_for("Enter alone is no answer");
+    assert_eq!(daemon.decisions(), [""; 0]);
+}
+
+#[test]
+fn a_connection_that_is_cut_off_and_back_is_told_with_the_question() {
+    let daemon = StandIn::start();
+    daemon.send_raw("retry: 100\n\n");
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    daemon.cut();
+    pty.wait_for("No connection to the daemon");
+    pty.wait_for("Connected again");
+    // The question on the screen can still be answered.
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    daemon.wait_for_decisions(1);
+}
+
+#[test]
+fn it_asks_all_the_same_when_nobody_says_who_we_are_or_takes_what_we_have_seen() {
+    for courtesy in [Courtesy::Fails, Courtesy::Hangs] {
+        let daemon = StandIn::start();
+        daemon.treat_courtesies(courtesy);
+        daemon.send("request", &request(1));
+        let mut pty = approver(&daemon);
+        pty.wait_for("Approve? ");
+        daemon.wait_for_courtesies(2);
+        pty.wait_until_open();
+        pty.type_keys("y\n");
+        daemon.wait_for_decisions(1);
+        pty.wait_for("approved");
+        pty.type_keys("q\n");
+        assert_eq!(pty.exit_code(), 0);
+        pty.wait_for("1 approved, 0 denied");
+    }
+}
+
+#[test]
+fn a_skipped_request_comes_after_all_others() {
+    let daemon = StandIn::start();
+    for n in 1..=3 {
+        daemon.send("request", &request(n));
+    }
+    let pty = approver(&daemon);
+    for n in 1..=3 {
+        pty.wait_for(&format!("Deploy {n}?"));
+        pty.wait_for("Approve? ");
+        pty.wait_until_open();
+        pty.type_keys("s\n");
+        pty.wait_for("skipped; it comes back after the others");
+    }
+    daemon.send("request", &request(4));
+    pty.wait_for("Deploy 4?");
+    assert_eq!(daemon.decisions(), [""; 0]);
+}
+
+#[test]
+fn a_question_that_is_withdrawn_or_over_is_struck_out_with_what_happened() {
+    for (status, told) in [
+        (Status::Cancelled, "cancelled by its requester"),
+        (Status::Expired, "expired: its time is over"),
+    ] {
+        let daemon = StandIn::start();
+        daemon.send("request", &request(1));
+        let pty = approver(&daemon);
+        pty.wait_for("Approve? ");
+        pty.wait_until_open();
+        pty.type_keys("y");
+        pty.wait_for("y");
+        let mut last = request(1);
+        (last.status, last.event_id) = (status, EventId(9));
+        daemon.send("request", &last);
+        pty.wait_for("No longer asked; nothing typed here counts");
+        // The title is struck out.
+        pty.wait_for("\u{1b}[9m│ Deploy 1?");
+        pty.wait_for(told);
+        daemon.send("request", &request(2));
+        pty.wait_for("Deploy 2?");
+        pty.wait_until_open();
+        pty.type_keys("\n");
+        pty.wait_for("Enter alone is no answer");
+        assert_eq!(daemon.decisions(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_panic_leaves_the_terminal_as_it_was() {
+    // This very program runs once more on a terminal, with the test below alone.
+    let it = std::env::current_exe().unwrap();
+    let script = format!(
+        "stty -echoctl; stty -g; {} --ignored --exact --nocapture {}; echo code=$?; stty -g; echo settings-shown",
+        it.display(),
+        "approver_terminal::somebody_panics_while_the_terminal_is_ours"
+    );
+    let mut pty = Pty::run("bash", &["-c", &script], &[]);
+    pty.wait_for("the terminal is quiet");
+    pty.wait_for("code=101");
+    pty.wait_for("settings-shown");
+    assert_eq!(pty.exit_code(), 0);
+    assert_same_settings(&pty.text());
+}
+
+#[tokio::test]
+#[ignore = "runs on a terminal, for the test above"]
+async fn somebody_panics_while_the_terminal_is_ours() {
+    let tty = Tty::open().unwrap();
+    tty.set_mode(Mode::Quiet).unwrap();
+    let mut stty = Command::new("stty");
+    stty.arg("-a").stdin(Stdio::inherit());
+    let modes = stty.output().unwrap().stdout;
+    let modes = String::from_utf8(modes).unwrap();
+    assert!(modes.contains("-echo ") && modes.contains("susp = <undef>"));
+    tty.write("the terminal is quiet\n").await.unwrap();
+    panic!("on purpose");
 }

@@ -81,6 +81,16 @@ impl Pty {
         terminal.flush().unwrap();
     }
 
+    /// Gives the terminal another size, as a person does with a window.
+    pub(crate) fn resize(&self, rows: u16, cols: u16) {
+        let size = PtySize {
+            rows,
+            cols,
+            ..PtySize::default()
+        };
+        self.master.resize(size).unwrap();
+    }
+
     /// Waits until this text has come, behind what was waited for before.
     pub(crate) fn wait_for(&self, text: &str) {
         let mut from = self.from.lock().unwrap();

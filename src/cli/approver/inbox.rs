@@ -169,6 +169,11 @@ impl Inbox {
         entries.filter(|entry| entry.skipped.is_some()).count()
     }
 
+    /// Leaves the current request where it is, to be asked again.
+    pub(super) const fn put_back(&mut self) {
+        self.current = None;
+    }
+
     /// Puts the current request behind the others.
     pub(super) fn skip(&mut self, now: Instant) {
         if let Some(current) = self.current.take()

@@ -50,9 +50,9 @@ pub(super) fn question(view: &RequestView, now: Option<Timestamp>, room: Room) -
     // Head, "asker says", blank before the facts, prompt.
     let fixed = 4 + facts.len() + STATUS_ROWS;
     let mut rows = vec![head(Ink::Strong, "Approval asked", room)];
-    rows.push(label("The asker says"));
+    rows.push(label("The asker says", room));
     rows.extend(claim(view, room, room.height.saturating_sub(fixed)));
-    rows.push(label("The daemon knows"));
+    rows.push(label("The daemon knows", room));
     rows.extend(facts);
     let time = rows.len() - 1;
     let status = rows.len();
@@ -79,8 +79,10 @@ pub(super) fn head(ink: Ink, text: &str, room: Room) -> Row {
         .cut(room.width, room.look.ellipsis())
 }
 
-fn label(text: &str) -> Row {
-    Row::new().and(Ink::Label, text)
+fn label(text: &str, room: Room) -> Row {
+    Row::new()
+        .and(Ink::Label, text)
+        .cut(room.width, room.look.ellipsis())
 }
 
 /// What the asker claims, in at most so many rows where that is possible: the title whole, then
@@ -192,7 +194,7 @@ fn details_rows(details: &str, room: Room) -> Vec<Row> {
 /// All that the asker claims, with nothing cut.
 pub(super) fn whole(view: &RequestView, room: Room) -> Vec<Row> {
     let frame = Frame::new(room.look, room.width);
-    let mut rows = vec![label("All that the asker says")];
+    let mut rows = vec![label("All that the asker says", room)];
     rows.extend(frame.rows("", Ink::Strong, &one_line(&view.title, room.look.charset)));
     let topic = one_line(&view.topic, room.look.charset);
     rows.extend(frame.rows("topic: ", Ink::Plain, &topic));

@@ -18,10 +18,21 @@ struct State {
     refusal: Option<(&'static str, String)>,
     /// Whether decisions get no answer, and the calls that wait for theirs.
     holds: bool,
+    courtesy: Courtesy,
+    courtesies: usize,
     held: Vec<TcpStream>,
     decisions: Vec<String>,
     /// Status and body of the next answers to decisions; after them, and before, 200.
     answers: VecDeque<(&'static str, String)>,
+}
+
+/// What becomes of the calls that an approver can do without.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Courtesy {
+    #[default]
+    Succeeds,
+    Fails,
+    Hangs,
 }
 
 #[derive(Clone)]
@@ -100,6 +111,15 @@ impl StandIn {
         self.state.0.lock().unwrap().refusal = Some((status, body));
     }
 
+    /// Treats `/v1/me` and `seen` so from now on.
+    pub(super) fn treat_courtesies(&self, courtesy: Courtesy) {
+        self.state.0.lock().unwrap().courtesy = courtesy;
+    }
+
+    pub(super) fn wait_for_courtesies(&self, count: usize) {
+        self.wait(|state| state.courtesies >= count);
+    }
+
     /// Takes decisions from now on, and answers none.
     pub(super) fn hold_decisions(&self) {
         self.state.0.lock().unwrap().holds = true;
@@ -165,14 +185,24 @@ impl StandIn {
                 ("200 OK", serde_json::to_string(&view).unwrap())
             });
             socket.write_all(json(status, &answer).as_bytes()).unwrap();
-        } else if head.starts_with("GET /v1/me") {
-            socket
-                .write_all(json("200 OK", r#"{"principal":"local"}"#).as_bytes())
-                .unwrap();
         } else {
-            socket
-                .write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
-                .unwrap();
+            state.courtesies += 1;
+            let answer = match state.courtesy {
+                Courtesy::Succeeds if head.starts_with("GET /v1/me") => {
+                    json("200 OK", r#"{"principal":"local"}"#)
+                }
+                Courtesy::Succeeds => {
+                    "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_owned()
+                }
+                Courtesy::Fails => json("500 Internal Server Error", "{}"),
+                Courtesy::Hangs => {
+                    state.held.push(socket);
+                    self.state.1.notify_all();
+                    return;
+                }
+            };
+            // Who asked may have left already.
+            drop(socket.write_all(answer.as_bytes()));
         }
         self.state.1.notify_all();
     }

@@ -12,8 +12,6 @@ use crate::cli::approver::question::{
 };
 use crate::domain::Verdict;
 use crate::limits;
-use crate::terminal::measure::columns;
-use crate::terminal::printable::visible_in;
 use crate::terminal::row::Row;
 use crate::terminal::style::Ink;
 use crate::terminal::tty::Mode;
@@ -23,8 +21,12 @@ impl Session<'_> {
     /// Draws a question. What was typed until then, and for a moment after, is thrown away, so
     /// that nobody answers what they have not seen.
     pub(super) async fn draw(&mut self, view: RequestView, note: Row) -> io::Result<()> {
+        if self.screen.is_too_narrow() {
+            return self.take_off().await;
+        }
         self.tty.set_mode(Mode::Quiet)?;
-        self.idle_told = None;
+        // Whoever looks elsewhere, because nothing was asked, has to hear it.
+        let was_idle = self.idle_told.take().is_some();
         let mut drawn = question(&view, self.daemon_now(), self.room());
         set_status(
             &mut drawn.rows,
@@ -33,7 +35,10 @@ impl Session<'_> {
             count_row(self.inbox.others(), self.room()),
         );
         let prompt = self.screen.look().paint(Ink::Strong, PROMPT.trim_end()) + " ";
-        let text = self.screen.ask(drawn.rows, prompt, PROMPT.len());
+        let mut text = self.screen.ask(drawn.rows, prompt);
+        if was_idle {
+            text.push('\u{7}');
+        }
         self.tty.write(&text).await?;
         self.tell_seen(view.id);
         let rang = self
@@ -63,6 +68,13 @@ impl Session<'_> {
         }
     }
 
+    /// Takes the question off a screen that has no room for it; it is asked again when there is.
+    async fn take_off(&mut self) -> io::Result<()> {
+        self.asked = None;
+        self.inbox.put_back();
+        self.idle().await
+    }
+
     /// Throws away what is typed from before now until a moment from now.
     fn guard(&mut self) -> io::Result<()> {
         self.tty.throw_away_input()?;
@@ -84,10 +96,6 @@ impl Session<'_> {
 
     /// A line was typed after the guard; `None` is a line that cannot be read.
     pub(super) async fn on_answer(&mut self, line: Option<&str>) -> Result<(), End> {
-        let charset = self.screen.look().charset;
-        // The kernel shows a control character as two, which is never wider than our escape.
-        let typed = line.map_or(0, |line| columns(&visible_in(line, charset)));
-        self.screen.typed(typed);
         self.tty.set_mode(Mode::Quiet)?;
         let unreadable = || Answer::Nothing("That cannot be read.".to_owned());
         match line.map_or_else(unreadable, parse_answer) {

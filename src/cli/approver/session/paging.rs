@@ -15,6 +15,10 @@ impl Session<'_> {
         };
         let rows = whole(&asked.view, self.room());
         let text = rows.iter().map(|row| row.text() + "\n").collect();
+        // The pager has the whole screen, and begins below the question if it keeps it.
+        let way = self.screen.leave();
+        self.screen.disturbed();
+        self.tty.write(&way).await?;
         self.tty.set_mode(Mode::Listening)?;
         let Ok(pager) = Pager::start(text) else {
             return self.own_pages().await;

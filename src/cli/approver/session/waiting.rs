@@ -80,6 +80,11 @@ impl Session<'_> {
 
     /// When to wake up by ourselves.
     fn wake(&self) -> Option<Instant> {
+        let question = self.question_wakes();
+        question.into_iter().chain(self.link.due()).min()
+    }
+
+    fn question_wakes(&self) -> Option<Instant> {
         match (&self.asked, &self.work) {
             (Some(asked), Work::None) => {
                 let tick = self.screen.can_change().then_some(asked.clock_at);
