@@ -250,6 +250,15 @@ pub const INBOX_BYTES: usize = 64 * 1024 * 1024;
 pub const COURTESIES: usize = 8;
 /// Time for the goodbye to be written to a terminal that may not take it.
 pub const FAREWELL_TIME: Duration = Duration::from_millis(500);
+/// Time for a pager to leave the terminal as it found it, before it is killed.
+pub const PAGER_END_TIME: Duration = Duration::from_millis(500);
+/// How long a decision waits for its own answer once the stream has told an outcome that may be
+/// due to it.
+pub const ECHO_TIME: Duration = Duration::from_secs(2);
+/// How often in a row it is told that the daemon cannot be heard, or can again.
+pub const LINK_NEWS: u32 = 4;
+/// Time between two such tellings after which there may be as many again.
+pub const LINK_NEWS_TIME: Duration = Duration::from_secs(10);
 /// Time between two looks at the clock while a question shows the time that is left.
 pub const CLOCK_TICK: Duration = Duration::from_secs(1);
 /// While lines keep coming closer together than this, they were pasted and not typed.

@@ -18,6 +18,7 @@ mod signals;
 mod tally;
 
 use std::cell::Cell;
+use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::{Context as _, Error, anyhow};
@@ -64,7 +65,7 @@ async fn ask(line: Approver) -> Result<u8, (u8, Error)> {
         .iter()
         .map(|topic| topic.as_str().to_owned())
         .collect();
-    let internal = |error: std::io::Error| (exit::INTERNAL, error.into());
+    let internal = |error: io::Error| (exit::INTERNAL, error.into());
     let mut ending = Ending::listen().map_err(internal)?;
     let redrawing = Redrawing::listen().map_err(internal)?;
     let tty = Tty::open().map_err(|error| (exit::USAGE, no_terminal(error, &url)))?;
@@ -91,11 +92,11 @@ fn code(end: End, url: &str) -> Result<u8, (u8, Error)> {
         End::Hangup(_cause) => Ok(exit::HANGUP),
         End::Refused(why) => Err((
             exit::NOT_PERMITTED,
-            anyhow!("{url} does not let us listen: {why}"),
+            anyhow!("{url} does not let us listen: {}", visible(&why)),
         )),
         End::NotPushd(why) => Err((
             exit::UNAVAILABLE,
-            anyhow!("there is no pushd at {url}: {why}; check --url"),
+            anyhow!("there is no pushd at {url}: {}; check --url", visible(&why)),
         )),
         End::Dismissed => Err((
             exit::UNAVAILABLE,
@@ -112,14 +113,13 @@ fn no_terminal(error: NoTerminal, url: &str) -> Error {
     ))
 }
 
-#[allow(
-    clippy::print_stderr,
-    reason = "errors of a program go to standard error"
-)]
+/// Says what is wrong, on standard error. Its lines are ours: what others have said is one line
+/// of it at most.
 fn complain(error: &Error) {
     let text = format!("{error:#}");
     for (n, line) in text.lines().enumerate() {
         let start = if n == 0 { "approver: " } else { "" };
-        eprintln!("{start}{}", visible(line));
+        // When standard error takes nothing, the exit code has to say it alone.
+        let (Ok(()) | Err(_)) = writeln!(io::stderr(), "{start}{}", visible(line));
     }
 }

@@ -31,5 +31,7 @@ pub const EXPIRED: u8 = 124;
 pub const HANGUP: u8 = 129;
 /// Ended by SIGINT, that is Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
+/// Ended by SIGQUIT, that is Ctrl-\.
+pub const QUIT: u8 = 131;
 /// Ended by SIGTERM.
 pub const TERMINATED: u8 = 143;

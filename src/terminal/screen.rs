@@ -4,18 +4,22 @@
 //! The methods return what has to be written, and remember what that does to the screen; they
 //! write nothing themselves. On a terminal without cursor movement everything is appended.
 //!
-//! The kernel shows what is typed. A few rows below the prompt are kept free for a line that goes
-//! on there, and a line that was taken is accounted for by [`Screen::typed`].
+//! The kernel shows what is typed, and nobody knows how far it has come before Enter. So the
+//! question is fenced off: from the prompt on, the rows are a scrolling region of their own
+//! (DECSTBM of the VT100), in which a long line may scroll while the question stays where it is.
+//! Whoever else is to write gets the fence lifted first.
 
 use std::fmt::Write as _;
 
 use super::row::Row;
 use super::style::Look;
 
-/// Rows kept free below the prompt for a line that is longer than one row.
+/// Rows below the prompt in which a line that is longer than one row goes on.
 const SPARE_ROWS: usize = 2;
 /// The smallest screen whose rows are rewritten; a smaller one is written line by line.
 const LEAST_ROWS: usize = 10;
+/// The narrowest screen on which there is room for words in a frame.
+const LEAST_COLUMNS: usize = 20;
 /// The size of a terminal that does not know its own.
 const UNKNOWN_SIZE: (usize, usize) = (24, 80);
 
@@ -30,6 +34,8 @@ pub struct Screen {
     /// The row that is written next, from 1; `None` when somebody else has written.
     next: Option<usize>,
     shown: Option<Shown>,
+    /// Whether only the rows from the prompt on scroll.
+    fenced: bool,
 }
 
 /// The question that is on the screen.
@@ -39,7 +45,6 @@ struct Shown {
     /// The row of the first line; not positive when it has been scrolled away.
     first: isize,
     prompt: String,
-    prompt_columns: usize,
 }
 
 impl Screen {
@@ -54,6 +59,7 @@ impl Screen {
             columns,
             next: None,
             shown: None,
+            fenced: false,
         }
     }
 
@@ -66,7 +72,12 @@ impl Screen {
     /// what they do after it.
     pub const fn width(&self) -> usize {
         let width = self.columns.saturating_sub(1);
-        if width < 20 { 20 } else { width }
+        if width == 0 { 1 } else { width }
+    }
+
+    /// Whether it is too narrow to show what is ours and what is a stranger's apart.
+    pub const fn is_too_narrow(&self) -> bool {
+        self.columns < LEAST_COLUMNS
     }
 
     /// Rows that a question may have without a part of it being scrolled away.
@@ -81,27 +92,43 @@ impl Screen {
             return String::new();
         }
         self.next = Some(1);
-        format!(
+        let mut out = self.lift();
+        write!(
+            out,
             "\u{1b}[{};1H{}\u{1b}[H",
             self.rows,
             "\r\n".repeat(self.rows)
         )
+        .expect("a String takes all that is written to it");
+        out
     }
 
     /// Starts on an empty screen of another size, because no terminal agrees with another about
     /// where rows go when it is resized.
     pub fn resized(&mut self, size: Option<(usize, usize)>) -> String {
+        let mut out = self.lift();
         *self = Self::new(self.wanted, size);
         if !self.look.cursor {
-            return "\r\n".to_owned();
+            return out + "\r\n";
         }
         self.next = Some(1);
-        "\u{1b}[H\u{1b}[2J".to_owned()
+        out.push_str("\u{1b}[H\u{1b}[2J");
+        out
     }
 
     /// Takes in another size while somebody else has the screen.
     pub fn resize_quietly(&mut self, size: Option<(usize, usize)>) {
         *self = Self::new(self.wanted, size);
+    }
+
+    /// Lets the whole screen scroll again, for whoever writes next. The cursor may move.
+    #[must_use]
+    pub fn lift(&mut self) -> String {
+        if std::mem::take(&mut self.fenced) {
+            "\u{1b}[r".to_owned()
+        } else {
+            String::new()
+        }
     }
 
     /// Forgets what is where, because something else has written.
@@ -114,6 +141,8 @@ impl Screen {
     pub fn print(&mut self, rows: &[Row]) -> String {
         let mut out = self.begin();
         for row in rows {
+            // A row that goes on in the next one would be in nobody's account.
+            let row = row.clone().cut(self.width(), self.look.ellipsis());
             out.push_str(&row.paint(self.look));
             out.push_str("\r\n");
         }
@@ -121,9 +150,9 @@ impl Screen {
         out
     }
 
-    /// Writes a question: its rows and the prompt of so many columns, where the cursor stays. It
-    /// takes the place of a question that is on the screen.
-    pub fn ask(&mut self, lines: Vec<Row>, prompt: String, prompt_columns: usize) -> String {
+    /// Writes a question: its rows and the prompt, where the cursor stays. It takes the place of a
+    /// question that is on the screen.
+    pub fn ask(&mut self, lines: Vec<Row>, prompt: String) -> String {
         let mut out = self.make_way();
         out.push_str(&self.begin());
         for row in &lines {
@@ -139,14 +168,17 @@ impl Screen {
             first = signed(start) - signed(scrolled_by_lines + scrolled_by_spare);
             self.next = Some(prompt_row - scrolled_by_spare);
             out.push_str(&"\r\n".repeat(SPARE_ROWS));
-            go_to(&mut out, prompt_row - scrolled_by_spare);
+            let top = prompt_row - scrolled_by_spare;
+            write!(out, "\u{1b}[{top};{}r", self.rows)
+                .expect("a String takes all that is written to it");
+            go_to(&mut out, top);
+            self.fenced = true;
         }
         out.push_str(&prompt);
         self.shown = Some(Shown {
             lines,
             first,
             prompt,
-            prompt_columns,
         });
         out
     }
@@ -177,30 +209,22 @@ impl Screen {
         out
     }
 
-    /// Says something below the question and prompts again, where rows cannot be rewritten.
-    pub fn remark(&mut self, row: &Row) -> String {
-        let Some(shown) = self.shown.as_ref().filter(|_| !row.text().is_empty()) else {
+    /// Says something below the question, where rows cannot be rewritten, and prompts again if
+    /// it `prompts`.
+    ///
+    /// What was typed behind the old prompt is not behind the new one, so whoever writes this
+    /// throws it away.
+    pub fn remark(&mut self, row: &Row, prompts: bool) -> String {
+        let Some(shown) = &self.shown else {
             return String::new();
         };
-        format!("\r\n{}\r\n{}", row.paint(self.look), shown.prompt)
+        let prompt = if prompts { shown.prompt.as_str() } else { "" };
+        format!("\r\n{}\r\n{prompt}", row.paint(self.look))
     }
 
     /// Whether rows can be rewritten.
     pub const fn can_change(&self) -> bool {
         self.look.cursor
-    }
-
-    /// Takes into account that somebody has typed a line of so many columns, and Enter.
-    pub fn typed(&mut self, width: usize) {
-        let (Some(shown), Some(prompt_row)) = (self.shown.as_mut(), self.next) else {
-            self.next = None;
-            return;
-        };
-        let used = (shown.prompt_columns + width) / self.columns.max(1) + 1;
-        let scrolled = (prompt_row + used).saturating_sub(self.rows);
-        shown.first -= signed(scrolled);
-        // A line that has scrolled the prompt itself away leaves nothing that is known.
-        self.next = prompt_row.checked_sub(scrolled).filter(|&row| row > 0);
     }
 
     /// Writes the prompt anew, over what was typed.
@@ -255,6 +279,7 @@ impl Screen {
             let below = shown.lines.len().saturating_sub(keep);
             self.next = Some(prompt.saturating_sub(below).max(1));
         } else {
+            out.push_str(&self.lift());
             out.push_str("\r\n");
             out.push_str(&head.paint(self.look));
             out.push_str("\r\n");
@@ -268,7 +293,12 @@ impl Screen {
         if self.shown.take().is_some() {
             self.next = self.next.map(|prompt| (prompt + 1).min(self.rows));
             if self.next.is_none() {
-                return "\r\n".to_owned();
+                // Below what somebody else has written, wherever that is.
+                return if self.fenced {
+                    self.begin()
+                } else {
+                    "\r\n".to_owned()
+                };
             }
         }
         self.begin()
@@ -288,7 +318,7 @@ impl Screen {
 
     /// Goes to the row that is written next, and clears from there on.
     fn begin(&mut self) -> String {
-        let mut out = String::new();
+        let mut out = self.lift();
         if self.look.cursor {
             if self.next.is_none() {
                 // The lowest row may have something on it, so it is scrolled up first.

@@ -32,7 +32,7 @@ pub enum NoTerminal {
     #[error("standard input is not a terminal")]
     InputIsNone,
     /// The process has no terminal, or it cannot be used.
-    #[error("there is no terminal to ask on ({PATH}: {0})")]
+    #[error("there is no terminal to ask on ({PATH})")]
     NotThere(#[source] io::Error),
 }
 

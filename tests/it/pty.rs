@@ -24,9 +24,19 @@ pub(crate) struct Pty {
 
 impl Pty {
     pub(crate) fn run(program: &str, args: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::run_sized(program, args, environment, (50, 100))
+    }
+
+    /// The same on a terminal of so many rows and columns.
+    pub(crate) fn run_sized(
+        program: &str,
+        args: &[&str],
+        environment: &[(&str, &str)],
+        (rows, cols): (u16, u16),
+    ) -> Self {
         let size = PtySize {
-            rows: 50,
-            cols: 100,
+            rows,
+            cols,
             ..PtySize::default()
         };
         let pair = native_pty_system().openpty(size).unwrap();
@@ -69,6 +79,16 @@ impl Pty {
         let mut terminal = self.keys.lock().unwrap();
         terminal.write_all(keys.as_bytes()).unwrap();
         terminal.flush().unwrap();
+    }
+
+    /// Gives the terminal another size, as a person does with a window.
+    pub(crate) fn resize(&self, rows: u16, cols: u16) {
+        let size = PtySize {
+            rows,
+            cols,
+            ..PtySize::default()
+        };
+        self.master.resize(size).unwrap();
     }
 
     /// Waits until this text has come, behind what was waited for before.

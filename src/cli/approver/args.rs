@@ -32,7 +32,7 @@ What is typed before a question is on the screen is thrown away.
 Exit codes:
   0 left with q or Ctrl-D   64 usage, or no terminal         69 no pushd at the URL
   70 internal error         77 not permitted                 78 configuration
-  129, 130, 143             ended by SIGHUP, Ctrl-C or SIGTERM";
+  129, 130, 131, 143        ended by SIGHUP, Ctrl-C, Ctrl-\\ or SIGTERM";
 
 fn topic(text: &str) -> Result<Topic, String> {
     Topic::new(text.to_owned()).map_err(|error| format!("a topic {error}"))

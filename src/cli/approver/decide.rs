@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::inbox::Gone;
 use crate::client::{Answer, Backoff, CallError, Client};
 use crate::domain::{RequestId, Verdict};
 use crate::limits;
-use crate::wire::{DecisionBody, RequestView};
+use crate::wire::{DecisionBody, RequestView, Status};
 
 /// A decision on its way to the daemon.
 pub(super) struct Deciding {
@@ -18,6 +19,8 @@ pub(super) struct Deciding {
     until: Instant,
     backoff: Backoff,
     unsure: bool,
+    /// Until when an outcome that may be due to it waits for its own answer.
+    echo_until: Option<Instant>,
     step: Step,
 }
 
@@ -84,12 +87,42 @@ impl Deciding {
             until: now + limits::DECIDE_TIME,
             backoff: Backoff::new(),
             unsure: false,
+            echo_until: None,
         }
     }
 
     /// What was decided.
     pub(super) const fn verdict(&self) -> Verdict {
         self.body.verdict
+    }
+
+    /// Whether the request may have been settled by this very decision, of which the stream tells
+    /// before its own answer has come. It is worth a moment's wait, but no more.
+    pub(super) fn may_have_won(&mut self, gone: &Gone, now: Instant) -> bool {
+        let fits = match gone {
+            Gone::As(view) => self.fits(view),
+            Gone::Unknown => true,
+        };
+        fits && now < *self.echo_until.get_or_insert(now + limits::ECHO_TIME)
+    }
+
+    /// Whether this outcome is what was decided here, as far as anybody can tell.
+    pub(super) fn fits(&self, view: &RequestView) -> bool {
+        view.id == self.id
+            && match (self.body.verdict, view.status) {
+                (Verdict::Approve, Status::Approved) | (Verdict::Deny, Status::Denied) => true,
+                // More approvals are needed, and ours is one of them.
+                (Verdict::Approve, Status::Pending) => {
+                    let mut decisions = view.decisions.iter();
+                    decisions.any(|decision| decision.verdict == Verdict::Approve)
+                }
+                (Verdict::Approve | Verdict::Deny, _) => false,
+            }
+    }
+
+    /// When the wait for its own answer is over.
+    pub(super) const fn echo_until(&self) -> Option<Instant> {
+        self.echo_until
     }
 
     /// What happens next; after [`Progress::Done`] it must not be called. Cancel safe: an attempt
@@ -116,7 +149,13 @@ impl Deciding {
 
     fn answered(&mut self, answer: Result<Answer<RequestView>, CallError>) -> Progress {
         let error = match answer {
-            Ok(answer) => return Progress::Done(Outcome::Counted(Box::new(answer.value))),
+            Ok(answer) if self.fits(&answer.value) => {
+                return Progress::Done(Outcome::Counted(Box::new(answer.value)));
+            }
+            Ok(_) => {
+                let why = "the daemon's answer is about something else".to_owned();
+                return Progress::Done(Outcome::Failed { why, unsure: true });
+            }
             Err(error) => error,
         };
         let CallError::Transient {
@@ -169,7 +208,7 @@ fn refusal(error: CallError, unsure: bool) -> Outcome {
 mod tests {
     use super::*;
     use crate::cli::approver::samples::{request, settled};
-    use crate::wire::{ProblemView, Status};
+    use crate::wire::ProblemView;
 
     fn deciding() -> Deciding {
         let client = Client::new("http://127.0.0.1:1".parse().unwrap(), "approver").unwrap();
@@ -238,6 +277,50 @@ mod tests {
             matches!(last, Progress::Done(Outcome::Failed { unsure: true, .. })),
             "{last:?}"
         );
+    }
+
+    #[test]
+    fn only_an_answer_that_says_so_counts() {
+        // Any 200 counted once, whatever it said.
+        let answered = |view: Box<RequestView>| {
+            let answer = Answer {
+                value: *view,
+                date: None,
+                replayed: false,
+            };
+            deciding().answered(Ok(answer))
+        };
+        let mut voted = request(1);
+        voted.decisions = settled(1, 9, Status::Approved).decisions;
+        for counts in [settled(1, 9, Status::Approved), voted] {
+            let told = answered(counts);
+            assert!(
+                matches!(told, Progress::Done(Outcome::Counted(_))),
+                "{told:?}"
+            );
+        }
+        for other in [
+            settled(2, 9, Status::Approved),
+            settled(1, 9, Status::Denied),
+            settled(1, 9, Status::Cancelled),
+            settled(1, 9, Status::Unknown),
+            request(1),
+        ] {
+            let told = answered(other);
+            let unsure = matches!(told, Progress::Done(Outcome::Failed { unsure: true, .. }));
+            assert!(unsure, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn an_outcome_that_may_be_ours_waits_a_moment_for_the_answer() {
+        let mut deciding = deciding();
+        let now = Instant::now();
+        let other = Gone::As(settled(1, 9, Status::Denied));
+        assert!(!deciding.may_have_won(&other, now));
+        let ours = Gone::As(settled(1, 9, Status::Approved));
+        assert!(deciding.may_have_won(&ours, now));
+        assert!(!deciding.may_have_won(&ours, now + limits::ECHO_TIME));
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) struct Inbox {
     settled: VecDeque<(RequestId, EventId)>,
     bytes: usize,
     overflowed: bool,
+    /// When a request to ask was looked for last.
+    looked: Option<Instant>,
     /// What is asked now.
     current: Option<Current>,
 }
@@ -34,6 +36,8 @@ struct Entry {
     skipped: Option<Instant>,
     /// Whether it was there before a reset and has not come again.
     stale: bool,
+    /// Bytes that it holds.
+    size: usize,
 }
 
 /// The request that is on the screen, in the version that is.
@@ -118,6 +122,7 @@ impl Inbox {
         now: Instant,
         daemon_now: Option<Timestamp>,
     ) -> Option<RequestView> {
+        self.looked = Some(now);
         let askable = |entry: &&Entry| {
             !entry.stale && daemon_now.is_none_or(|now| now < entry.view.expires_at)
         };
@@ -148,17 +153,25 @@ impl Inbox {
         Some(view)
     }
 
-    /// When, after `now`, the next skipped request returns. One that is not asked although its
-    /// time has come waits for the daemon's word.
-    pub(super) fn next_return(&self, now: Instant) -> Option<Instant> {
+    /// When the next skipped request returns, of those whose time had not come when
+    /// [`Inbox::choose`] looked; it may have come since. One that was not asked although its time
+    /// had come waits for the daemon's word.
+    pub(super) fn next_return(&self) -> Option<Instant> {
         let returns = self.pending.values().filter_map(Entry::returns);
-        returns.filter(|&at| at > now).min()
+        returns
+            .filter(|&at| self.looked.is_none_or(|looked| at > looked))
+            .min()
     }
 
     /// Requests that wait for their time to return.
     pub(super) fn skipped(&self) -> usize {
         let entries = self.pending.values();
         entries.filter(|entry| entry.skipped.is_some()).count()
+    }
+
+    /// Leaves the current request where it is, to be asked again.
+    pub(super) const fn put_back(&mut self) {
+        self.current = None;
     }
 
     /// Puts the current request behind the others.
@@ -200,19 +213,24 @@ impl Inbox {
         let version = view.version;
         let arrived = !self.places.contains_key(&id);
         let skipped = self.entry(id).and_then(|entry| entry.skipped);
-        if arrived
-            && (self.pending.len() >= limits::INBOX || self.bytes + size > limits::INBOX_BYTES)
-        {
-            self.overflowed = true;
-            return Change::None;
-        }
         self.remove(id);
+        let is_current = self.current.is_some_and(|current| current.id == id);
+        let full = self.pending.len() >= limits::INBOX || self.bytes + size > limits::INBOX_BYTES;
+        if full && !is_current {
+            self.overflowed = true;
+            return if arrived {
+                Change::None
+            } else {
+                Change::Count { arrived: false }
+            };
+        }
         self.bytes += size;
         self.places.insert(id, place);
         let entry = Entry {
             view,
             skipped,
             stale: false,
+            size,
         };
         self.pending.insert(place, entry);
         match self.current {
@@ -261,7 +279,7 @@ impl Inbox {
         let place = self.places.remove(&id);
         let entry = place.and_then(|place| self.pending.remove(&place));
         if let Some(entry) = &entry {
-            self.bytes = self.bytes.saturating_sub(size(&entry.view));
+            self.bytes = self.bytes.saturating_sub(entry.size);
         }
         entry.is_some()
     }
@@ -285,13 +303,9 @@ impl Entry {
     }
 }
 
-/// Bytes of text that a request holds, roughly.
+/// Bytes that a request holds, roughly: every text in it counts, whoever it is from.
 fn size(view: &RequestView) -> usize {
-    let fields = view
-        .fields
-        .iter()
-        .map(|field| field.name.len() + field.value.len());
-    view.title.len() + view.details.len() + fields.sum::<usize>()
+    serde_json::to_vec(view).map_or(limits::INBOX_BYTES, |bytes| bytes.len())
 }
 
 #[cfg(test)]

@@ -3,48 +3,103 @@
 use std::io;
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::timeout;
 
+use crate::limits;
 use crate::terminal::row::Row;
 use crate::terminal::tty::Tty;
 
 /// What the shell answers when there is no such program (POSIX.1-2024, XCU section 2.8.2).
 const NOT_FOUND: i32 = 127;
 
-/// Shows the text, which is visible already, through `$PAGER` or less, until the person leaves it.
-///
-/// The answer is false when there is no pager. The text goes in by standard input, and less may
-/// not start other programs meanwhile. Dropping the future ends the pager.
-pub(super) async fn page(text: String) -> bool {
-    let shown = async {
-        let mut pager = spawn()?;
-        let mut input = pager.stdin.take();
-        let write = async {
-            if let Some(input) = &mut input {
-                // Whoever leaves the pager early has read enough.
-                let (Ok(()) | Err(_)) = input.write_all(text.as_bytes()).await;
+/// A program that has the terminal, to show a text.
+#[derive(Debug)]
+pub(super) struct Pager {
+    child: Child,
+    input: Option<ChildStdin>,
+    text: Vec<u8>,
+    written: usize,
+}
+
+impl Pager {
+    /// Shows the text, which is visible already, through `$PAGER` or less, which may not start
+    /// other programs meanwhile. Dropping the value kills it.
+    ///
+    /// # Errors
+    /// There is no shell to start it, or no terminal.
+    pub(super) fn start(text: String) -> io::Result<Self> {
+        let mut child = spawn()?;
+        Ok(Self {
+            input: child.stdin.take(),
+            child,
+            text: text.into_bytes(),
+            written: 0,
+        })
+    }
+
+    /// Waits until the person leaves it. The answer is false when there is no such program.
+    /// Cancel safe: it goes on with the next call.
+    pub(super) async fn shown(&mut self) -> bool {
+        while let Some(input) = &mut self.input {
+            let rest = self.text.get(self.written..).unwrap_or_default();
+            tokio::select! {
+                biased;
+                written = input.write(rest), if !rest.is_empty() => match written {
+                    Ok(bytes @ 1..) => self.written += bytes,
+                    // Whoever leaves the pager early has read enough.
+                    Ok(0) | Err(_) => self.input = None,
+                },
+                _left = self.child.wait() => self.input = None,
+                () = std::future::ready(()), if rest.is_empty() => self.input = None,
             }
-            drop(input);
-        };
-        let ((), status) = tokio::join!(write, pager.wait());
-        io::Result::Ok(status?.code() != Some(NOT_FOUND))
-    };
-    shown.await.unwrap_or(false)
+        }
+        let status = self.child.wait().await;
+        status.is_ok_and(|status| status.code() != Some(NOT_FOUND))
+    }
+
+    /// Ends it, and gives it a moment to leave the terminal as it found it.
+    pub(super) async fn end(mut self) {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(pid) = pid.and_then(Pid::from_raw) {
+            // It may have ended by itself just now.
+            let (Ok(()) | Err(_)) = kill_process(pid, Signal::TERM);
+        }
+        if timeout(limits::PAGER_END_TIME, self.child.wait())
+            .await
+            .is_err()
+        {
+            let (Ok(()) | Err(_)) = self.child.kill().await;
+        }
+    }
 }
 
 fn spawn() -> io::Result<Child> {
-    let pager = std::env::var_os("PAGER").filter(|pager| !pager.is_empty());
-    let pager = pager.unwrap_or_else(|| "less".into());
+    let pager = std::env::var("PAGER")
+        .ok()
+        .filter(|pager| !pager.is_empty());
     Command::new("sh")
         .arg("-c")
-        .arg(pager)
+        .arg(command(pager.as_deref().unwrap_or("less")))
         .env("LESSSECURE", "1")
         .stdin(Stdio::piped())
         .stdout(Tty::for_child()?)
         .stderr(Tty::for_child()?)
         .kill_on_drop(true)
         .spawn()
+}
+
+/// What the shell runs. A plain command takes the shell's place, so that ending it ends the pager
+/// and not just a shell that waits for it.
+fn command(pager: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " -+_./:,%@".contains(c);
+    if pager.chars().all(is_plain) {
+        format!("exec {pager}")
+    } else {
+        pager.to_owned()
+    }
 }
 
 /// Rows in pages, for who has no pager.
@@ -86,6 +141,14 @@ impl Pages {
 mod tests {
     use super::*;
     use crate::terminal::style::Ink;
+
+    #[test]
+    fn a_plain_pager_takes_the_place_of_its_shell() {
+        assert_eq!(command("less -R"), "exec less -R");
+        for shell in ["LESS=R less", "cat; echo", "a | b", "more $X"] {
+            assert_eq!(command(shell), shell);
+        }
+    }
 
     #[test]
     fn pages_have_every_row_once() {

@@ -9,7 +9,7 @@ use super::daemon_clock::{spell, spell_time};
 use crate::domain::{Timestamp, Verdict};
 use crate::limits;
 use crate::terminal::locale::Charset;
-use crate::terminal::measure::columns;
+use crate::terminal::measure::{columns, cut};
 use crate::terminal::printable::{visible_in, visible_lines};
 use crate::terminal::row::{Frame, Row};
 use crate::terminal::style::{Ink, Look};
@@ -50,9 +50,9 @@ pub(super) fn question(view: &RequestView, now: Option<Timestamp>, room: Room) -
     // Head, "asker says", blank before the facts, prompt.
     let fixed = 4 + facts.len() + STATUS_ROWS;
     let mut rows = vec![head(Ink::Strong, "Approval asked", room)];
-    rows.push(label("The asker says"));
+    rows.push(label("The asker says", room));
     rows.extend(claim(view, room, room.height.saturating_sub(fixed)));
-    rows.push(label("The daemon knows"));
+    rows.push(label("The daemon knows", room));
     rows.extend(facts);
     let time = rows.len() - 1;
     let status = rows.len();
@@ -79,8 +79,10 @@ pub(super) fn head(ink: Ink, text: &str, room: Room) -> Row {
         .cut(room.width, room.look.ellipsis())
 }
 
-fn label(text: &str) -> Row {
-    Row::new().and(Ink::Label, text)
+fn label(text: &str, room: Room) -> Row {
+    Row::new()
+        .and(Ink::Label, text)
+        .cut(room.width, room.look.ellipsis())
 }
 
 /// What the asker claims, in at most so many rows where that is possible: the title whole, then
@@ -89,6 +91,7 @@ fn claim(view: &RequestView, room: Room, height: usize) -> Vec<Row> {
     let frame = Frame::new(room.look, room.width);
     let title = one_line(&view.title, room.look.charset);
     let mut rows = frame.rows("", Ink::Strong, &title);
+    rows.push(topic_row(view, room));
     let left = height.saturating_sub(rows.len() + 2).max(2 * LEAST_ROWS);
     let details = details_rows(&view.details, room);
     let wanted = details.len().min(limits::DETAILS_LINES);
@@ -106,6 +109,15 @@ fn claim(view: &RequestView, room: Room, height: usize) -> Vec<Row> {
         .clamp(LEAST_ROWS, limits::DETAILS_LINES);
     cut_rows(&mut rows, details, for_details, "details", room);
     rows
+}
+
+/// The topic, which the asker chooses, in one row.
+fn topic_row(view: &RequestView, room: Room) -> Row {
+    let topic = one_line(&view.topic, room.look.charset);
+    // Cut first, so that a frame of this width needs one row.
+    let topic = cut(&topic, room.width.saturating_sub(12), room.look.ellipsis());
+    let rows = Frame::new(room.look, room.width).rows("topic: ", Ink::Plain, &topic);
+    rows.into_iter().next().unwrap_or_default()
 }
 
 /// Adds a blank framed row and as many of the rows as may be shown, and says how many are not.
@@ -182,8 +194,10 @@ fn details_rows(details: &str, room: Room) -> Vec<Row> {
 /// All that the asker claims, with nothing cut.
 pub(super) fn whole(view: &RequestView, room: Room) -> Vec<Row> {
     let frame = Frame::new(room.look, room.width);
-    let mut rows = vec![label("All that the asker says")];
+    let mut rows = vec![label("All that the asker says", room)];
     rows.extend(frame.rows("", Ink::Strong, &one_line(&view.title, room.look.charset)));
+    let topic = one_line(&view.topic, room.look.charset);
+    rows.extend(frame.rows("topic: ", Ink::Plain, &topic));
     for part in [
         fields_rows(view, room, None),
         details_rows(&view.details, room),
@@ -202,7 +216,6 @@ fn facts(view: &RequestView, now: Option<Timestamp>, room: Room) -> Vec<Row> {
     let fact = |name: &str, text: String| fact_row(name, text, room);
     let mut rows = vec![
         fact("request", view.id.to_string()),
-        fact("topic", one_line(&view.topic, charset)),
         fact("asked by", party(&view.requester, charset)),
     ];
     if view.approvals_needed > 1 {

@@ -21,14 +21,15 @@ use self::waiting::Next;
 use super::daemon_clock::DaemonClock;
 use super::decide::Deciding;
 use super::inbox::{Gone, Inbox};
-use super::pager::Pages;
+use super::pager::{Pager, Pages};
 use super::question::Room;
-use super::signals::{Disturbance, Redrawing};
+use super::signals::{Disturbance, Redrawing, stop_this_process};
 use super::tally::Tally;
 use crate::client::{Client, EventStream};
 use crate::domain::{RequestId, Timestamp};
 use crate::limits;
 use crate::terminal::lines::Typed;
+use crate::terminal::measure::wrap;
 use crate::terminal::row::Row;
 use crate::terminal::screen::Screen;
 use crate::terminal::style::{Ink, Look};
@@ -92,6 +93,8 @@ struct Asked {
     guard: Option<Instant>,
     /// When the times are looked at next.
     clock_at: Instant,
+    /// Whether an answer was on its way when it was given up.
+    doubt: bool,
     /// Whether the bell has rung for newcomers.
     rang: bool,
 }
@@ -101,7 +104,7 @@ enum Work {
     None,
     Deciding(Box<Deciding>),
     /// The person's pager has the terminal.
-    Paging(Pin<Box<dyn Future<Output = bool>>>),
+    Paging(Box<Pager>),
     /// Pages of our own.
     Pages(Pages),
 }
@@ -127,7 +130,7 @@ impl<'a> Session<'a> {
             tty,
             redrawing,
             client,
-            link: Link::New,
+            link: Link::new(),
             caught_up: false,
             clock: None,
             inbox: Inbox::default(),
@@ -162,10 +165,15 @@ impl<'a> Session<'a> {
     /// Says goodbye and what was decided, as far as the terminal takes it in a short time.
     pub(super) async fn leave(&mut self) {
         let mut rows = vec![self.tally.row()];
-        if matches!(self.work, Work::Deciding(_)) {
+        let work = std::mem::replace(&mut self.work, Work::None);
+        if let Work::Paging(pager) = work {
+            pager.end().await;
+            self.screen.disturbed();
+        } else if matches!(work, Work::Deciding(_)) {
             let text = "  Left while a decision was on its way: it may count or not.";
             rows.insert(0, Row::new().and(Ink::Trouble, text));
-        } else if self.asked.is_some() {
+        }
+        if self.asked.is_some() && rows.len() == 1 {
             let text = "  Left without an answer: the request on the screen stays pending.";
             rows.insert(0, Row::new().and(Ink::Plain, text));
         }
@@ -205,10 +213,12 @@ impl<'a> Session<'a> {
     }
 
     async fn disturbed(&mut self, disturbance: Disturbance) -> io::Result<()> {
+        if disturbance == Disturbance::Stopping {
+            return self.stop().await;
+        }
         if self.paging.get() {
             return Ok(());
         }
-        self.idle_told = None;
         if matches!(self.work, Work::Pages(_)) {
             self.work = Work::None;
         }
@@ -218,12 +228,32 @@ impl<'a> Session<'a> {
                 let text = self.screen.resized(size);
                 self.tty.write(&text).await?;
             }
-            Disturbance::Continued => self.screen.disturbed(),
+            Disturbance::Continued | Disturbance::Stopping => self.screen.disturbed(),
         }
-        match &self.asked {
-            Some(_) => self.draw_again().await,
-            None => self.tty.set_mode(Mode::Listening),
+        match (&self.asked, &self.work) {
+            // What comes of the decision is shown as well as it can be.
+            (Some(_), Work::Deciding(_)) if self.screen.is_too_narrow() => Ok(()),
+            (Some(_), _) => self.draw_again().await,
+            (None, _) => {
+                self.idle_told = None;
+                self.tty.set_mode(Mode::Listening)
+            }
         }
+    }
+
+    /// Stops, as Ctrl-Z asks, once the terminal can be another program's.
+    async fn stop(&mut self) -> io::Result<()> {
+        if !self.paging.get() {
+            let text = self.screen.leave();
+            self.screen.disturbed();
+            // A terminal that takes nothing (Ctrl-S) must not keep us from stopping.
+            let (Ok(Ok(()) | Err(_)) | Err(_)) =
+                timeout(limits::FAREWELL_TIME, self.tty.write(&text)).await;
+            self.tty.set_mode(Mode::Listening)?;
+        }
+        stop_this_process();
+        self.redrawing.has_continued();
+        Ok(())
     }
 
     async fn on_typed(&mut self, typed: Typed) -> Result<(), End> {
@@ -255,10 +285,12 @@ impl<'a> Session<'a> {
     }
 
     async fn on_tick(&mut self) -> io::Result<()> {
+        self.tell_link().await?;
         match self.asked.as_ref().map(|asked| asked.guard) {
             Some(Some(until)) if until <= Instant::now() => self.open_question(),
             Some(Some(_)) | None => Ok(()),
-            Some(None) => self.show_time().await,
+            Some(None) if matches!(self.work, Work::None) => self.show_time().await,
+            Some(None) => Ok(()),
         }
     }
 
@@ -268,8 +300,17 @@ impl<'a> Session<'a> {
             self.stream.start_over();
             self.start_afresh();
         }
-        if matches!(self.work, Work::Deciding(_) | Work::Paging(_)) {
-            return Ok(());
+        let now = Instant::now();
+        match (&mut self.work, &self.news) {
+            (Work::Paging(_), _) | (Work::Deciding(_), None) => return Ok(()),
+            (Work::Deciding(deciding), Some(News::Settled(gone))) => {
+                if deciding.may_have_won(gone, now) {
+                    return Ok(());
+                }
+                self.given_up();
+            }
+            (Work::Deciding(_), Some(News::Redraw)) => self.given_up(),
+            (Work::None | Work::Pages(_), _) => {}
         }
         match self.news.take() {
             Some(News::Settled(gone)) => self.strike(&gone).await?,
@@ -281,7 +322,11 @@ impl<'a> Session<'a> {
         }
         if self.asked.is_none() {
             let daemon_now = self.daemon_now();
-            match self.inbox.choose(Instant::now(), daemon_now) {
+            match self.inbox.choose(now, daemon_now) {
+                Some(_) if self.screen.is_too_narrow() => {
+                    self.inbox.put_back();
+                    self.idle().await?;
+                }
                 Some(view) => self.draw(view, Row::new()).await?,
                 None => self.idle().await?,
             }
@@ -292,6 +337,9 @@ impl<'a> Session<'a> {
     /// Says that nothing is asked, once.
     async fn idle(&mut self) -> io::Result<()> {
         let text = match self.inbox.skipped() {
+            _ if self.screen.is_too_narrow() => {
+                "Too narrow to ask: make the window wider.".to_owned()
+            }
             0 => "No request waits for an answer.".to_owned(),
             1 => "Nothing else waits; the skipped request returns in a moment.".to_owned(),
             n => format!("Nothing else waits; {n} skipped requests return in a moment."),
@@ -300,12 +348,15 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         self.tty.set_mode(Mode::Listening)?;
-        if !self.caught_up {
+        if !self.caught_up && !self.screen.is_too_narrow() {
             return Ok(());
         }
-        let row = Row::new().and(Ink::Faint, text.clone());
+        let rows: Vec<Row> = wrap(&text, self.screen.width())
+            .into_iter()
+            .map(|line| Row::new().and(Ink::Faint, line))
+            .collect();
         self.idle_told = Some(text);
-        self.print(&[row]).await
+        self.print(&rows).await
     }
 
     async fn print(&mut self, rows: &[Row]) -> io::Result<()> {

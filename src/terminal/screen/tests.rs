@@ -42,7 +42,7 @@ impl Emulated {
 
     fn ask(&mut self, name: &str, rows: usize) {
         let lines = (1..=rows).map(|n| row(&format!("{name} {n}"))).collect();
-        self.draw(|screen| screen.ask(lines, "ok? ".to_owned(), 4));
+        self.draw(|screen| screen.ask(lines, "ok? ".to_owned()));
     }
 
     fn lines(&self) -> Vec<String> {
@@ -74,10 +74,7 @@ fn rows_are_found_after_the_screen_has_scrolled() {
     for name in ["a", "b"] {
         on.ask(name, 5);
         on.shell("y\r\n");
-        on.draw(|screen| {
-            screen.typed(1);
-            screen.answered(&[row("done")])
-        });
+        on.draw(|screen| screen.answered(&[row("done")]));
     }
     on.ask("c", 4);
     on.draw(|screen| screen.change(0, row("changed")));
@@ -102,21 +99,22 @@ fn a_question_that_is_taller_than_the_screen_keeps_its_end_in_order() {
 }
 
 #[test]
-fn a_long_line_that_was_typed_is_accounted_for() {
+fn a_long_line_that_is_being_typed_moves_no_row_of_the_question() {
+    // The screen scrolled below a line of many rows, and the clock was written over the prompt.
     let mut on = Emulated::new(12, 20);
-    on.draw(|screen| screen.print(&[row("1"), row("2"), row("3"), row("4"), row("5")]));
-    on.ask("a", 3);
-    let long = "x".repeat(70);
-    on.shell(&format!("{long}\r\n"));
-    on.draw(|screen| {
-        screen.typed(70);
-        screen.change(2, row("not an answer")) + &screen.prompt_again()
-    });
-    let lines = on.lines();
-    assert_eq!(
-        lines[lines.len() - 4..],
-        ["a 1", "a 2", "not an answer", "ok?"]
-    );
+    on.ask("a", 8);
+    on.shell(&"x".repeat(200));
+    on.draw(|screen| screen.change(7, row("changed")));
+    let asked = |lines: Vec<String>| lines[..8].join(" ");
+    assert_eq!(asked(on.lines()), "a 1 a 2 a 3 a 4 a 5 a 6 a 7 changed");
+    on.shell("\r\n");
+    on.draw(|screen| screen.change(7, row("no answer")) + &screen.prompt_again());
+    assert_eq!(asked(on.lines()), "a 1 a 2 a 3 a 4 a 5 a 6 a 7 no answer");
+    assert_eq!(on.lines()[8..], ["ok?"]);
+    // And whoever writes next has the whole screen.
+    on.draw(|screen| screen.answered(&[row("done")]));
+    on.shell(&"more\r\n".repeat(20));
+    assert_eq!(on.lines()[0], "more");
 }
 
 #[test]
@@ -149,7 +147,7 @@ fn after_somebody_else_has_written_it_goes_on_below() {
     on.shell("\r\n[1]+ Stopped\r\n$ fg\r\n");
     on.draw(|screen| {
         screen.disturbed();
-        screen.ask(vec![row("a 1")], "ok? ".to_owned(), 4)
+        screen.ask(vec![row("a 1")], "ok? ".to_owned())
     });
     let lines = on.lines();
     assert!(lines.contains(&"$ fg".to_owned()), "{lines:?}");
@@ -166,7 +164,7 @@ fn a_terminal_without_cursor_movement_gets_lines_only() {
     let mut screen = Screen::new(look, Some((24, 80)));
     let mut out = screen.start();
     out += &screen.print(&[row("hello")]);
-    out += &screen.ask(vec![row("a 1"), row("a 2")], "ok? ".to_owned(), 4);
+    out += &screen.ask(vec![row("a 1"), row("a 2")], "ok? ".to_owned());
     out += &screen.change(1, row("changed"));
     out += &screen.strike(&row("over"), 2, &[row("expired")]);
     assert_eq!(out, "hello\r\na 1\r\na 2\r\nok? \r\nover\r\nexpired\r\n");

@@ -14,9 +14,25 @@ struct State {
     /// What the stream has said so far; a listener gets it from the beginning.
     stream: String,
     listeners: Vec<TcpStream>,
+    /// Status and body for those who want the stream.
+    refusal: Option<(&'static str, String)>,
+    /// Whether decisions get no answer, and the calls that wait for theirs.
+    holds: bool,
+    courtesy: Courtesy,
+    courtesies: usize,
+    held: Vec<TcpStream>,
     decisions: Vec<String>,
     /// Status and body of the next answers to decisions; after them, and before, 200.
     answers: VecDeque<(&'static str, String)>,
+}
+
+/// What becomes of the calls that an approver can do without.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Courtesy {
+    #[default]
+    Succeeds,
+    Fails,
+    Hangs,
 }
 
 #[derive(Clone)]
@@ -75,6 +91,40 @@ impl StandIn {
         state.answers.push_back((status, body));
     }
 
+    /// Ends every stream; who listens comes back and hears all of it again.
+    pub(super) fn cut(&self) {
+        let mut state = self.state.0.lock().unwrap();
+        for listener in state.listeners.drain(..) {
+            // It may have gone already.
+            drop(listener.shutdown(std::net::Shutdown::Both));
+        }
+    }
+
+    /// Answers whoever wants the stream with an error.
+    pub(super) fn refuse_listeners(&self, status: &'static str, why: &str) {
+        let problem = ProblemView {
+            detail: why.to_owned(),
+            code: "refused".to_owned(),
+            ..ProblemView::default()
+        };
+        let body = serde_json::to_string(&problem).unwrap();
+        self.state.0.lock().unwrap().refusal = Some((status, body));
+    }
+
+    /// Treats `/v1/me` and `seen` so from now on.
+    pub(super) fn treat_courtesies(&self, courtesy: Courtesy) {
+        self.state.0.lock().unwrap().courtesy = courtesy;
+    }
+
+    pub(super) fn wait_for_courtesies(&self, count: usize) {
+        self.wait(|state| state.courtesies >= count);
+    }
+
+    /// Takes decisions from now on, and answers none.
+    pub(super) fn hold_decisions(&self) {
+        self.state.0.lock().unwrap().holds = true;
+    }
+
     pub(super) fn decisions(&self) -> Vec<String> {
         self.state.0.lock().unwrap().decisions.clone()
     }
@@ -114,27 +164,45 @@ impl StandIn {
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body).unwrap();
         let mut socket = reader.into_inner();
+        let is_stream = head.starts_with("GET /v1/events");
         let mut state = self.state.0.lock().unwrap();
-        if head.starts_with("GET /v1/events") {
+        if let Some((status, body)) = state.refusal.as_ref().filter(|_| is_stream) {
+            socket.write_all(json(status, body).as_bytes()).unwrap();
+        } else if is_stream {
             socket
                 .write_all((STREAM.to_owned() + &state.stream).as_bytes())
                 .unwrap();
             state.listeners.push(socket);
         } else if head.contains("/decision ") {
             state.decisions.push(String::from_utf8(body).unwrap());
+            if state.holds {
+                state.held.push(socket);
+                self.state.1.notify_all();
+                return;
+            }
             let (status, answer) = state.answers.pop_front().unwrap_or_else(|| {
                 let view = decided(1, 9, Status::Approved, "");
                 ("200 OK", serde_json::to_string(&view).unwrap())
             });
             socket.write_all(json(status, &answer).as_bytes()).unwrap();
-        } else if head.starts_with("GET /v1/me") {
-            socket
-                .write_all(json("200 OK", r#"{"principal":"local"}"#).as_bytes())
-                .unwrap();
         } else {
-            socket
-                .write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
-                .unwrap();
+            state.courtesies += 1;
+            let answer = match state.courtesy {
+                Courtesy::Succeeds if head.starts_with("GET /v1/me") => {
+                    json("200 OK", r#"{"principal":"local"}"#)
+                }
+                Courtesy::Succeeds => {
+                    "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_owned()
+                }
+                Courtesy::Fails => json("500 Internal Server Error", "{}"),
+                Courtesy::Hangs => {
+                    state.held.push(socket);
+                    self.state.1.notify_all();
+                    return;
+                }
+            };
+            // Who asked may have left already.
+            drop(socket.write_all(answer.as_bytes()));
         }
         self.state.1.notify_all();
     }

@@ -39,7 +39,7 @@ fn a_skipped_request_goes_behind_the_others_and_returns_after_its_time() {
     assert_eq!(chosen(&mut inbox, later), Some(3));
     inbox.skip(later);
     assert_eq!(chosen(&mut inbox, now + 29 * SECOND), None);
-    assert_eq!(inbox.next_return(now), Some(now + limits::SKIP_TIME));
+    assert_eq!(inbox.next_return(), Some(now + limits::SKIP_TIME));
     assert_eq!(chosen(&mut inbox, now + limits::SKIP_TIME), Some(1));
 }
 
@@ -145,7 +145,7 @@ fn a_skipped_request_that_is_over_wakes_nobody_up() {
     let over = Some(request(1).expires_at);
     let later = now + limits::SKIP_TIME;
     assert_eq!(inbox.choose(later, over), None);
-    assert_eq!(inbox.next_return(later), None);
+    assert_eq!(inbox.next_return(), None);
 }
 
 #[test]
@@ -163,4 +163,40 @@ fn a_full_inbox_leaves_out_newcomers_and_knows_it() {
     assert!(inbox.has_room_again());
     inbox.reset();
     assert!(!inbox.has_room_again());
+}
+
+#[test]
+fn a_time_to_return_that_passes_before_anybody_waits_for_it_is_not_lost() {
+    // The terminal was stopped with Ctrl-S across that moment, and the wake-up was filtered out
+    // by a later `now` than the one that had found nothing to ask.
+    let mut inbox = inbox(&[1]);
+    let now = Instant::now();
+    chosen(&mut inbox, now);
+    inbox.skip(now);
+    let just_before = now + limits::SKIP_TIME.saturating_sub(Duration::from_millis(1));
+    assert_eq!(chosen(&mut inbox, just_before), None);
+    assert_eq!(inbox.next_return(), Some(now + limits::SKIP_TIME));
+}
+
+#[test]
+fn every_text_of_a_request_takes_room() {
+    // Only title, details and fields counted once, and a topic of megabytes was free.
+    let long = || "x".repeat(limits::INBOX_BYTES);
+    let grow: [fn(&mut RequestView, String); 4] = [
+        |view, text| view.topic = text,
+        |view, text| view.requester.principal = text,
+        |view, text| view.requester.address = Some(text),
+        |view, text| view.decisions[0].reason = Some(text),
+    ];
+    for grow in grow {
+        let mut inbox = Inbox::default();
+        let mut view = request(1);
+        view.decisions = settled(1, 2, Status::Approved).decisions;
+        assert_eq!(inbox.apply(view.clone()), Change::Count { arrived: true });
+        // It is too large to be kept, also when it was small before.
+        view.event_id = EventId(9);
+        grow(&mut view, long());
+        assert_eq!(inbox.apply(view), Change::Count { arrived: false });
+        assert_eq!(chosen(&mut inbox, Instant::now()), None);
+    }
 }

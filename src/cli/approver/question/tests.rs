@@ -45,6 +45,7 @@ fn a_question_shows_all_facts_and_keeps_claims_apart() {
             "━━━━ Approval asked ━━━━",
             "The asker says",
             "  │ Deploy web 2.3 to production?",
+            "  │ topic: default",
             "  │ ",
             "  │ env      production",
             "  │ version  2.3.1",
@@ -54,7 +55,6 @@ fn a_question_shows_all_facts_and_keeps_claims_apart() {
             "  │ two",
             "The daemon knows",
             "    request   aeaaaaaaaaaaaaaaaaaaaaaaaa",
-            "    topic     default",
             "    asked by  local from 127.0.0.1",
             "    time      asked 12 s ago, 59 min left, until 23:13:20 UTC",
             "",
@@ -78,7 +78,7 @@ fn long_details_are_cut_with_a_count_and_shown_whole_on_demand() {
     );
     let small = shown(&view, room(79, 21));
     assert!(small.len() <= 21, "{small:?}");
-    assert_eq!(texts(&whole(&view, room(79, 21))).len(), 1 + 1 + 1 + 40);
+    assert_eq!(texts(&whole(&view, room(79, 21))).len(), 1 + 2 + 1 + 40);
 }
 
 #[test]
@@ -145,7 +145,7 @@ proptest! {
     fn no_stranger_drives_the_terminal_or_speaks_in_our_place(
         title in hostile(), details in hostile(), name in hostile(), value in hostile(),
         (who, address, topic, reason) in (hostile(), hostile(), hostile(), hostile()),
-        width in 24_usize..100, height in 8_usize..50,
+        width in 19_usize..100, height in 8_usize..50,
     ) {
         let mut view = settled(1, 2, Status::Denied);
         let honest = texts(&question(&request(1), None, room(width, height)).rows);
@@ -162,8 +162,8 @@ proptest! {
             prop_assert!(columns(&row) <= width, "{row:?}");
             let ours = row.is_empty()
                 || honest.contains(&row)
-                || row == "All that the asker says"
-                || ["    request   ", "    topic     ", "    asked by  ", "  denied by ", "  … "]
+                || row.starts_with("All that the ")
+                || ["    request   ", "    asked by  ", "  denied by ", "  … "]
                     .iter()
                     .any(|start| row.starts_with(start));
             prop_assert!(ours || row.starts_with("  │ "), "{row:?}");

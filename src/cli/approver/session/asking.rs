@@ -12,8 +12,6 @@ use crate::cli::approver::question::{
 };
 use crate::domain::Verdict;
 use crate::limits;
-use crate::terminal::measure::columns;
-use crate::terminal::printable::visible_in;
 use crate::terminal::row::Row;
 use crate::terminal::style::Ink;
 use crate::terminal::tty::Mode;
@@ -23,8 +21,12 @@ impl Session<'_> {
     /// Draws a question. What was typed until then, and for a moment after, is thrown away, so
     /// that nobody answers what they have not seen.
     pub(super) async fn draw(&mut self, view: RequestView, note: Row) -> io::Result<()> {
+        if self.screen.is_too_narrow() {
+            return self.take_off().await;
+        }
         self.tty.set_mode(Mode::Quiet)?;
-        self.idle_told = None;
+        // Whoever looks elsewhere, because nothing was asked, has to hear it.
+        let was_idle = self.idle_told.take().is_some();
         let mut drawn = question(&view, self.daemon_now(), self.room());
         set_status(
             &mut drawn.rows,
@@ -33,7 +35,10 @@ impl Session<'_> {
             count_row(self.inbox.others(), self.room()),
         );
         let prompt = self.screen.look().paint(Ink::Strong, PROMPT.trim_end()) + " ";
-        let text = self.screen.ask(drawn.rows, prompt, PROMPT.len());
+        let mut text = self.screen.ask(drawn.rows, prompt);
+        if was_idle {
+            text.push('\u{7}');
+        }
         self.tty.write(&text).await?;
         self.tell_seen(view.id);
         let rang = self
@@ -47,6 +52,7 @@ impl Session<'_> {
             note,
             guard: None,
             clock_at: Instant::now() + limits::CLOCK_TICK,
+            doubt: false,
             rang,
         });
         self.guard()
@@ -60,6 +66,13 @@ impl Session<'_> {
             // It is settled, which is about to be told.
             None => Ok(()),
         }
+    }
+
+    /// Takes the question off a screen that has no room for it; it is asked again when there is.
+    async fn take_off(&mut self) -> io::Result<()> {
+        self.asked = None;
+        self.inbox.put_back();
+        self.idle().await
     }
 
     /// Throws away what is typed from before now until a moment from now.
@@ -83,22 +96,20 @@ impl Session<'_> {
 
     /// A line was typed after the guard; `None` is a line that cannot be read.
     pub(super) async fn on_answer(&mut self, line: Option<&str>) -> Result<(), End> {
-        let charset = self.screen.look().charset;
-        // The kernel shows a control character as two, which is never wider than our escape.
-        let typed = line.map_or(0, |line| columns(&visible_in(line, charset)));
-        self.screen.typed(typed);
         self.tty.set_mode(Mode::Quiet)?;
         let unreadable = || Answer::Nothing("That cannot be read.".to_owned());
         match line.map_or_else(unreadable, parse_answer) {
             Answer::Approve => self.decide(Verdict::Approve, None),
             Answer::Deny(reason) => self.decide(Verdict::Deny, reason),
             Answer::Skip => self.skip().await?,
-            Answer::Details => self.show_whole()?,
+            Answer::Details => self.show_whole().await?,
             Answer::Quit => return Err(End::Left),
             Answer::Nothing(why) => {
                 let text = format!("{why} Nothing was decided: type y, n, s, d or q, and Enter.");
                 self.note(Row::new().and(Ink::Trouble, text)).await?;
-                self.prompt_again().await?;
+                if self.screen.can_change() {
+                    self.prompt_again().await?;
+                }
             }
         }
         Ok(())
@@ -117,12 +128,20 @@ impl Session<'_> {
             return Ok(());
         };
         asked.note = note.clone();
-        let text = if self.screen.can_change() {
-            self.screen.change(asked.status, note)
-        } else {
-            self.screen.remark(&note)
-        };
-        self.tty.write(&text).await
+        if self.screen.can_change() {
+            let text = self.screen.change(asked.status, note);
+            return self.tty.write(&text).await;
+        }
+        if note.text().is_empty() {
+            return Ok(());
+        }
+        // The kernel still holds what was typed behind the old prompt, and a new one must not
+        // hide it: Enter alone would answer.
+        self.tty.set_mode(Mode::Quiet)?;
+        let prompts = matches!(self.work, Work::None);
+        let text = self.screen.remark(&note, prompts);
+        self.tty.write(&text).await?;
+        if prompts { self.guard() } else { Ok(()) }
     }
 
     /// Brings the times on the screen up to date.
@@ -192,6 +211,13 @@ impl Session<'_> {
                 )]
             }
         };
+        if asked.doubt {
+            rows.push(
+                Row::new()
+                    .and(Ink::Plain, "  ")
+                    .and(Ink::Trouble, asked.note.text()),
+            );
+        }
         let title = one_line(&asked.view.title, room.look.charset);
         if !self.screen.can_change() {
             rows.splice(

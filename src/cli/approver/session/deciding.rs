@@ -66,6 +66,30 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Stops waiting for the answer, because the stream has told that the question is another one
+    /// now, or none.
+    pub(super) fn given_up(&mut self) {
+        let Work::Deciding(deciding) = std::mem::replace(&mut self.work, Work::None) else {
+            return;
+        };
+        let doubt = match &self.news {
+            // What won says all there is to say.
+            Some(News::Settled(Gone::As(view))) if !deciding.fits(view) => return,
+            Some(News::Settled(_)) => {
+                "Your answer was on its way; whether it was the one that counts is not known."
+            }
+            Some(News::Redraw) | None => {
+                "The request has changed; an answer that was on its way may have come too late."
+            }
+        };
+        if let Some(asked) = &mut self.asked {
+            asked.note = Row::new()
+                .and(Ink::Trouble, doubt)
+                .cut(self.screen.width(), self.screen.look().ellipsis());
+            asked.doubt = true;
+        }
+    }
+
     async fn counted(&mut self, verdict: Verdict, view: &RequestView) -> io::Result<()> {
         self.tally.count(verdict);
         self.inbox.done(view.id, Some(view.event_id));

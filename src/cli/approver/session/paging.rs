@@ -3,21 +3,28 @@
 use std::io;
 
 use super::{News, Session, Work};
-use crate::cli::approver::pager::{Pages, page};
+use crate::cli::approver::pager::{Pager, Pages};
 use crate::cli::approver::question::whole;
 use crate::terminal::tty::Mode;
 
 impl Session<'_> {
     /// Hands the terminal to the person's pager.
-    pub(super) fn show_whole(&mut self) -> io::Result<()> {
+    pub(super) async fn show_whole(&mut self) -> io::Result<()> {
         let Some(asked) = &self.asked else {
             return Ok(());
         };
         let rows = whole(&asked.view, self.room());
         let text = rows.iter().map(|row| row.text() + "\n").collect();
+        // The pager has the whole screen, and begins below the question if it keeps it.
+        let way = self.screen.leave();
+        self.screen.disturbed();
+        self.tty.write(&way).await?;
         self.tty.set_mode(Mode::Listening)?;
+        let Ok(pager) = Pager::start(text) else {
+            return self.own_pages().await;
+        };
         self.paging.set(true);
-        self.work = Work::Paging(Box::pin(page(text)));
+        self.work = Work::Paging(Box::new(pager));
         Ok(())
     }
 

@@ -41,7 +41,7 @@ impl Session<'_> {
         let working = async {
             match work {
                 Work::Deciding(deciding) => Next::Decided(deciding.next().await),
-                Work::Paging(pager) => Next::Paged(pager.await),
+                Work::Paging(pager) => Next::Paged(pager.shown().await),
                 Work::None | Work::Pages(_) => pending().await,
             }
         };
@@ -80,13 +80,22 @@ impl Session<'_> {
 
     /// When to wake up by ourselves.
     fn wake(&self) -> Option<Instant> {
+        let question = self.question_wakes();
+        question.into_iter().chain(self.link.due()).min()
+    }
+
+    fn question_wakes(&self) -> Option<Instant> {
         match (&self.asked, &self.work) {
             (Some(asked), Work::None) => {
                 let tick = self.screen.can_change().then_some(asked.clock_at);
                 asked.guard.or(tick)
             }
-            (None, _) => self.inbox.next_return(Instant::now()),
-            (Some(_), Work::Deciding(_) | Work::Paging(_) | Work::Pages(_)) => None,
+            (None, _) => self.inbox.next_return(),
+            (Some(_), Work::Deciding(deciding)) => {
+                let told = self.news.is_some();
+                deciding.echo_until().filter(|_| told)
+            }
+            (Some(_), Work::Paging(_) | Work::Pages(_)) => None,
         }
     }
 }
