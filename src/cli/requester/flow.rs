@@ -88,6 +88,8 @@ pub(super) async fn run(
 }
 
 #[cfg(test)]
+mod interrupted;
+#[cfg(test)]
 mod over_tcp;
 #[cfg(test)]
 mod tests;
