@@ -286,11 +286,10 @@ impl<'a> Session<'a> {
 
     async fn on_tick(&mut self) -> io::Result<()> {
         self.tell_link().await?;
-        match self.asked.as_ref().map(|asked| asked.guard) {
-            Some(Some(until)) if until <= Instant::now() => self.open_question(),
-            Some(Some(_)) | None => Ok(()),
-            Some(None) if matches!(self.work, Work::None) => self.show_time().await,
-            Some(None) => Ok(()),
+        match (self.asked.as_ref().map(|asked| asked.guard), &self.work) {
+            (Some(Some(until)), Work::None) if until <= Instant::now() => self.open_question(),
+            (Some(None), Work::None) => self.show_time().await,
+            (_, _) => Ok(()),
         }
     }
 
