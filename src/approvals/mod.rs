@@ -41,7 +41,7 @@ pub enum Error {
     #[error("the idempotency key was used for another ask, request {0}")]
     KeyReused(RequestId),
     /// As many requests are pending as may be.
-    #[error("{0} requests are pending, and no more may be")]
+    #[error("no more requests may be pending than {0}, the limit")]
     TooManyPending(usize),
     /// As many long polls are held as may be.
     #[error("long polls: {0}")]

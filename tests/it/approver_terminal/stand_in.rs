@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use pushd::domain::{EventId, RequestId, Timestamp, Verdict};
-use pushd::wire::{DecisionView, Party, ProblemView, RequestView, Status};
+use pushd::wire::{DecisionView, Party, ProblemView, RequestView, Status, media};
 
 #[derive(Default)]
 struct State {
@@ -209,8 +209,12 @@ impl StandIn {
 }
 
 fn json(status: &str, body: &str) -> String {
+    let media = match status.as_bytes() {
+        [b'2', ..] => media::JSON,
+        _ => media::PROBLEM,
+    };
     format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\ncontent-type: {media}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     )
 }
