@@ -724,6 +724,45 @@ fn a_window_of_another_size_shows_the_question_anew_and_forgets_what_was_typed()
 }
 
 #[test]
+fn a_note_from_a_wider_window_does_not_break_the_narrower_one() {
+    // It kept its old width, wrapped, and every row below it was then written one row too high.
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("maybe\n");
+    pty.wait_for("That is no answer");
+    pty.wait_until_open();
+    let before = pty.bytes().len();
+    pty.resize(30, 60);
+    pty.wait_for("Approval asked");
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("\n");
+    pty.wait_for("Enter alone is no answer");
+    pty.wait_until_open();
+    let [rows, columns] = [30, 60].map(|side| std::num::NonZero::new(side).unwrap());
+    let mut terminal = vt100::Parser::new(rows, columns, 0);
+    terminal.process(&pty.bytes()[before..]);
+    let screen = terminal.screen().contents();
+    let rows = [
+        "Approval asked",
+        "That is no answer",
+        "Enter alone",
+        "no other waits",
+        "Approve?",
+    ];
+    let counts = rows.map(|row| screen.matches(row).count());
+    assert_eq!(counts, [1, 0, 1, 1, 1], "{screen}");
+    assert!(!screen.contains("and Enter"), "a row has wrapped: {screen}");
+    assert!(
+        screen.trim_end().ends_with("\nApprove? [y/n/s/d/q]"),
+        "{screen}"
+    );
+}
+
+#[test]
 fn a_connection_that_is_cut_off_and_back_is_told_with_the_question() {
     let daemon = StandIn::start();
     daemon.send_raw("retry: 100\n\n");

@@ -27,6 +27,8 @@ impl Session<'_> {
         self.tty.set_mode(Mode::Quiet)?;
         // Whoever looks elsewhere, because nothing was asked, has to hear it.
         let was_idle = self.idle_told.take().is_some();
+        // It may have been cut for a wider window.
+        let note = note.cut(self.screen.width(), self.screen.look().ellipsis());
         let mut drawn = question(&view, self.daemon_now(), self.room());
         set_status(
             &mut drawn.rows,
