@@ -1,6 +1,7 @@
 //! The daemon's time: wall-clock time that never runs backwards within a process.
 //!
-//! A leaf. The domain takes `now` as an argument; the use cases ask a [`Clock`] for it.
+//! It knows nothing but the domain's [`Timestamp`]. The domain takes `now` as an argument; the use
+//! cases ask a [`Clock`] for it.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -1,7 +1,8 @@
-//! Every bound of the three programs, with its name and its reason.
+//! The bounds of the three programs, with their names and reasons.
 //!
-//! A leaf: it knows nobody. What a flag may change is in [`Limits`]; the rest are constants,
-//! because a script that works against one daemon has to work against the next.
+//! A leaf: it knows nobody. How much a daemon holds at once is for its flags to change, and in
+//! [`Limits`]; what may be asked is constant, because a script that works against one daemon has
+//! to work against the next.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ pub mod strict;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{self, Cursor, Event, EventId, HistoryId, RequestId, Timestamp, Verdict};
+use crate::domain::{self, Event, EventId, RequestId, Timestamp, Verdict};
 
 /// Header names of the contract that no standard library of headers has.
 pub mod header {
@@ -409,11 +409,6 @@ pub struct ProblemView {
     /// The request as it stands, where the error is about its state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Box<RequestView>>,
-}
-
-/// The cursor behind an event, as the stream's `id:` carries it.
-pub fn cursor(history: HistoryId, event: EventId) -> String {
-    Cursor { history, event }.to_string()
 }
 
 /// A time as RFC 3339 with milliseconds, in UTC.

@@ -224,13 +224,8 @@ impl Approvals {
 
     /// Commits the expiry of an overdue request; answers what the store then says.
     async fn expire(&self, event: Event) -> Result<Event, Error> {
-        self.change(event, |event, now| {
-            let next = event.request.expired(now);
-            Ok(next.map_or(Transition::Unchanged, |next| {
-                Transition::Commit(Box::new(next))
-            }))
-        })
-        .await
+        // Every change expires an overdue request first, so there is nothing left to do after it.
+        self.change(event, |_, _| Ok(Transition::Unchanged)).await
     }
 
     /// Reads the request and waits, at most for `wait`, until it is as `wants` says; answers with

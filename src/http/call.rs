@@ -116,7 +116,7 @@ impl Call {
     /// A header as text; `None` when it is absent.
     ///
     /// # Errors
-    /// [`Kind::InvalidHeader`] when it is there twice, or holds other than visible ASCII.
+    /// [`Kind::InvalidHeader`] when it is there twice, or holds other than printable ASCII.
     pub(super) fn text_header(&self, name: &str) -> Result<Option<&str>, Problem> {
         let mut values = self.headers.get_all(name).iter();
         let Some(value) = values.next() else {
@@ -129,7 +129,7 @@ impl Call {
         value
             .to_str()
             .map(Some)
-            .map_err(|_| bad("only visible ASCII characters are taken"))
+            .map_err(|_| bad("only printable ASCII characters are taken"))
     }
 
     /// The media type to answer with (RFC 9110 section 12.5.1): the caller's favourite among

@@ -1,7 +1,6 @@
 //! The stream of changes: Server-Sent Events (HTML Standard, section 9.2), or JSON lines.
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -165,14 +164,10 @@ fn frame(event: &Event, history: HistoryId) -> Bytes {
         event: event.id,
     };
     let data = one_line(&RequestView::of(event));
-    let mut frame = String::with_capacity(data.len() + 64);
-    let written = write!(
-        frame,
+    Bytes::from(format!(
         "event: {}\nid: {cursor}\ndata: {data}\n\n",
         event::REQUEST
-    );
-    debug_assert!(written.is_ok(), "writing into a String does not fail");
-    Bytes::from(frame)
+    ))
 }
 
 fn one_line<T: Serialize>(view: &T) -> String {

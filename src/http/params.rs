@@ -135,15 +135,15 @@ fn seconds(text: &str) -> Option<Duration> {
     digits.then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
 }
 
-/// Checks an idempotency key: 1 to 255 visible ASCII characters, compared exactly as they came.
+/// Checks an idempotency key: 1 to 255 printable ASCII characters, compared exactly as they came.
 ///
 /// # Errors
 /// [`Kind::InvalidHeader`].
 pub(super) fn idempotency_key(text: &str) -> Result<&str, Problem> {
-    let visible = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    if text.is_empty() || text.len() > limits::IDEMPOTENCY_KEY_CHARS || !visible {
+    let printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if text.is_empty() || text.len() > limits::IDEMPOTENCY_KEY_CHARS || !printable {
         let most = limits::IDEMPOTENCY_KEY_CHARS;
-        let detail = format!("Idempotency-Key: 1 to {most} visible ASCII characters are taken");
+        let detail = format!("Idempotency-Key: 1 to {most} printable ASCII characters are taken");
         return Err(Problem::new(Kind::InvalidHeader, detail));
     }
     Ok(text)

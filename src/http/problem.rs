@@ -182,7 +182,8 @@ impl Problem {
 
     /// The whole answer.
     pub fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self.view()).unwrap_or_default();
+        let body = serde_json::to_vec(&self.view())
+            .expect("a problem has text keys and writes without errors");
         let mut response = body.into_response();
         *response.status_mut() = self.kind.row().0;
         let headers = response.headers_mut();
@@ -242,7 +243,7 @@ fn refused(refusal: Refusal, event: &Event) -> Problem {
             Problem::new(Kind::OtherVersion, detail).about(event)
         }
         Refusal::NotTheRequester => Problem::new(Kind::NotTheRequester, text),
-        // The use cases expire a request before any command, so this is only met when that failed.
+        // The use cases expire an overdue request before any command, so none is refused for it.
         Refusal::Overdue => Problem::new(Kind::StoreUnavailable, text),
     }
 }

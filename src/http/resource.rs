@@ -1,12 +1,13 @@
 //! What one path takes: its methods, the checks before them, and what all answers have in common.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
+use headers::{Date, HeaderMapExt};
 use warp::http::{HeaderValue, Method, header};
 
 use super::{Api, Call, Handled, Kind, Problem, Response, origin};
-use crate::domain::Timestamp;
 
 /// Carries out one method of one path; the text is the id in the path, if it has one.
 pub(super) type Handler = fn(Call, String) -> BoxFuture<'static, Handled>;
@@ -125,26 +126,7 @@ fn finish(mut response: Response, api: &Api) -> Response {
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    if let Some(date) = date(api.approvals.now()) {
-        headers.insert(header::DATE, date);
-    }
+    let since_1970 = Duration::from_millis(api.approvals.now().as_millis().try_into().unwrap_or(0));
+    headers.typed_insert(Date::from(SystemTime::UNIX_EPOCH + since_1970));
     response
-}
-
-/// A time as HTTP writes it (RFC 9110 section 5.6.7).
-fn date(now: Timestamp) -> Option<HeaderValue> {
-    let now = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?;
-    let text = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    HeaderValue::try_from(text).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_is_written_as_http_wants_it() {
-        let now = Timestamp::from_millis(784_111_777_999);
-        assert_eq!(date(now).unwrap(), "Sun, 06 Nov 1994 08:49:37 GMT");
-    }
 }

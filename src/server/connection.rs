@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::pin::pin;
 
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::rt::Executor;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use warp::filters::BoxedFilter;
 use warp::http::{Request, header};
 
@@ -26,6 +28,7 @@ pub(super) async fn serve(
     remote: SocketAddr,
     routes: BoxedFilter<(Response,)>,
     drain: CancellationToken,
+    calls: TaskTracker,
 ) {
     let Ok(local) = stream.local_addr() else {
         return;
@@ -42,7 +45,7 @@ pub(super) async fn serve(
         });
         hyper::service::Service::call(&TowerToHyperService::new(service.clone()), request)
     });
-    let builder = builder();
+    let builder = builder(Tracked(calls));
     let socket = Socket::new(stream);
     let io = TokioIo::new(Polite::new(socket.clone()));
     let mut connection = pin!(builder.serve_connection(io, service));
@@ -75,8 +78,21 @@ pub(super) async fn serve(
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+/// Runs each call of HTTP/2 as a task that is waited for when the daemon winds down.
+#[derive(Clone, Debug)]
+struct Tracked(TaskTracker);
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, call: F) {
+        self.0.spawn(call);
+    }
+}
+
+fn builder(executor: Tracked) -> Builder<Tracked> {
+    let mut builder = Builder::new(executor);
     builder
         .http1()
         .timer(TokioTimer::new())

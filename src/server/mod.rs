@@ -1,11 +1,11 @@
 //! From sockets to calls: the accept loop, its limits, and winding down.
 //!
 //! warp's own server has no time-out for headers and no bound on its shutdown, so its service is
-//! driven here by hyper-util, one task per connection.
+//! driven here by hyper-util: one task for each connection, and one for each call of HTTP/2.
 
-pub mod connection;
+mod connection;
 mod polite;
-pub mod socket;
+mod socket;
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,14 +22,6 @@ use warp::filters::BoxedFilter;
 use crate::http::{Kind, Response};
 use crate::limits;
 use crate::metrics::Metrics;
-
-/// Listens on `address`.
-///
-/// # Errors
-/// The address is taken, not of this machine, or not permitted.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
-}
 
 /// A server on bound listeners.
 #[derive(Debug)]
@@ -71,7 +63,7 @@ impl Server {
         self.connections.close();
         if timeout(grace, self.connections.wait()).await.is_err() {
             let open = self.connections.len();
-            tracing::warn!(open, "connections did not finish in time and are cut");
+            tracing::warn!(open, "connections did not finish in time and are given up");
         }
     }
 
@@ -111,10 +103,11 @@ impl Server {
             return;
         };
         let (routes, metrics) = (self.routes.clone(), Arc::clone(&self.metrics));
+        let calls = self.connections.clone();
         let drain = self.drain.clone();
         self.connections.spawn(async move {
             let open = Open::new(metrics);
-            connection::serve(stream, remote, routes, drain).await;
+            connection::serve(stream, remote, routes, drain, calls).await;
             drop((open, place));
         });
     }

@@ -119,7 +119,8 @@ fn bare_refusal(bytes: &[u8]) -> Option<Problem> {
 /// A problem as the last answer on a connection, for when no route can give it.
 pub(super) fn bare(problem: &Problem) -> Vec<u8> {
     let (status, _) = problem.kind.row();
-    let body = serde_json::to_vec(&problem.view()).unwrap_or_default();
+    let body = serde_json::to_vec(&problem.view())
+        .expect("a problem has text keys and writes without errors");
     let retry_after = problem.kind.retry_after().map_or_else(String::new, |wait| {
         format!("retry-after: {}\r\n", wait.as_secs())
     });

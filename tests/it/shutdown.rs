@@ -124,7 +124,7 @@ async fn a_reader_that_is_stuck_does_not_keep_the_daemon_from_ending_in_time() {
         "{:?}",
         begun.elapsed()
     );
-    daemon.logged("are cut").await;
+    daemon.logged("are given up").await;
     drop(stuck);
 }
 

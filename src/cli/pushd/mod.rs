@@ -28,7 +28,7 @@ use crate::http::{self, AllowedHosts, Api};
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::server::{self, Server};
+use crate::server::Server;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Feed, SharedStore};
@@ -47,7 +47,7 @@ pub fn run() -> ExitCode {
         Err(error) => return failed(exit::INTERNAL, &error.into()),
     };
     let ended = runtime.block_on(daemon(flags));
-    // Whatever still runs is of no interest; the store is closed.
+    // The store is closed, or had its time for it: whatever still runs is of no interest.
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::from(exit::SUCCESS),
@@ -82,6 +82,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let drain = CancellationToken::new();
     // Before anything is begun, so that a start that stalls on a slow disk can be ended too.
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
+    // It lives as long as the process: the second signal may come at any time.
     tokio::spawn(obey(signals, drain.clone()));
     let listeners = listen(&flags.listen).await.or_exit(exit::UNAVAILABLE)?;
     let limits = limits(&flags);
@@ -135,7 +136,7 @@ async fn begin(
     if let Some(behind) = approvals.behind() {
         tracing::warn!(
             ?behind,
-            "the clock is behind the times in the store: not ready until then"
+            "the clock is behind the times in the store: not ready until it has caught up"
         );
     }
     Ok((store, approvals))
@@ -228,7 +229,7 @@ fn check_addresses(flags: &Flags) -> anyhow::Result<()> {
 async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for &address in addresses {
-        let listener = server::bind(address).await.with_context(|| {
+        let listener = TcpListener::bind(address).await.with_context(|| {
             format!(
                 "cannot listen on {address} (is another pushd running there? \
                  --listen takes another address, with port 0 any free one)"
@@ -276,9 +277,8 @@ async fn open(flag: Option<StoreFlag>, feed: Arc<dyn Feed>) -> anyhow::Result<Sh
     let path = match flag {
         Some(StoreFlag::Memory) => {
             tracing::warn!("--store memory: all requests are forgotten when the daemon ends");
-            let mut bits = [0; 8];
-            getrandom::fill(&mut bits).context("no random bytes from the system")?;
-            let history = HistoryId::from_random(u64::from_ne_bytes(bits));
+            let bits = getrandom::u64().context("no random bytes from the system")?;
+            let history = HistoryId::from_random(bits);
             return Ok(Arc::new(MemoryStore::new(history, feed)));
         }
         Some(StoreFlag::Sqlite(path)) => path,
