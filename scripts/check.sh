@@ -29,6 +29,7 @@ need() {
 
 install_packages() {
     missing=()
+    command -v cargo >/dev/null || die 'please install Rust, with cargo, rustfmt and clippy'
     need cc gcc
     need curl curl
     need less less

@@ -39,7 +39,8 @@ cargo build --locked --bins
 bin=${CARGO_TARGET_DIR:-target}/debug
 
 echo
-echo "\$ $bin/pushd --listen 127.0.0.1:0 &"
+echo "\$ $bin/pushd --listen 127.0.0.1:0 --store sqlite:$work/pushd.db &"
+: >"$work/pushd.log"
 "$bin/pushd" --listen 127.0.0.1:0 --store "sqlite:$work/pushd.db" 2>"$work/pushd.log" &
 started+=("$!")
 until_true 10 grep -q ' listening ' "$work/pushd.log" || die "$(cat "$work/pushd.log")"

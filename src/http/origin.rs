@@ -28,9 +28,10 @@ impl AllowedHosts {
     /// [`Kind::WrongHost`].
     pub(super) fn check(&self, peer: &Peer) -> Result<(), Problem> {
         let refused = |name: &str| {
+            let name = name.escape_debug();
             let detail = format!(
-                "this daemon does not answer to the host {name:?}; \
-                 start it with --allow-host NAME if it should"
+                "this daemon does not answer to the host {name}; \
+                 start it with --allow-host {name} if it should"
             );
             Err(Problem::new(Kind::WrongHost, detail))
         };
@@ -49,7 +50,7 @@ impl AllowedHosts {
             }
             Err(_) => bare == "localhost" || self.has(bare),
         };
-        if known { Ok(()) } else { refused(text) }
+        if known { Ok(()) } else { refused(&host) }
     }
 
     fn has(&self, name: &str) -> bool {

@@ -64,7 +64,7 @@ async fn timeout_1_cancels_when_the_time_is_up() {
     all_are_cancelled(&daemon, vec![requester], 143).await;
 }
 
-// npm and its like pass on a Ctrl-C that the terminal has sent to the whole group already.
+// Script runners pass on a Ctrl-C that the terminal has sent to the whole group already.
 #[tokio::test]
 async fn a_ctrl_c_that_is_passed_on_cancels_all_the_same() {
     let daemon = setup().start();

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use warp::http::uri::Authority;
 
+use crate::cli::flags::duration;
 use crate::limits;
 
 #[allow(clippy::doc_markdown, reason = "these comments are the help text")]
@@ -22,7 +24,8 @@ pub(super) struct Flags {
         value_name = "ADDR",
         env = "PUSHD_LISTEN",
         value_delimiter = ',',
-        default_value = "127.0.0.1:8888"
+        default_value = "127.0.0.1:8888",
+        value_parser = address
     )]
     pub(super) listen: Vec<SocketAddr>,
 
@@ -49,9 +52,7 @@ pub(super) struct Flags {
     #[arg(
         long,
         value_name = "NAME",
-        env = "PUSHD_ALLOW_HOST",
-        value_delimiter = ','
-    )]
+        env = "PUSHD_ALLOW_HOST", value_delimiter = ',', value_parser = host_name)]
     pub(super) allow_host: Vec<String>,
 
     /// Let anybody who can reach the address ask AND APPROVE
@@ -91,8 +92,24 @@ pub(super) struct Flags {
     pub(super) log: String,
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write an IP address and a port, like 127.0.0.1:8888".to_owned())
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    let bare = text
+        .parse::<Authority>()
+        .is_ok_and(|authority| authority.host() == text);
+    if bare {
+        Ok(text.to_owned())
+    } else {
+        Err("a host name alone, like pushd.example".to_owned())
+    }
+}
+
 fn drain(text: &str) -> Result<Duration, String> {
-    let drain = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let drain = duration(text)?;
     if drain > limits::DRAIN_MAX {
         let most = humantime::format_duration(limits::DRAIN_MAX);
         return Err(format!(
@@ -103,7 +120,7 @@ fn drain(text: &str) -> Result<Duration, String> {
 }
 
 fn retain(text: &str) -> Result<Duration, String> {
-    let retain = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let retain = duration(text)?;
     if retain < limits::RETAIN_MIN {
         let least = humantime::format_duration(limits::RETAIN_MIN);
         return Err(format!(
@@ -160,6 +177,16 @@ mod tests {
     #[test]
     fn the_flags_are_consistent() {
         Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn a_host_is_a_name_alone() {
+        for good in ["pushd.example", "vm", "192.0.2.7"] {
+            assert_eq!(host_name(good), Ok(good.to_owned()));
+        }
+        for bad in ["", "a b", "https://x", "vm:8888", "user@vm", "x/y"] {
+            assert!(host_name(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

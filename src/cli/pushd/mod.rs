@@ -3,6 +3,7 @@
 mod flags;
 mod log;
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -229,13 +230,17 @@ fn check_addresses(flags: &Flags) -> anyhow::Result<()> {
 async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for &address in addresses {
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!(
-                "cannot listen on {address} (is another pushd running there? \
-                 --listen takes another address, with port 0 any free one)"
-            )
-        })?;
-        listeners.push(listener);
+        let bound = TcpListener::bind(address).await;
+        let hint = match bound.as_ref().map_err(io::Error::kind) {
+            Err(io::ErrorKind::AddrInUse) => {
+                "is another pushd running there? --listen takes another address, \
+                 with port 0 any free one"
+            }
+            Err(io::ErrorKind::AddrNotAvailable) => "this machine has no such address",
+            Err(io::ErrorKind::PermissionDenied) => "ports below 1024 are for root; take another",
+            Ok(_) | Err(_) => "--listen takes another address",
+        };
+        listeners.push(bound.with_context(|| format!("cannot listen on {address} ({hint})"))?);
     }
     Ok(listeners)
 }
