@@ -31,10 +31,10 @@ pub(super) trait Opener: Send + Sync {
     /// Opens it.
     async fn open(&self, feed: Arc<dyn Feed>) -> SharedStore;
 
-    /// Makes the record of a request unreadable while the store is closed; false when the store
-    /// has no records that could be.
-    async fn damage(&self, _: RequestId) -> bool {
-        false
+    /// Makes the record of a request unreadable while the store is closed. Asked only of durable
+    /// stores: the others have no records that could be.
+    async fn damage(&self, id: RequestId) {
+        panic!("this store cannot damage {id}");
     }
 }
 

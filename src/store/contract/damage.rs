@@ -6,8 +6,11 @@ use crate::store::{Health, ListQuery, Range, SharedStore, StoreError};
 
 /// Requests 1 to 6, of which 1, 3, 4 and 6, the newest, cannot be read; answers 2 and 5.
 ///
-/// `None` when the store's records cannot be damaged.
+/// `None` when the store keeps no records while it is closed, so that none can be damaged.
 async fn six(opener: &impl Opener) -> Option<(SharedStore, [Event; 2])> {
+    if !opener.durable() {
+        return None;
+    }
     let store = opener.open(Spy::new()).await;
     for n in 1..=6 {
         let mut request = asked(n);
@@ -16,15 +19,13 @@ async fn six(opener: &impl Opener) -> Option<(SharedStore, [Event; 2])> {
         put(&store, request).await;
     }
     let good = [
-        store.get(id(2)).await.unwrap()?,
-        store.get(id(5)).await.unwrap()?,
+        store.get(id(2)).await.unwrap().unwrap(),
+        store.get(id(5)).await.unwrap().unwrap(),
     ];
     store.close().await;
     drop(store);
     for n in [1, 3, 4, 6] {
-        if !opener.damage(id(n)).await {
-            return None;
-        }
+        opener.damage(id(n)).await;
     }
     Some((opener.open(Spy::new()).await, good))
 }
@@ -115,14 +116,15 @@ pub(in crate::store) async fn a_record_that_cannot_be_read_is_named_and_hinders_
 pub(in crate::store) async fn a_store_is_ready_again_when_the_bad_record_is_purged(
     opener: &impl Opener,
 ) {
+    if !opener.durable() {
+        return;
+    }
     let store = opener.open(Spy::new()).await;
     put(&store, settled(asked(1), Status::Denied, at(1))).await;
     let kept = put(&store, asked(2)).await;
     store.close().await;
     drop(store);
-    if !opener.damage(id(1)).await {
-        return;
-    }
+    opener.damage(id(1)).await;
     let store = opener.open(Spy::new()).await;
     refused(store.get(id(1)).await, id(1));
     assert!(matches!(*store.health().borrow(), Health::Damaged(_)));

@@ -174,7 +174,8 @@ pub(super) fn checkpoint(connection: &Connection, path: &Path) -> Result<(), Ope
 /// works, the next ask will too.
 pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
     let sql = "INSERT INTO probe VALUES (zeroblob(?1))";
-    let bytes = i64::try_from(limits::STORE_PROBE_BYTES).expect("a few kilobytes");
+    let bytes = i64::try_from(limits::STORE_PROBE_BYTES)
+        .expect("a constant that is far below the largest integer of SQLite");
     connection.execute(sql, [bytes])?;
     connection.execute("DELETE FROM probe", ())?;
     Ok(())

@@ -54,7 +54,7 @@ use self::lock::Lock;
 use self::published::Published;
 use self::queue::Queue;
 use self::reader::Readers;
-use self::writer::{Job, Suspicion, Writer};
+use self::writer::{Doubt, Job, Writer};
 use super::{Commit, Feed, Head, Health, ListQuery, Page, Range, Store, StoreError, record};
 use crate::domain::{Event, EventId, HistoryId, Request, RequestId, Timestamp};
 use crate::limits;
@@ -136,7 +136,7 @@ impl SqliteStore {
             condition: Arc::clone(&condition),
             next: None,
             connection: Some(database.connection),
-            suspicion: Suspicion::default(),
+            doubt: Doubt::default(),
             _lock: lock,
         };
         let (end, ended) = watch::channel(());

@@ -10,10 +10,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::time::Instant;
 
-use super::CLOSED;
 use super::database::{self, Database, Missing};
 use super::error::OpenError;
-use super::writer::{Failure, Job, Suspicion, Writer, answer};
+use super::writer::{Doubt, Failure, Job, Writer, answer};
 use super::{reader, rows};
 use crate::limits;
 use crate::store::{Range, StoreError};
@@ -34,8 +33,8 @@ impl Writer {
     pub(super) fn fail(&mut self, failure: &Failure) -> StoreError {
         let error = OpenError::sqlite(&self.path, &failure.error);
         tracing::error!(%error, unconfirmed = failure.at_commit, "the store failed");
-        self.suspicion.unconfirmed |= failure.at_commit;
-        self.suspicion.damaged |= error.is_damage();
+        self.doubt.unconfirmed |= failure.at_commit;
+        self.doubt.damaged |= error.is_damage();
         let why = error.to_string();
         self.condition.fails(why.clone());
         self.connection = None;
@@ -52,7 +51,7 @@ impl Writer {
         }
         // What the system could not read, it may still not be able to read: that too is only seen
         // by reading everything.
-        self.suspicion.damaged |= error.is_damage() || matches!(error, OpenError::Io { .. });
+        self.doubt.damaged |= error.is_damage() || matches!(error, OpenError::Io { .. });
     }
 
     /// Waits, then opens the database again; false when the store was closed meanwhile.
@@ -70,12 +69,12 @@ impl Writer {
             Ok(connection) => {
                 self.look_again(&connection);
                 self.connection = Some(connection);
-                self.suspicion = Suspicion::default();
+                self.doubt = Doubt::default();
                 tracing::info!(path = %self.path.display(), "the store works again");
                 self.condition.works();
             }
             Err(error) => {
-                self.suspicion.damaged |= error.is_damage();
+                self.doubt.damaged |= error.is_damage();
                 if self.condition.fails(error.to_string()) {
                     tracing::error!(%error, "the store still fails");
                 }
@@ -93,8 +92,9 @@ impl Writer {
                 Some(job) => Ok(job),
                 None => self.queue.recv_timeout(left),
             };
+            // Only a failing store gets here, and only this thread ends that, so there is a reason.
             let why = self.condition.failing();
-            let why = why.unwrap_or_else(|| CLOSED.to_owned());
+            let why = why.expect("the store fails until it was opened again");
             match job {
                 Ok(Job::Write(write)) => answer(write.answer, Err(StoreError::Unavailable(why))),
                 Ok(Job::Purge(purge)) => answer(purge.answer, Err(StoreError::Unavailable(why))),
@@ -116,10 +116,10 @@ impl Writer {
             return Err(OpenError::Replaced { path: path.clone() });
         }
         let connection = found.connection;
-        if self.suspicion.damaged {
+        if self.doubt.damaged {
             database::examine(&connection, path)?;
         }
-        if self.suspicion.unconfirmed {
+        if self.doubt.unconfirmed {
             // After a failed flush the kernel may call the pages clean that it could not write, so
             // that the next flush is no proof of them. Moving the log into the database writes
             // them all once more.

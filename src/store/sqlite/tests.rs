@@ -62,7 +62,7 @@ impl Opener for Dir {
         self.open_with(feed, Settings::default()).await
     }
 
-    async fn damage(&self, id: RequestId) -> bool {
+    async fn damage(&self, id: RequestId) {
         // Every second one comes from the future instead.
         let future = br#"{"format":2}"#.as_slice();
         let record = if id.as_bytes()[0].is_multiple_of(2) {
@@ -72,11 +72,17 @@ impl Opener for Dir {
         };
         let sql = "UPDATE requests SET record = ?1 WHERE id = ?2";
         let changed = self.intruder().execute(sql, (record, id.as_bytes()));
-        changed.unwrap() == 1
+        assert_eq!(changed.unwrap(), 1, "{id} has a record");
     }
 }
 
 suite!(Dir::new());
+
+/// All that there can be.
+const ALL: Range = Range {
+    after: EventId::ZERO,
+    until: EventId(u64::MAX),
+};
 
 /// Settings that keep tests short.
 fn impatient() -> Settings {

@@ -45,13 +45,13 @@ pub(super) struct Writer {
     pub(super) connection: Option<Connection>,
     /// The pause before the next attempt to open the database again.
     pub(super) pause: Duration,
-    pub(super) suspicion: Suspicion,
+    pub(super) doubt: Doubt,
     pub(super) _lock: Lock,
 }
 
 /// What has to be made sure of before the database is used again.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Suspicion {
+pub(super) struct Doubt {
     /// A COMMIT has failed, and may have happened.
     pub(super) unconfirmed: bool,
     /// The database's bytes were at fault.

@@ -4,11 +4,6 @@ use super::*;
 use crate::domain::Status;
 use crate::store::contract::{asked, at, ids, put, settled};
 
-const ALL: Range = Range {
-    after: EventId::ZERO,
-    until: EventId(u64::MAX),
-};
-
 /// What the disk holds now, as a kill would leave it: the store never gets to tidy up.
 fn copy(dir: &Dir) -> Dir {
     let copy = Dir::new();

@@ -7,11 +7,6 @@ use super::*;
 use crate::domain::{Details, Status};
 use crate::store::contract::{asked, at, done, id, put, settled};
 
-const ALL: Range = Range {
-    after: EventId::ZERO,
-    until: EventId(u64::MAX),
-};
-
 /// Fails the n-th COMMIT, counted from one, before or after it was done.
 struct BadCommit {
     left: usize,

@@ -7,11 +7,6 @@ use super::*;
 use crate::domain::{Details, Status};
 use crate::store::contract::{asked, at, done, id, put, settled};
 
-const ALL: Range = Range {
-    after: EventId::ZERO,
-    until: EventId(u64::MAX),
-};
-
 /// As many different requests as a test wants.
 fn numbered(n: usize) -> Request {
     let mut bytes = [0; 16];

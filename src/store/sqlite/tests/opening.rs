@@ -200,10 +200,41 @@ async fn what_is_no_file_is_refused() {
     }
 }
 
+#[test]
+fn what_the_system_does_not_permit_is_told_as_such() {
+    let dir = Dir::new();
+    let path = std::fs::canonicalize(dir.0.path())
+        .unwrap()
+        .join("pushd.db");
+    let by_system = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    let mut refusals = vec![OpenError::file(&path, &by_system)];
+    for code in [
+        ffi::SQLITE_READONLY,
+        ffi::SQLITE_READONLY_DIRECTORY,
+        ffi::SQLITE_CANTOPEN,
+        ffi::SQLITE_PERM,
+    ] {
+        refusals.push(OpenError::sqlite(&path, &error(code)));
+    }
+    for refused in refusals {
+        assert!(matches!(refused, OpenError::Access { .. }), "{refused:?}");
+        says(&refused, &dir, &["for reading and writing"]);
+    }
+}
+
+#[tokio::test]
+async fn a_lock_file_that_cannot_be_opened_says_what_is_needed() {
+    let dir = Dir::new();
+    std::fs::create_dir(dir.0.path().join("pushd.db.lock")).unwrap();
+    let refused = dir.refusal().await;
+    assert!(matches!(refused, OpenError::Lock { .. }), "{refused:?}");
+    says(&refused, &dir, &["needs to write there"]);
+}
+
 #[tokio::test]
 async fn without_permission_it_says_what_is_needed() {
     if rustix::process::geteuid().is_root() {
-        return; // Root may do everything, so there is nothing to see.
+        return; // Root may do everything; the two tests above see the same by value.
     }
     let dir = Dir::new();
     used(&dir).await;

@@ -9,11 +9,6 @@ use super::*;
 use crate::domain::{Details, Status};
 use crate::store::contract::{asked, at, id, put, settled};
 
-const ALL: Range = Range {
-    after: EventId::ZERO,
-    until: EventId(u64::MAX),
-};
-
 /// Opens a store with two requests, breaks it, and puts another file in its place.
 async fn replaced_by(other: &Dir, dir: &Dir) {
     let down = Arc::new(AtomicBool::new(false));
