@@ -118,7 +118,7 @@ impl CallError {
 }
 
 /// The innermost message of an error: "Connection refused" says more than "error sending request".
-fn root(error: &reqwest::Error) -> String {
+pub(super) fn root(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -175,7 +175,7 @@ impl Head {
     fn answer<T>(&self, value: T) -> Answer<T> {
         Answer {
             value,
-            date: self.text(DATE.as_str()).and_then(http_date),
+            date: date(&self.headers),
             replayed: self.text(header::IDEMPOTENCY_REPLAYED) == Some("true"),
         }
     }
@@ -186,9 +186,14 @@ impl Head {
         if let Ok(secs) = text.parse() {
             return Some(Duration::from_secs(secs));
         }
-        let now = self.text(DATE.as_str()).and_then(http_date)?;
+        let now = date(&self.headers)?;
         Some(http_date(text)?.since(now))
     }
+}
+
+/// The daemon's time when it answered, to the second.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {

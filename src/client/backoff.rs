@@ -52,7 +52,7 @@ fn pause(failures: u32, retry_after: Option<Duration>, roll: f64) -> Duration {
 }
 
 /// A random number from 0 to 1; without a source of randomness the middle is good enough.
-fn roll() -> f64 {
+pub(super) fn roll() -> f64 {
     getrandom::u32().map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX))
 }
 

@@ -17,7 +17,7 @@ use url::Url;
 
 use self::framing::{Frame, Framer};
 use self::open::{NotOpen, Opened};
-use super::Client;
+use super::{Client, answer, backoff};
 use crate::domain::Timestamp;
 use crate::limits;
 use crate::wire::{MarkView, RequestView, event};
@@ -206,7 +206,7 @@ impl EventStream {
     }
 
     fn pause(&self, retry_after: Option<Duration>) -> Duration {
-        reconnect::pause(self.retry, self.failures, retry_after, reconnect::roll())
+        reconnect::pause(self.retry, self.failures, retry_after, backoff::roll())
     }
 }
 
@@ -226,7 +226,7 @@ impl Open {
                 }
                 Ok(Ok(None)) => return Err("the daemon ended the stream".to_owned()),
                 Ok(Err(error)) => {
-                    return Err(format!("the stream broke off: {}", open::root(&error)));
+                    return Err(format!("the stream broke off: {}", answer::root(&error)));
                 }
                 Err(_) => return Err(format!("the stream was silent for {} s", silence.as_secs())),
             }
