@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::Timestamp;
 use crate::limits;
-use crate::wire::{ProblemView, header, media};
+use crate::wire::{ProblemView, media};
 
 /// A good answer of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,6 @@ pub struct Answer<T> {
     pub value: T,
     /// The daemon's time when it answered, to the second; `None` when it does not tell.
     pub date: Option<Timestamp>,
-    /// Whether it repeats the answer to an earlier ask with the same key.
-    pub replayed: bool,
 }
 
 /// Why there is no good answer, and so whether another attempt can help.
@@ -64,11 +62,6 @@ fn refusal(problem: &ProblemView) -> &str {
 }
 
 impl CallError {
-    /// Whether the same call may succeed later.
-    pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Transient { .. })
-    }
-
     /// Whether no daemon has said this: something else answers there, or stands before it.
     ///
     /// A proxy whose backend restarts answers with 404 as well; only a daemon's own words, which
@@ -176,7 +169,6 @@ impl Head {
         Answer {
             value,
             date: date(&self.headers),
-            replayed: self.text(header::IDEMPOTENCY_REPLAYED) == Some("true"),
         }
     }
 

@@ -60,20 +60,14 @@ impl Client {
     }
 
     /// Asks. The same `key` with the same body is the same ask, however often it is sent.
-    /// With `wait` the answer may take that long to come.
     ///
     /// # Errors
     /// See [`CallError`]. After a transient one the request may exist.
-    pub async fn ask(
-        &self,
-        body: &AskBody,
-        key: &str,
-        wait: Option<Duration>,
-    ) -> Result<Answer<RequestView>, CallError> {
+    pub async fn ask(&self, body: &AskBody, key: &str) -> Result<Answer<RequestView>, CallError> {
         let call = self
             .post("/v1/requests", body)
             .header(header::IDEMPOTENCY_KEY, key);
-        self.exchange(call, wait, json).await
+        self.exchange(call, None, json).await
     }
 
     /// Reads a request; with `wait`, rounded up to whole seconds, as a long poll.

@@ -45,8 +45,6 @@ pub enum StreamEvent {
         why: String,
         /// Whether what answers seems to be no pushd at all.
         foreign: bool,
-        /// When it is opened again.
-        again_in: Duration,
     },
     /// An event was left out, because it is too long or cannot be read. The stream goes on.
     Skipped {
@@ -172,14 +170,9 @@ impl EventStream {
                 retry_after,
                 foreign,
             }) => {
-                let again_in = self.pause(retry_after);
+                self.state = State::Waiting(Instant::now() + self.pause(retry_after));
                 self.failures = self.failures.saturating_add(1);
-                self.state = State::Waiting(Instant::now() + again_in);
-                StreamEvent::Cut {
-                    why,
-                    foreign,
-                    again_in,
-                }
+                StreamEvent::Cut { why, foreign }
             }
         }
     }
@@ -196,12 +189,10 @@ impl EventStream {
                 0
             };
         }
-        let again_in = self.pause(None);
-        self.state = State::Waiting(Instant::now() + again_in);
+        self.state = State::Waiting(Instant::now() + self.pause(None));
         StreamEvent::Cut {
             why,
             foreign: false,
-            again_in,
         }
     }
 

@@ -285,7 +285,6 @@ mod tests {
             let answer = Answer {
                 value: *view,
                 date: None,
-                replayed: false,
             };
             deciding().answered(Ok(answer))
         };
