@@ -79,9 +79,12 @@ impl CallError {
         matches!(self, Self::Refused { status: 404, problem } if problem.code == "not_found")
     }
 
-    /// No good answer within `limit`.
-    pub(super) fn silent(limit: Duration) -> Self {
-        Self::broken(format!("no answer within {} s", limit.as_secs()))
+    /// No good answer within `limit`, whoever set it; the call may have been acted on.
+    pub fn silent(limit: Duration) -> Self {
+        Self::broken(match limit.as_secs() {
+            0 => format!("no answer within {} ms", limit.as_millis()),
+            secs => format!("no answer within {secs} s"),
+        })
     }
 
     /// The call may have been acted on, but its answer was lost.

@@ -33,7 +33,7 @@ pub(super) async fn until_final(
         let silence = begun + wait + limits::POLL_GRACE;
         let limit = silence.min(waiting.limit());
         let outcome = timeout_at(limit, daemon.read(waiting.id, wait)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(silent(begun)));
+        let outcome = outcome.unwrap_or_else(|_| Err(CallError::silent(begun.elapsed())));
         let pause = match waiting.take(outcome) {
             Next::End(end) => return end,
             // A poll that was not held would make this a busy loop.
@@ -50,15 +50,6 @@ pub(super) async fn until_final(
         }
     }
     End::internal(anyhow!("polled more often than there are numbers"))
-}
-
-fn silent(begun: Instant) -> CallError {
-    CallError::Transient {
-        what: format!("no answer for {} s", begun.elapsed().as_secs()),
-        retry_after: None,
-        at_limit: false,
-        unsent: false,
-    }
 }
 
 async fn sleep_until_latest(latest: Instant, pause: std::time::Duration) {
