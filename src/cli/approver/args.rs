@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use crate::cli::flags::DaemonFlags;
+use crate::cli::flags::{DaemonFlags, topic};
 use crate::domain::Topic;
 use crate::limits;
 
@@ -38,10 +38,6 @@ Exit codes:
   129, 130, 131, 143        ended by SIGHUP, Ctrl-C, Ctrl-\\ or SIGTERM",
         limits::SKIP_TIME.as_secs()
     )
-}
-
-fn topic(text: &str) -> Result<Topic, String> {
-    Topic::new(text.to_owned()).map_err(|error| format!("a topic {error}"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use clap::Parser;
 use clap::builder::FalseyValueParser;
 
 use super::details::Source;
-use crate::cli::flags::{DaemonFlags, duration};
+use crate::cli::flags::{DaemonFlags, duration, topic};
 use crate::domain::{Field, Title, Topic};
 use crate::limits;
 
@@ -113,10 +113,6 @@ pub(super) struct AskFlags {
 fn title(text: &str) -> Result<Title, String> {
     Title::new(text.to_owned())
         .map_err(|error| format!("the title {error}; what does not fit goes into --details"))
-}
-
-fn topic(text: &str) -> Result<Topic, String> {
-    Topic::new(text.to_owned()).map_err(|error| format!("a topic {error}"))
 }
 
 fn field(text: &str) -> Result<Field, String> {
