@@ -27,7 +27,9 @@ pub(super) async fn until_final(
     }
     waiting.introduce();
     let wait = plan.timeout.min(limits::WAIT_MAX);
-    for number in 1.. {
+    let mut number = 0;
+    loop {
+        number += 1;
         progress.poll(number);
         let begun = Instant::now();
         let silence = begun + wait + limits::POLL_GRACE;
@@ -49,7 +51,6 @@ pub(super) async fn until_final(
             return waiting.unknown(&plan.daemon);
         }
     }
-    End::internal(anyhow!("polled more often than there are numbers"))
 }
 
 async fn sleep_until_latest(latest: Instant, pause: std::time::Duration) {
@@ -132,8 +133,8 @@ impl<'a> Waiting<'a> {
         self.trouble = None;
         self.progress.until(self.deadline);
         self.progress.well();
-        let seen: Vec<_> = request.seen_by.iter().collect();
-        let seen: Vec<_> = seen.iter().map(|seen| &*seen.by.principal).collect();
+        let seen = request.seen_by.iter().map(|seen| &*seen.by.principal);
+        let seen: Vec<_> = seen.collect();
         self.progress.seen(&seen);
     }
 
