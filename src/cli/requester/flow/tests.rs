@@ -36,7 +36,7 @@ pub(super) async fn interrupted(
     script: &Script,
     signals: impl IntoIterator<Item = (Duration, Signal)>,
 ) -> (u8, String) {
-    let progress = Progress::to_lines("Deploy?", Box::new(std::io::sink()));
+    let progress = Progress::to_lines("requester", "Deploy?", Box::new(std::io::sink()));
     match run(script, &plan(), &mut Scheduled::new(signals), &progress).await {
         End::Settled(request) => (outcome::code(&request), outcome::words(&request)),
         End::Interrupted { signal, words, .. } => (signal.code(), words),
