@@ -117,11 +117,9 @@ async fn the_pause_follows_the_stream_and_grows_while_it_fails() {
         (error.to_owned(), 280, 600),
         (format!("{OK}:\n\n"), 140, 300),
     ] {
-        // The earliest and the latest moment from which the pause can have been counted: its
-        // start is between the end of the wait before and now.
-        let begun = match stream.state {
-            State::Waiting(until) => until,
-            _ => panic!("{stream:?}"),
+        // The pause is counted from some moment after the end of the one before, and before now.
+        let State::Waiting(begun) = stream.state else {
+            panic!("{stream:?}");
         };
         one_answer(&server, &mut stream, &answer).await;
         let State::Waiting(until) = stream.state else {
