@@ -106,11 +106,12 @@ fn code(end: End, url: &str) -> Result<u8, (u8, Error)> {
 }
 
 fn no_terminal(error: NoTerminal, url: &str) -> Error {
-    Error::new(error).context(format!(
-        "approver asks a person, on a terminal; a program decides with\n  \
+    anyhow!(
+        "{:#}; approver asks a person, on a terminal; a program decides with:\n  \
          curl -X POST -H 'content-type: application/json' -d '{{\"verdict\":\"approve\"}}' \
-         {url}/v1/requests/ID/decision\n"
-    ))
+         {url}/v1/requests/ID/decision",
+        Error::new(error)
+    )
 }
 
 /// Says what is wrong, on standard error. Its lines are ours: what others have said is one line

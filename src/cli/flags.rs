@@ -1,4 +1,4 @@
-//! What the two clients' command lines have in common.
+//! What the command lines have in common.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use clap::{Args, Parser};
 
 use super::exit;
 use crate::client::DaemonUrl;
+use crate::domain::Topic;
 
 /// Which daemon to talk to.
 #[derive(Args, Clone, Debug)]
@@ -19,7 +20,7 @@ pub struct DaemonFlags {
 ///
 /// # Errors
 /// The exit code to leave with, after clap has said why: [`exit::SUCCESS`] for `--help` and
-/// `--version`, [`exit::USAGE`] for everything else.
+/// `--version`, [`exit::USAGE`] for everything else, and never clap's 2.
 pub fn parse<T: Parser>() -> Result<T, u8> {
     T::try_parse().map_err(|error| {
         // With nowhere to print to, the exit code still tells.
@@ -43,6 +44,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         return Err("must be longer than nothing".to_owned());
     }
     Ok(duration)
+}
+
+/// Reads a topic.
+///
+/// # Errors
+/// What is wrong with the text, for clap to print next to the flag.
+pub fn topic(text: &str) -> Result<Topic, String> {
+    Topic::new(text.to_owned()).map_err(|error| format!("a topic {error}"))
 }
 
 #[cfg(test)]

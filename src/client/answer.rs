@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::Timestamp;
 use crate::limits;
-use crate::wire::{ProblemView, header, media};
+use crate::wire::{ProblemView, media};
 
 /// A good answer of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,6 @@ pub struct Answer<T> {
     pub value: T,
     /// The daemon's time when it answered, to the second; `None` when it does not tell.
     pub date: Option<Timestamp>,
-    /// Whether it repeats the answer to an earlier ask with the same key.
-    pub replayed: bool,
 }
 
 /// Why there is no good answer, and so whether another attempt can help.
@@ -64,11 +62,6 @@ fn refusal(problem: &ProblemView) -> &str {
 }
 
 impl CallError {
-    /// Whether the same call may succeed later.
-    pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Transient { .. })
-    }
-
     /// Whether no daemon has said this: something else answers there, or stands before it.
     ///
     /// A proxy whose backend restarts answers with 404 as well; only a daemon's own words, which
@@ -86,9 +79,12 @@ impl CallError {
         matches!(self, Self::Refused { status: 404, problem } if problem.code == "not_found")
     }
 
-    /// No good answer within `limit`.
-    pub(super) fn silent(limit: Duration) -> Self {
-        Self::broken(format!("no answer within {} s", limit.as_secs()))
+    /// No good answer within `limit`, whoever set it; the call may have been acted on.
+    pub fn silent(limit: Duration) -> Self {
+        Self::broken(match limit.as_secs() {
+            0 => format!("no answer within {} ms", limit.as_millis()),
+            secs => format!("no answer within {secs} s"),
+        })
     }
 
     /// The call may have been acted on, but its answer was lost.
@@ -118,7 +114,7 @@ impl CallError {
 }
 
 /// The innermost message of an error: "Connection refused" says more than "error sending request".
-fn root(error: &reqwest::Error) -> String {
+pub(super) fn root(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -175,8 +171,7 @@ impl Head {
     fn answer<T>(&self, value: T) -> Answer<T> {
         Answer {
             value,
-            date: self.text(DATE.as_str()).and_then(http_date),
-            replayed: self.text(header::IDEMPOTENCY_REPLAYED) == Some("true"),
+            date: date(&self.headers),
         }
     }
 
@@ -186,9 +181,14 @@ impl Head {
         if let Ok(secs) = text.parse() {
             return Some(Duration::from_secs(secs));
         }
-        let now = self.text(DATE.as_str()).and_then(http_date)?;
+        let now = date(&self.headers)?;
         Some(http_date(text)?.since(now))
     }
+}
+
+/// The daemon's time when it answered, to the second.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {

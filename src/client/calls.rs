@@ -19,6 +19,7 @@ use crate::wire::{AskBody, DecisionBody, MeView, RequestView, header, media};
 #[derive(Clone, Debug)]
 pub struct Client {
     base: DaemonUrl,
+    program: &'static str,
     http: reqwest::Client,
 }
 
@@ -28,15 +29,24 @@ impl Client {
     ///
     /// # Errors
     /// TLS is needed and cannot be set up.
-    pub fn new(base: DaemonUrl, program: &str) -> Result<Self, TransportError> {
+    pub fn new(base: DaemonUrl, program: &'static str) -> Result<Self, TransportError> {
         let http = transport(base.as_url(), program)?;
-        Ok(Self { base, http })
+        Ok(Self {
+            base,
+            program,
+            http,
+        })
     }
 
     /// The HTTP client underneath, for what is not a call: no redirects, and no time
     /// limit but [`limits::CONNECT_TIME`].
     pub const fn http(&self) -> &reqwest::Client {
         &self.http
+    }
+
+    /// An HTTP client of the same program for another origin, where the daemon has sent us.
+    pub(super) fn http_elsewhere(&self, url: &Url) -> Result<reqwest::Client, TransportError> {
+        transport(url, self.program)
     }
 
     /// Where the daemon is.
@@ -50,20 +60,14 @@ impl Client {
     }
 
     /// Asks. The same `key` with the same body is the same ask, however often it is sent.
-    /// With `wait` the answer may take that long to come.
     ///
     /// # Errors
     /// See [`CallError`]. After a transient one the request may exist.
-    pub async fn ask(
-        &self,
-        body: &AskBody,
-        key: &str,
-        wait: Option<Duration>,
-    ) -> Result<Answer<RequestView>, CallError> {
+    pub async fn ask(&self, body: &AskBody, key: &str) -> Result<Answer<RequestView>, CallError> {
         let call = self
             .post("/v1/requests", body)
             .header(header::IDEMPOTENCY_KEY, key);
-        self.exchange(call, wait, json).await
+        self.exchange(call, None, json).await
     }
 
     /// Reads a request; with `wait`, rounded up to whole seconds, as a long poll.

@@ -17,7 +17,7 @@ use url::Url;
 
 use self::framing::{Frame, Framer};
 use self::open::{NotOpen, Opened};
-use super::Client;
+use super::{Client, answer, backoff};
 use crate::domain::Timestamp;
 use crate::limits;
 use crate::wire::{MarkView, RequestView, event};
@@ -45,8 +45,6 @@ pub enum StreamEvent {
         why: String,
         /// Whether what answers seems to be no pushd at all.
         foreign: bool,
-        /// When it is opened again.
-        again_in: Duration,
     },
     /// An event was left out, because it is too long or cannot be read. The stream goes on.
     Skipped {
@@ -172,14 +170,9 @@ impl EventStream {
                 retry_after,
                 foreign,
             }) => {
-                let again_in = self.pause(retry_after);
+                self.state = State::Waiting(Instant::now() + self.pause(retry_after));
                 self.failures = self.failures.saturating_add(1);
-                self.state = State::Waiting(Instant::now() + again_in);
-                StreamEvent::Cut {
-                    why,
-                    foreign,
-                    again_in,
-                }
+                StreamEvent::Cut { why, foreign }
             }
         }
     }
@@ -196,17 +189,15 @@ impl EventStream {
                 0
             };
         }
-        let again_in = self.pause(None);
-        self.state = State::Waiting(Instant::now() + again_in);
+        self.state = State::Waiting(Instant::now() + self.pause(None));
         StreamEvent::Cut {
             why,
             foreign: false,
-            again_in,
         }
     }
 
     fn pause(&self, retry_after: Option<Duration>) -> Duration {
-        reconnect::pause(self.retry, self.failures, retry_after, reconnect::roll())
+        reconnect::pause(self.retry, self.failures, retry_after, backoff::roll())
     }
 }
 
@@ -226,7 +217,7 @@ impl Open {
                 }
                 Ok(Ok(None)) => return Err("the daemon ended the stream".to_owned()),
                 Ok(Err(error)) => {
-                    return Err(format!("the stream broke off: {}", open::root(&error)));
+                    return Err(format!("the stream broke off: {}", answer::root(&error)));
                 }
                 Err(_) => return Err(format!("the stream was silent for {} s", silence.as_secs())),
             }

@@ -17,5 +17,5 @@ pub use answer::{Answer, CallError};
 pub use backoff::Backoff;
 pub use calls::Client;
 pub use events::{EventStream, StreamEvent};
-pub use transport::{TransportError, transport};
+pub use transport::TransportError;
 pub use url::{BadUrl, DaemonUrl};

@@ -23,7 +23,7 @@ pub struct TransportError {
 ///
 /// # Errors
 /// TLS is needed and cannot be set up.
-pub fn transport(url: &Url, program: &str) -> Result<reqwest::Client, TransportError> {
+pub(super) fn transport(url: &Url, program: &str) -> Result<reqwest::Client, TransportError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Losing a race against another thread that installs a provider is as good.
         drop(rustls::crypto::ring::default_provider().install_default());

@@ -62,21 +62,6 @@ impl DaemonUrl {
     pub const fn as_url(&self) -> &Url {
         &self.0
     }
-
-    /// Host and port, as an error message names them.
-    pub fn authority(&self) -> String {
-        let host = self.0.host_str().unwrap_or_default();
-        match self.0.port_or_known_default() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        }
-    }
-}
-
-impl Default for DaemonUrl {
-    fn default() -> Self {
-        Self::DEFAULT.parse().expect("the default is a URL")
-    }
 }
 
 impl fmt::Display for DaemonUrl {

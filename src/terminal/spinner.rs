@@ -4,21 +4,23 @@
 //! Whoever calls it may pass strangers' text: everything is made visible here. Where the locale is
 //! not UTF-8 nothing but ASCII is written.
 
-use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use console::{Style, measure_text_width, truncate_str};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use tokio::time::Instant;
 
 use super::locale::Charset;
+use super::measure;
 use super::printable::visible;
+use super::style::{Ink, Look};
 use crate::limits;
 
 /// The wait as it is shown.
 pub struct Progress {
+    program: &'static str,
+    look: Look,
     line: Arc<Mutex<Line>>,
     output: Output,
 }
@@ -31,7 +33,7 @@ enum Output {
 
 /// What the spinner's line says.
 struct Line {
-    charset: Charset,
+    look: Look,
     title: String,
     name: Option<String>,
     since: Instant,
@@ -54,26 +56,40 @@ pub enum Mood {
 
 impl Progress {
     /// A wait for `title`, shown on stderr as suits what stderr is; `quiet` shows nothing.
-    pub fn on_stderr(title: &str, quiet: bool) -> Self {
-        let line = Line::new(title);
+    ///
+    /// Lines begin with the name of the `program`, as errors do even where there is a spinner.
+    pub fn on_stderr(program: &'static str, title: &str, quiet: bool) -> Self {
+        let look = Look::of_process();
         if quiet {
-            Self::new(line, |_| Output::Quiet)
-        } else if std::io::stderr().is_terminal() && !is_dumb() {
-            Self::new(line, |line| Output::Spinner(spinner(Arc::clone(line))))
+            Self::new(program, title, look, |_| Output::Quiet)
+        } else if std::io::stderr().is_terminal() && look.cursor {
+            let output = |line: &_| Output::Spinner(spinner(Arc::clone(line), look));
+            Self::new(program, title, look, output)
         } else {
-            Self::to_lines(title, Box::new(std::io::stderr()))
+            Self::to_lines(program, title, Box::new(std::io::stderr()))
         }
     }
 
     /// A wait for `title`, told to `to` in one line for each change.
-    pub fn to_lines(title: &str, to: Box<dyn Write + Send>) -> Self {
-        Self::new(Line::new(title), |_| Output::Lines(Mutex::new(to)))
+    pub fn to_lines(program: &'static str, title: &str, to: Box<dyn Write + Send>) -> Self {
+        let output = |_: &_| Output::Lines(Mutex::new(to));
+        Self::new(program, title, Look::of_process(), output)
     }
 
-    fn new(line: Line, output: impl FnOnce(&Arc<Mutex<Line>>) -> Output) -> Self {
-        let line = Arc::new(Mutex::new(line));
+    fn new(
+        program: &'static str,
+        title: &str,
+        look: Look,
+        output: impl FnOnce(&Arc<Mutex<Line>>) -> Output,
+    ) -> Self {
+        let line = Arc::new(Mutex::new(Line::new(title, look)));
         let output = output(&line);
-        Self { line, output }
+        Self {
+            program,
+            look,
+            line,
+            output,
+        }
     }
 
     /// The question has got a name; the wait for its answer begins.
@@ -144,8 +160,7 @@ impl Progress {
         match &self.output {
             Output::Spinner(bar) => {
                 bar.finish_and_clear();
-                let charset = Charset::of_process();
-                write_line(&mut std::io::stderr(), &decorated(mood, &words, charset));
+                write_line(&mut std::io::stderr(), &decorated(mood, &words, self.look));
             }
             Output::Lines(_) => self.change(&words),
             Output::Quiet => {}
@@ -161,7 +176,10 @@ impl Progress {
         if let Output::Lines(_) = &self.output {
             self.change(&error);
         } else {
-            write_line(&mut std::io::stderr(), &format!("requester: {error}"));
+            write_line(
+                &mut std::io::stderr(),
+                &format!("{}: {error}", self.program),
+            );
         }
     }
 
@@ -169,7 +187,7 @@ impl Progress {
     fn change(&self, words: &str) {
         if let Output::Lines(to) = &self.output {
             let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
-            write_line(&mut *to, &format!("requester: {words}"));
+            write_line(&mut *to, &format!("{}: {words}", self.program));
         }
     }
 
@@ -185,12 +203,7 @@ fn write_line(to: &mut dyn Write, words: &str) {
     drop(to.flush());
 }
 
-/// Whether the terminal can do nothing but lines (`TERM` of terminfo(5)).
-fn is_dumb() -> bool {
-    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
-}
-
-fn spinner(line: Arc<Mutex<Line>>) -> ProgressBar {
+fn spinner(line: Arc<Mutex<Line>>, look: Look) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let draw = move |_: &ProgressState, to: &mut dyn std::fmt::Write| {
         let columns = usize::from(console::Term::stderr().size().1);
@@ -200,7 +213,7 @@ fn spinner(line: Arc<Mutex<Line>>) -> ProgressBar {
         to.write_str(&line.compose(Instant::now(), columns))
             .expect("the bar collects its picture in a string");
     };
-    let template = if console::colors_enabled_stderr() {
+    let template = if look.styled {
         "{spinner:.cyan} {line}"
     } else {
         "{spinner} {line}"
@@ -208,7 +221,7 @@ fn spinner(line: Arc<Mutex<Line>>) -> ProgressBar {
     let style = ProgressStyle::with_template(template)
         .expect("the template is well-formed")
         .with_key("line", draw);
-    bar.set_style(match Charset::of_process() {
+    bar.set_style(match look.charset {
         Charset::Utf8 => style,
         Charset::Ascii => style.tick_chars(ASCII_TICKS),
     });
@@ -219,20 +232,19 @@ fn spinner(line: Arc<Mutex<Line>>) -> ProgressBar {
 /// The spinner's pictures where braille cannot be shown; the last is that of a spinner at rest.
 const ASCII_TICKS: &str = r"|/-\ ";
 
-fn decorated(mood: Mood, words: &str, charset: Charset) -> String {
-    let style = Style::new().for_stderr();
-    let (style, sign) = match mood {
-        Mood::Good => (style.green(), charset.pick("✔", "+")),
-        Mood::Bad => (style.red(), charset.pick("✘", "x")),
-        Mood::Neutral => (style.yellow(), charset.pick("●", "*")),
+fn decorated(mood: Mood, words: &str, look: Look) -> String {
+    let (ink, sign) = match mood {
+        Mood::Good => (Ink::Yes, look.charset.pick("✔", "+")),
+        Mood::Bad => (Ink::No, look.charset.pick("✘", "x")),
+        Mood::Neutral => (Ink::Trouble, look.charset.pick("●", "*")),
     };
-    format!("{} {words}", style.bold().apply_to(sign))
+    format!("{} {words}", look.paint(ink, sign))
 }
 
 impl Line {
-    fn new(title: &str) -> Self {
+    fn new(title: &str, look: Look) -> Self {
         Self {
-            charset: Charset::of_process(),
+            look,
             title: visible(title),
             name: None,
             since: Instant::now(),
@@ -263,21 +275,18 @@ impl Line {
         } else if let Some(seen) = &self.seen {
             parts.push(seen.clone());
         }
-        let point = self.charset.pick(" · ", " - ");
+        let point = self.look.charset.pick(" · ", " - ");
         let rest = format!("{point}{}", parts.join(point));
         let room = columns
-            .saturating_sub(measure_text_width(&rest))
+            .saturating_sub(measure::columns(&rest))
             .max(limits::SPINNER_TITLE_COLUMNS);
         let title = self.cut(&self.title, room);
-        self.cut(&format!("{title}{rest}"), columns).into_owned()
+        self.cut(&format!("{title}{rest}"), columns)
     }
 
-    /// The text in at most so many columns, with a sign where something was cut off, if there is
-    /// room for it.
-    fn cut<'a>(&self, text: &'a str, columns: usize) -> Cow<'a, str> {
-        let sign = self.charset.pick("…", "...");
-        let fits = measure_text_width(sign) <= columns;
-        truncate_str(text, columns, if fits { sign } else { "" })
+    /// The text in at most so many columns, with a sign where something was cut off.
+    fn cut(&self, text: &str, columns: usize) -> String {
+        measure::cut(text, columns, self.look.ellipsis())
     }
 }
 
@@ -310,15 +319,18 @@ mod tests {
 
     use super::*;
 
+    fn look(charset: Charset) -> Look {
+        Look::from_env(charset, Some("xterm"), Some("1"))
+    }
+
     fn waiting(title: &str) -> Line {
         let since = Instant::now();
         Line {
-            charset: Charset::Utf8,
             name: Some("abcdefghijkl".to_owned()),
             until: Some(since + Duration::from_mins(10)),
             poll: 3,
             since,
-            ..Line::new(title)
+            ..Line::new(title, look(Charset::Utf8))
         }
     }
 
@@ -343,14 +355,15 @@ mod tests {
             shown.ends_with("poll 3 · trouble: cannot connect"),
             "{shown}"
         );
-        assert_eq!(measure_text_width(&shown), 90);
+        // A character that may be wide did not fit any more, at most.
+        assert!((88..=90).contains(&measure::columns(&shown)), "{shown}");
     }
 
     // In `LC_ALL=C` the bytes of `✔` and of the braille dots are control codes to some terminals.
     #[test]
     fn where_the_locale_is_not_utf_8_all_is_ascii() {
         let line = Line {
-            charset: Charset::Ascii,
+            look: look(Charset::Ascii),
             trouble: Some("cannot connect ".repeat(9)),
             ..waiting(&"long ".repeat(40))
         };
@@ -361,9 +374,9 @@ mod tests {
         );
         assert!(ASCII_TICKS.is_ascii());
         for mood in [Mood::Good, Mood::Bad, Mood::Neutral] {
-            let words = decorated(mood, "done", Charset::Ascii);
+            let words = decorated(mood, "done", look(Charset::Ascii));
             assert!(words.is_ascii(), "{words}");
-            assert!(!decorated(mood, "done", Charset::Utf8).is_ascii());
+            assert!(!decorated(mood, "done", look(Charset::Utf8)).is_ascii());
         }
     }
 
@@ -385,7 +398,7 @@ mod tests {
     #[test]
     fn without_a_terminal_trouble_is_told_once_and_its_end_once() {
         let (to, lines) = recorder();
-        let progress = Progress::to_lines("a\nb\u{1b}[2J", to);
+        let progress = Progress::to_lines("program", "a\nb\u{1b}[2J", to);
         progress.named("id", Instant::now());
         for number in 1..5 {
             progress.poll(number);
@@ -399,7 +412,7 @@ mod tests {
         let lines = lines();
         assert_eq!(lines.lines().count(), 5, "{lines}");
         assert!(
-            lines.lines().all(|line| line.starts_with("requester: ")),
+            lines.lines().all(|line| line.starts_with("program: ")),
             "{lines}"
         );
         assert!(!lines.contains('\u{1b}'), "{lines}");
@@ -432,9 +445,9 @@ mod tests {
         ) {
             let charset = if utf8 { Charset::Utf8 } else { Charset::Ascii };
             let trouble = trouble.map(|text| visible(&text));
-            let line = Line { charset, trouble, ..waiting(&title) };
+            let line = Line { look: look(charset), trouble, ..waiting(&title) };
             let shown = line.compose(line.since, columns);
-            prop_assert!(measure_text_width(&shown) <= columns, "{shown:?}");
+            prop_assert!(measure::columns(&shown) <= columns, "{shown:?}");
             prop_assert!(!shown.contains(char::is_control), "{shown:?}");
         }
     }

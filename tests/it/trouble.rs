@@ -18,7 +18,7 @@ async fn a_poll_that_a_stopped_daemon_holds_is_dropped_and_sent_again() {
     requester.told("asked").await;
     daemon.signal(Signal::STOP);
     // That is --timeout and 5 s of grace, the first of which may have passed before.
-    requester.told("trouble: no answer for").await;
+    requester.told("trouble: no answer within").await;
     daemon.signal(Signal::CONT);
     requester.told("the trouble is over").await;
     daemon.approve(&id).await;

@@ -2,14 +2,15 @@
 
 use clap::Parser;
 
-use crate::cli::flags::DaemonFlags;
+use crate::cli::flags::{DaemonFlags, topic};
 use crate::domain::Topic;
+use crate::limits;
 
 /// Asks a person on the terminal about each pending request, one at a time
 ///
 /// Without a terminal it asks nobody and exits with 64.
 #[derive(Debug, Parser)]
-#[command(name = "approver", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = "approver", version, max_term_width = 100, after_help = after_help())]
 pub(super) struct Approver {
     #[command(flatten)]
     pub(super) daemon: DaemonFlags,
@@ -19,12 +20,14 @@ pub(super) struct Approver {
     pub(super) topics: Vec<Topic>,
 }
 
-const AFTER_HELP: &str = "\
+fn after_help() -> String {
+    format!(
+        "\
 An answer is a whole line, and only these decide:
   y, yes             approve
   n, no              deny; a reason may follow on the same line: n frozen until Monday
 Others:
-  s                  skip: ask about the others first; it comes back after 30 s at the earliest
+  s                  skip: ask about the others first; it comes back after {} s at the earliest
   d                  show all details
   q, Ctrl-D, Ctrl-C  leave; leaving decides nothing
 What is typed before a question is on the screen is thrown away.
@@ -32,10 +35,9 @@ What is typed before a question is on the screen is thrown away.
 Exit codes:
   0 left with q or Ctrl-D   64 usage, or no terminal         69 no pushd at the URL
   70 internal error         77 not permitted                 78 configuration
-  129, 130, 131, 143        ended by SIGHUP, Ctrl-C, Ctrl-\\ or SIGTERM";
-
-fn topic(text: &str) -> Result<Topic, String> {
-    Topic::new(text.to_owned()).map_err(|error| format!("a topic {error}"))
+  129, 130, 131, 143        ended by SIGHUP, Ctrl-C, Ctrl-\\ or SIGTERM",
+        limits::SKIP_TIME.as_secs()
+    )
 }
 
 #[cfg(test)]

@@ -185,6 +185,9 @@ impl Deciding {
 /// What a refusal means to the one who decided.
 fn refusal(error: CallError, unsure: bool) -> Outcome {
     let why = error.to_string();
+    if error.is_not_found() {
+        return Outcome::Gone;
+    }
     match error {
         CallError::Refused {
             status: 409,
@@ -194,10 +197,6 @@ fn refusal(error: CallError, unsure: bool) -> Outcome {
             status: 412,
             problem,
         } => Outcome::Changed(problem.request),
-        CallError::Refused {
-            status: 404,
-            problem,
-        } if !problem.code.is_empty() => Outcome::Gone,
         CallError::Refused { .. } | CallError::Transient { .. } | CallError::NotPushd { .. } => {
             Outcome::Failed { why, unsure }
         }
@@ -272,7 +271,7 @@ mod tests {
             deciding.answered(Err(transient(false))),
             Progress::Again { .. }
         ));
-        let last = deciding.answered(Err(refused(403, "forbidden", None)));
+        let last = deciding.answered(Err(refused(403, "foreign_origin", None)));
         assert!(
             matches!(last, Progress::Done(Outcome::Failed { unsure: true, .. })),
             "{last:?}"
@@ -286,7 +285,6 @@ mod tests {
             let answer = Answer {
                 value: *view,
                 date: None,
-                replayed: false,
             };
             deciding().answered(Ok(answer))
         };
@@ -328,18 +326,18 @@ mod tests {
         let winner = settled(1, 9, Status::Denied);
         for (error, outcome) in [
             (
-                refused(409, "final", Some(winner.clone())),
+                refused(409, "already_final", Some(winner.clone())),
                 Outcome::TooLate(Some(winner)),
             ),
-            (refused(412, "version", None), Outcome::Changed(None)),
-            (refused(404, "unknown_request", None), Outcome::Gone),
+            (refused(412, "other_version", None), Outcome::Changed(None)),
+            (refused(404, "not_found", None), Outcome::Gone),
         ] {
             assert_eq!(refusal(error, false), outcome);
         }
-        // A 404 that is not the daemon's own says nothing about the request.
-        assert!(matches!(
-            refusal(refused(404, "", None), false),
-            Outcome::Failed { .. }
-        ));
+        // A 404 that is not the daemon's own, or about the path, says nothing about the request.
+        for code in ["", "no_such_path"] {
+            let outcome = refusal(refused(404, code, None), false);
+            assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! What waits for an answer, in which order, and which request is asked now: values only.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -298,8 +297,7 @@ impl Inbox {
 
 impl Entry {
     fn returns(&self) -> Option<Instant> {
-        const AFTER: Duration = limits::SKIP_TIME;
-        self.skipped.map(|skipped| skipped + AFTER)
+        self.skipped.map(|skipped| skipped + limits::SKIP_TIME)
     }
 }
 

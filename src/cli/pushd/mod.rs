@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::Parser;
 use etcetera::BaseStrategy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -22,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::flags::{Flags, StoreFlag};
 use super::exit;
+use super::flags::parse;
 use crate::approvals::{Approvals, Pump, sweep};
 use crate::clock::SystemClock;
 use crate::domain::HistoryId;
@@ -36,9 +36,9 @@ use crate::store::{Feed, SharedStore};
 
 /// Runs the daemon that the command line describes; returns when it has ended.
 pub fn run() -> ExitCode {
-    let flags = match Flags::try_parse() {
+    let flags = match parse::<Flags>() {
         Ok(flags) => flags,
-        Err(error) => return super::usage(&error),
+        Err(code) => return ExitCode::from(code),
     };
     if let Err(error) = log::begin(flags.log_format, &flags.log) {
         return failed(exit::USAGE, &error);

@@ -1,12 +1,13 @@
 //! The command line of `requester`.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::FalseyValueParser;
 
 use super::details::Source;
-use crate::cli::flags::{DaemonFlags, duration};
+use crate::cli::flags::{DaemonFlags, duration, topic};
 use crate::domain::{Field, Title, Topic};
 use crate::limits;
 
@@ -21,6 +22,15 @@ pub(super) struct Requester {
 
     #[command(flatten)]
     pub(super) ask: AskFlags,
+}
+
+/// The default of `--timeout`, as it is typed.
+static POLL: LazyLock<String> = LazyLock::new(|| typed(limits::POLL_DEFAULT));
+/// The default of `--connect-timeout`, as it is typed.
+static CONNECT: LazyLock<String> = LazyLock::new(|| typed(limits::CONNECT_DEFAULT));
+
+fn typed(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
 }
 
 const AFTER_HELP: &str = "\
@@ -68,7 +78,7 @@ pub(super) struct AskFlags {
 
     /// How long one poll may take, at least 1s; then it is sent again, until the request is
     /// decided or expires. The daemon holds a poll for at most 1m
-    #[arg(long, env = "PUSHD_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = poll)]
+    #[arg(long, env = "PUSHD_TIMEOUT", value_name = "TIME", default_value = POLL.as_str(), value_parser = poll)]
     pub(super) timeout: Duration,
 
     /// How long the request can be decided, from 1s to 30d, in whole seconds [default: 1h]
@@ -80,7 +90,7 @@ pub(super) struct AskFlags {
         long,
         env = "PUSHD_CONNECT_TIMEOUT",
         value_name = "TIME",
-        default_value = "10s",
+        default_value = CONNECT.as_str(),
         value_parser = duration
     )]
     pub(super) connect_timeout: Duration,
@@ -103,10 +113,6 @@ pub(super) struct AskFlags {
 fn title(text: &str) -> Result<Title, String> {
     Title::new(text.to_owned())
         .map_err(|error| format!("the title {error}; what does not fit goes into --details"))
-}
-
-fn topic(text: &str) -> Result<Topic, String> {
-    Topic::new(text.to_owned()).map_err(|error| format!("a topic {error}"))
 }
 
 fn field(text: &str) -> Result<Field, String> {

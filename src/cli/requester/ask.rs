@@ -117,20 +117,14 @@ impl<'a, D: Daemon> Asking<'a, D> {
     }
 
     async fn attempt(&self) -> Outcome {
-        let silence = Instant::now() + limits::POLL_GRACE;
+        let begun = Instant::now();
+        let silence = begun + limits::POLL_GRACE;
         let limit = silence.min(self.limit.get());
         self.in_flight.set(true);
         let call = self.daemon.ask(&self.plan.ask, &self.plan.key);
         let outcome = timeout_at(limit, call).await;
         self.in_flight.set(false);
-        let outcome = outcome.unwrap_or_else(|_| {
-            Err(CallError::Transient {
-                what: "no answer".to_owned(),
-                retry_after: None,
-                at_limit: false,
-                unsent: false,
-            })
-        });
+        let outcome = outcome.unwrap_or_else(|_| Err(CallError::silent(begun.elapsed())));
         if let Err(CallError::Transient { unsent: false, .. }) = &outcome {
             self.doubtful.set(true);
         }

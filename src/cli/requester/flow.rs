@@ -42,7 +42,7 @@ pub(super) type Outcome = Result<Answer<RequestView>, CallError>;
 
 impl Daemon for Client {
     async fn ask(&self, body: &AskBody, key: &str) -> Outcome {
-        Self::ask(self, body, key, None).await
+        Self::ask(self, body, key).await
     }
 
     async fn read(&self, id: RequestId, wait: Duration) -> Outcome {

@@ -34,6 +34,9 @@ use crate::domain::Title;
 use crate::terminal::spinner::{Mood, Progress};
 use crate::wire::{AskBody, RequestView};
 
+/// What the program calls itself, to people and to daemons.
+const PROGRAM: &str = "requester";
+
 /// The whole program: reads the command line, asks and waits, and gives the exit code.
 ///
 /// It must not be called from within a runtime.
@@ -47,18 +50,24 @@ fn run(line: Requester) -> u8 {
     let (json, quiet) = (line.ask.json, line.ask.quiet);
     let plan = match plan(line.ask, line.daemon.url.to_string()) {
         Ok(plan) => plan,
-        Err(end) => return finish(&Progress::on_stderr("", quiet), json, end),
+        Err(end) => return finish(&Progress::on_stderr(PROGRAM, "", quiet), json, end),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = match runtime.context("cannot start") {
         Ok(runtime) => runtime,
-        Err(error) => return finish(&Progress::on_stderr("", quiet), json, End::internal(error)),
+        Err(error) => {
+            return finish(
+                &Progress::on_stderr(PROGRAM, "", quiet),
+                json,
+                End::internal(error),
+            );
+        }
     };
     let code = runtime.block_on(async {
-        let progress = Progress::on_stderr(&plan.ask.title, quiet);
-        let end = match (Client::new(line.daemon.url, "requester"), Signals::listen()) {
+        let progress = Progress::on_stderr(PROGRAM, &plan.ask.title, quiet);
+        let end = match (Client::new(line.daemon.url, PROGRAM), Signals::listen()) {
             (Ok(client), Ok(mut signals)) => {
                 flow::run(&client, &plan, &mut signals, &progress).await
             }

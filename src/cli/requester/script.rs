@@ -63,7 +63,6 @@ pub(super) fn answer(request: RequestView) -> Outcome {
     Ok(Answer {
         value: request,
         date: None,
-        replayed: false,
     })
 }
 

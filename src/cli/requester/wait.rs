@@ -27,13 +27,15 @@ pub(super) async fn until_final(
     }
     waiting.introduce();
     let wait = plan.timeout.min(limits::WAIT_MAX);
-    for number in 1.. {
+    let mut number = 0;
+    loop {
+        number += 1;
         progress.poll(number);
         let begun = Instant::now();
         let silence = begun + wait + limits::POLL_GRACE;
         let limit = silence.min(waiting.limit());
         let outcome = timeout_at(limit, daemon.read(waiting.id, wait)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(silent(begun)));
+        let outcome = outcome.unwrap_or_else(|_| Err(CallError::silent(begun.elapsed())));
         let pause = match waiting.take(outcome) {
             Next::End(end) => return end,
             // A poll that was not held would make this a busy loop.
@@ -48,16 +50,6 @@ pub(super) async fn until_final(
         if Instant::now() >= waiting.limit() {
             return waiting.unknown(&plan.daemon);
         }
-    }
-    End::internal(anyhow!("polled more often than there are numbers"))
-}
-
-fn silent(begun: Instant) -> CallError {
-    CallError::Transient {
-        what: format!("no answer for {} s", begun.elapsed().as_secs()),
-        retry_after: None,
-        at_limit: false,
-        unsent: false,
     }
 }
 
@@ -141,8 +133,8 @@ impl<'a> Waiting<'a> {
         self.trouble = None;
         self.progress.until(self.deadline);
         self.progress.well();
-        let seen: Vec<_> = request.seen_by.iter().collect();
-        let seen: Vec<_> = seen.iter().map(|seen| &*seen.by.principal).collect();
+        let seen = request.seen_by.iter().map(|seen| &*seen.by.principal);
+        let seen: Vec<_> = seen.collect();
         self.progress.seen(&seen);
     }
 

@@ -1,17 +1,15 @@
 //! One attempt to open a stream, redirects included.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use reqwest::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION,
-};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
 use url::Url;
 
 use super::reconnect::{is_event_stream, may_have_credentials, redirect_target};
+use crate::client::Client;
 use crate::client::answer::{self, CallError};
-use crate::client::{Client, transport};
 use crate::domain::Timestamp;
 use crate::limits;
 use crate::wire::{header, media};
@@ -68,17 +66,12 @@ pub(super) async fn open(client: Client, url: Url, last_id: String) -> Result<Op
             send(&client, &url, &target, cursor.clone()),
         )
         .await
-        .map_err(|_| {
-            NotOpen::failed(format!(
-                "no answer within {} s",
-                limits::CALL_TIME.as_secs()
-            ))
-        })??;
+        .map_err(|_| failure(&CallError::silent(limits::CALL_TIME)))??;
         if is_redirect(response.status()) {
             target = follow(&target, &response)?;
             continue;
         }
-        let now = date(response.headers());
+        let now = answer::date(response.headers());
         let response = check(response).await?;
         return Ok(Opened {
             response,
@@ -109,7 +102,9 @@ async fn send(
     let http = if may_have_credentials(named, target) {
         client.http().clone()
     } else {
-        transport(target, "approver").map_err(|error| NotOpen::failed(error.to_string()))?
+        client
+            .http_elsewhere(target)
+            .map_err(|error| NotOpen::failed(error.to_string()))?
     };
     let mut call = http
         .get(target.clone())
@@ -118,14 +113,9 @@ async fn send(
     if let Some(cursor) = cursor {
         call = call.header(header::LAST_EVENT_ID, cursor);
     }
-    call.send().await.map_err(|error| {
-        let cause = root(&error);
-        NotOpen::failed(if error.is_connect() {
-            format!("cannot connect: {cause}")
-        } else {
-            cause
-        })
-    })
+    call.send()
+        .await
+        .map_err(|error| failure(&CallError::transport(&error)))
 }
 
 const fn is_redirect(status: StatusCode) -> bool {
@@ -179,19 +169,4 @@ fn failure(error: &CallError) -> NotOpen {
         },
         CallError::Refused { .. } | CallError::NotPushd { .. } => NotOpen::foreign(why),
     }
-}
-
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    let text = headers.get(DATE)?.to_str().ok()?;
-    let at = httpdate::parse_http_date(text).ok()?;
-    Some(Timestamp::from_millis(0).after(at.duration_since(UNIX_EPOCH).ok()?))
-}
-
-/// The innermost message of an error: "Connection refused" says more than "error sending request".
-pub(super) fn root(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -29,11 +29,6 @@ pub(super) fn pause(
     pause.clamp(shortest, longest).max(asked)
 }
 
-/// A random number from 0 to 1; without a source of randomness the middle is good enough.
-pub(super) fn roll() -> f64 {
-    getrandom::u32().map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX))
-}
-
 /// Whether a redirect's target may be told what identifies us: only the origin that the person
 /// has named (RFC 6454 section 4).
 pub(super) fn may_have_credentials(named: &Url, target: &Url) -> bool {

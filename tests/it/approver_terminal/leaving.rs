@@ -60,7 +60,8 @@ fn without_a_terminal_it_says_what_to_do_and_exits_64() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(64), "{told}");
     assert!(
-        told.contains("standard input is not a terminal") && told.contains("/decision"),
+        told.starts_with("approver: standard input is not a terminal; ")
+            && told.contains("/decision"),
         "{told}"
     );
     assert_eq!(output.stdout, b"");

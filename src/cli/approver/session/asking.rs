@@ -188,7 +188,10 @@ impl Session<'_> {
         let rows = [
             Row::new().and(
                 Ink::Faint,
-                "  skipped; it comes back after the others, in 30 s at the earliest",
+                format!(
+                    "  skipped; it comes back after the others, in {} s at the earliest",
+                    limits::SKIP_TIME.as_secs()
+                ),
             ),
             Row::new(),
         ];

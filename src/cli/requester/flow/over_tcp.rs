@@ -49,7 +49,7 @@ async fn run_against(
         timeout: Duration::from_secs(5),
         connect_timeout: Duration::from_secs(10),
     };
-    let progress = Progress::to_lines("Deploy?", Box::new(std::io::sink()));
+    let progress = Progress::to_lines("requester", "Deploy?", Box::new(std::io::sink()));
     let (code, words) = match run(&client, &plan, &mut Given(signal), &progress).await {
         End::Settled(request) => (outcome::code(&request), outcome::words(&request)),
         End::Interrupted { signal, words, .. } => (signal.code(), words),

@@ -36,7 +36,7 @@ pub(super) async fn interrupted(
     script: &Script,
     signals: impl IntoIterator<Item = (Duration, Signal)>,
 ) -> (u8, String) {
-    let progress = Progress::to_lines("Deploy?", Box::new(std::io::sink()));
+    let progress = Progress::to_lines("requester", "Deploy?", Box::new(std::io::sink()));
     match run(script, &plan(), &mut Scheduled::new(signals), &progress).await {
         End::Settled(request) => (outcome::code(&request), outcome::words(&request)),
         End::Interrupted { signal, words, .. } => (signal.code(), words),
@@ -304,7 +304,6 @@ async fn time_left_is_counted_by_the_daemons_clock() {
     let replay = Answer {
         value: request(Status::Pending),
         date: Some(script::ASKED.after(Duration::from_secs(3590))),
-        replayed: true,
     };
     let start = tokio::time::Instant::now();
     let gone = (0..5000).map(|_| nobody());
