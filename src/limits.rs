@@ -201,6 +201,8 @@ pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration:
 pub const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 /// Longest life of a request that a client reckons with, whatever a daemon says.
 pub const DEADLINE_MAX: Duration = Duration::from_hours(366 * 24);
+/// How long the first poll after trouble may take.
+pub const POLL_AFTER_TROUBLE: Duration = Duration::from_secs(1);
 /// A poll that comes back pending sooner than this was not held, and the next one is held back.
 pub const POLL_HASTE: Duration = Duration::from_millis(500);
 /// Difference from the daemon's `Date`, which is whole seconds and a while on its way, above which

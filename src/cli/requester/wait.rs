@@ -31,6 +31,11 @@ pub(super) async fn until_final(
     loop {
         number += 1;
         progress.poll(number);
+        // After trouble the first poll is short, so that its end is soon seen to be over.
+        let wait = match waiting.trouble {
+            Some(_) => wait.min(limits::POLL_AFTER_TROUBLE),
+            None => wait,
+        };
         let begun = Instant::now();
         let silence = begun + wait + limits::POLL_GRACE;
         let limit = silence.min(waiting.limit());
