@@ -232,6 +232,19 @@ async fn a_silent_poll_is_dropped_and_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_poll_after_trouble_is_short() {
+    // With a long one the old trouble stayed on the screen until it ended.
+    let script = Script::new([
+        says(Status::Pending),
+        nobody(),
+        says(Status::Pending),
+        says(Status::Approved),
+    ]);
+    assert_eq!(undisturbed(&script).await.0, 0);
+    assert_eq!(script.calls()[1..], ["read 5", "read 1", "read 5"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_approval_of_another_request_is_no_approval() {
     let other = script::request(Status::Approved);
     let other = RequestView {
