@@ -204,10 +204,18 @@ async fn a_file_that_is_moved_away_and_back_is_noticed_by_reads_alone() {
 #[tokio::test]
 async fn a_failed_read_is_looked_into_even_if_nobody_waits_for_it() {
     let dir = Dir::new();
-    let store = dir.open_with(Spy::new(), impatient()).await;
+    let opened = SqliteStore::open_with(dir.path(), Spy::new(), impatient()).await;
+    let opened = Arc::new(opened.unwrap());
+    let store: SharedStore = opened.clone();
+    let (release, held_back) = mpsc::channel::<()>();
+    let read = opened.readers.read(move |_, _| {
+        assert!(held_back.recv().is_err(), "only ever dropped");
+        Err::<(), _>(rusqlite::Error::InvalidQuery)
+    });
+    assert!(read.now_or_never().is_none());
     let elsewhere = dir.0.path().join("elsewhere");
     std::fs::rename(dir.path(), &elsewhere).unwrap();
-    assert!(store.next_expiry().now_or_never().is_none());
+    drop(release);
     until(&store, Some("cannot open")).await;
     std::fs::rename(&elsewhere, dir.path()).unwrap();
     until(&store, None).await;
