@@ -10,6 +10,7 @@
     reason = "a test that cannot go on has failed, and the place says why"
 )]
 
+mod browser;
 mod call;
 mod daemon;
 mod document;
@@ -34,4 +35,5 @@ mod long_poll;
 mod openapi;
 mod origins;
 mod shutdown;
+mod sse;
 mod trouble;
