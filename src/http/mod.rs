@@ -6,6 +6,8 @@
 mod call;
 mod decisions;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod operations;
 mod origin;
 mod params;

@@ -279,7 +279,7 @@ pub(super) async fn list(call: Call) -> Handled {
     }))
 }
 
-fn list_query(query: &Query) -> Result<ListQuery, Problem> {
+pub(super) fn list_query(query: &Query) -> Result<ListQuery, Problem> {
     let limit = match query.one("limit")? {
         None => limits::LIST_DEFAULT,
         Some(text) => match text.parse() {
@@ -323,7 +323,7 @@ pub(super) fn topic(text: &str) -> Result<Topic, Problem> {
     Topic::new(text.to_owned()).map_err(|error| invalid(format!("?topic={text} {error}")))
 }
 
-fn place_text(place: Place) -> String {
+pub(super) fn place_text(place: Place) -> String {
     format!("{}-{}", place.created_at.as_millis(), place.id)
 }
 

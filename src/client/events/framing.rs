@@ -6,6 +6,9 @@
 //! gives up on invalid UTF-8. So it gets one event at a time, line by line, and only the lines of
 //! the fields `event` and `data`; ids and `retry` are read here.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
