@@ -102,7 +102,9 @@ fn attack(name: &str) {
     let seeds = seeds(name);
     assert!(!seeds.is_empty());
     target(b"");
-    seeds.iter().for_each(|seed| target(seed));
+    for seed in &seeds {
+        target(seed);
+    }
     let config = Config {
         failure_persistence: None,
         // The panic of an invariant says more than its last, smallest repetition.
@@ -111,7 +113,9 @@ fn attack(name: &str) {
     };
     let inputs = (prop::sample::select(seeds), vec(change(), 1..8)).prop_map(|(seed, changes)| {
         let mut input = seed;
-        changes.iter().for_each(|change| change.of(&mut input));
+        for change in &changes {
+            change.of(&mut input);
+        }
         input.truncate(16 * 1024);
         Input(input)
     });

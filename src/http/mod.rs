@@ -5,6 +5,7 @@
 
 mod call;
 mod decisions;
+mod etag;
 mod events;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;

@@ -148,23 +148,13 @@ async fn take(inside: &mut Inside, model: &mut Model, step: &Step) {
         } => {
             let key = key.map(|n| format!("key {n}"));
             let title = format!("title {title}");
-            let fresh = model.fresh_id();
-            let asked = Ask {
-                expires_in: Duration::from_secs(life),
-                ..ask(&title, "t")
-            };
-            let by = Caller::named(PEOPLE[who]);
-            let real = approvals.ask(by, asked, key.as_deref(), || fresh).await;
-            let wanted = model.ask(PEOPLE[who], key.as_deref(), &title, life);
-            match (real, wanted) {
-                (Ok(asked), Asks::Is { id, replayed }) => {
-                    assert_eq!((asked.event.request.id, asked.replayed), (id, replayed));
-                    model.is_shown(id, Ok(&asked.event));
-                }
-                (Err(Error::KeyReused(real)), Asks::KeyReused(id)) => assert_eq!(real, id),
-                (Err(Error::TooManyPending(most)), Asks::TooMany) => assert_eq!(most, ROOM),
-                (real, wanted) => panic!("{real:?} is not {wanted:?}"),
-            }
+            asks(
+                &approvals,
+                model,
+                (PEOPLE[who], key.as_deref()),
+                (&title, life),
+            )
+            .await;
         }
         Step::Decide {
             slot,
@@ -241,6 +231,33 @@ async fn take(inside: &mut Inside, model: &mut Model, step: &Step) {
             assert_eq!(purged, model.purge(before));
         }
         Step::Restart => {}
+    }
+}
+
+/// Somebody asks, under a key or without, with a title and for so many seconds.
+async fn asks(
+    approvals: &Approvals,
+    model: &mut Model,
+    (who, key): (&str, Option<&str>),
+    (title, life): (&str, u64),
+) {
+    let fresh = model.fresh_id();
+    let asked = Ask {
+        expires_in: Duration::from_secs(life),
+        ..ask(title, "t")
+    };
+    let real = approvals
+        .ask(Caller::named(who), asked, key, || fresh)
+        .await;
+    let wanted = model.ask(who, key, title, life);
+    match (real, wanted) {
+        (Ok(asked), Asks::Is { id, replayed }) => {
+            assert_eq!((asked.event.request.id, asked.replayed), (id, replayed));
+            model.is_shown(id, Ok(&asked.event));
+        }
+        (Err(Error::KeyReused(real)), Asks::KeyReused(id)) => assert_eq!(real, id),
+        (Err(Error::TooManyPending(most)), Asks::TooMany) => assert_eq!(most, ROOM),
+        (real, wanted) => panic!("{real:?} is not {wanted:?}"),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The parsers of headers and parameters, each alone.
 
-use ::headers::{ETag, HeaderMapExt as _, IfNoneMatch};
+use std::sync::Arc;
+
 use warp::http::{HeaderMap, HeaderValue, header};
 
-use crate::domain::{Cursor, RequestId};
+use crate::domain::{Cursor, Event, EventId, RequestId, Status, Topic};
+use crate::http::etag::{KnownTags, etag};
 use crate::http::params::{Query, idempotency_key, wait};
 use crate::http::requests::list_query;
 use crate::limits;
@@ -54,11 +56,8 @@ fn parameters(text: &str) {
         let given = |name| query.one(name).ok().flatten();
         let limit = given("limit").unwrap_or("1");
         assert!(limit.bytes().all(|byte| byte.is_ascii_digit()), "{limit}");
-        assert_eq!(list.status.map(|status| status.as_str()), given("status"));
-        assert_eq!(
-            list.topic.as_ref().map(|topic| topic.as_str()),
-            given("topic")
-        );
+        assert_eq!(list.status.map(Status::as_str), given("status"));
+        assert_eq!(list.topic.as_ref().map(Topic::as_str), given("topic"));
         let place = list.after.map(crate::http::requests::place_text);
         assert_eq!(place.as_deref(), given("after"));
     }
@@ -92,20 +91,44 @@ fn prefer(value: &HeaderValue) {
 fn if_none_match(value: &HeaderValue) {
     let mut headers = HeaderMap::new();
     headers.insert(header::IF_NONE_MATCH, value.clone());
-    let Some(known) = headers.typed_get::<IfNoneMatch>() else {
-        return;
-    };
-    for tag in ["\"1\"", "\"12\"", "\"18446744073709551615\""] {
-        let etag: ETag = tag.parse().expect("a quoted number is an entity tag");
-        let text = value.to_str().unwrap_or_default();
-        if !known.precondition_passes(&etag) {
+    let known = KnownTags::of(&headers).expect("there is one");
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let request = Arc::new(super::world::request(RequestId::from_bytes([7; 16])));
+    for id in [1, 12, u64::MAX] {
+        let event = Event {
+            id: EventId(id),
+            request: Arc::clone(&request),
+        };
+        let tag = etag(&event);
+        let tag = tag.to_str().expect("a tag is ASCII");
+        if known.have(&event) {
             assert!(
                 text.contains(tag) || text.trim() == "*",
                 "{text} is not {tag}"
             );
         }
         if text == tag || text == format!("W/{tag}") || text == "*" {
-            assert!(!known.precondition_passes(&etag), "{text} is {tag}");
+            assert!(known.have(&event), "{text} is {tag}");
+        }
+    }
+    // One more element in a list of whole ones is found.
+    let is_whole = |tag: &str| {
+        let tag = tag.trim();
+        let tag = tag.strip_prefix("W/").unwrap_or(tag);
+        tag.starts_with('"') && tag.ends_with('"') && tag.matches('"').count() == 2
+    };
+    if text.split(',').all(is_whole) {
+        let more = [value.as_bytes(), b", \"0\""].concat();
+        let zero = Event {
+            id: EventId(0),
+            request,
+        };
+        if let Ok(more) = HeaderValue::from_bytes(&more) {
+            headers.insert(header::IF_NONE_MATCH, more);
+            assert!(
+                KnownTags::of(&headers).is_some_and(|known| known.have(&zero)),
+                "{text}"
+            );
         }
     }
 }

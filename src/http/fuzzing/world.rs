@@ -13,12 +13,13 @@ use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use warp::http::{HeaderMap, Request, StatusCode};
+use warp::http::{self, HeaderMap, StatusCode};
 
 use crate::approvals::{Approvals, Pump};
 use crate::clock::ManualClock;
 use crate::domain::{
-    Ask, Caller, Details, Digest, HistoryId, Principal, RequestId, Status, Timestamp, Title, Topic,
+    Ask, Caller, Details, Digest, HistoryId, Principal, Request, RequestId, Status, Timestamp,
+    Title, Topic,
 };
 use crate::http::{AllowedHosts, Api, routes};
 use crate::hub::Hub;
@@ -55,17 +56,9 @@ impl World {
         let begun = Approvals::begin(store, pump, clock, limits, CancellationToken::new());
         let approvals = begun.await.expect("memory can be read");
         let id = RequestId::from_bytes([7; 16]);
-        let ask = Ask {
-            title: Title::new("Deploy?".to_owned()).expect("it is one line"),
-            details: Details::new(String::new()).expect("it is short"),
-            fields: Vec::new(),
-            topic: Topic::default(),
-            expires_in: limits::EXPIRY_DEFAULT,
-            digest: Digest::of(b""),
-        };
         let by = Caller::named(Principal::LOCAL);
         approvals
-            .ask(by, ask, None, || id)
+            .ask(by, ask(), None, || id)
             .await
             .expect("there is room for one");
         let hosts = Arc::new(AllowedHosts::default());
@@ -82,7 +75,7 @@ impl World {
         event.expect("nothing is forgotten").request.status
     }
 
-    pub(super) async fn call(&self, request: Request<Whole>) -> Answer {
+    pub(super) async fn call(&self, request: http::Request<Whole>) -> Answer {
         let service = TowerToHyperService::new(warp::service(routes(&self.api)));
         let Ok(response) = service.call(request).await;
         let (head, mut body) = response.into_parts();
@@ -101,6 +94,27 @@ impl World {
             json: serde_json::from_slice(&text).ok(),
         }
     }
+}
+
+fn ask() -> Ask {
+    Ask {
+        title: Title::new("Deploy?".to_owned()).expect("it is one line"),
+        details: Details::new(String::new()).expect("it is short"),
+        fields: Vec::new(),
+        topic: Topic::default(),
+        expires_in: limits::EXPIRY_DEFAULT,
+        digest: Digest::of(b""),
+    }
+}
+
+/// A pending request.
+pub(super) fn request(id: RequestId) -> Request {
+    Request::asked(
+        id,
+        ask(),
+        Caller::named(Principal::LOCAL),
+        Timestamp::from_millis(0),
+    )
 }
 
 /// A body that comes at once.

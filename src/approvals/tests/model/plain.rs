@@ -205,7 +205,9 @@ impl Model {
         let lives = self.lives.iter().filter(|(_, life)| overdue(life));
         let mut due: Vec<_> = lives.map(|(id, life)| (life.expires, *id)).collect();
         due.sort();
-        due.iter().for_each(|(_, id)| self.expire(*id));
+        for (_, id) in &due {
+            self.expire(*id);
+        }
         due.len()
     }
 
@@ -264,10 +266,11 @@ impl Model {
     }
 
     fn open(&mut self, id: RequestId) -> Result<(), Refused> {
-        match self.life(id).status {
-            Status::Pending => Ok(()),
-            status => Err(Refused::By(Refusal::Final(status))),
+        let status = self.life(id).status;
+        if status.is_final() {
+            return Err(Refused::By(Refusal::Final(status)));
         }
+        Ok(())
     }
 
     fn expire(&mut self, id: RequestId) {

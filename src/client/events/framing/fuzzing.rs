@@ -30,7 +30,7 @@ type Read = (Vec<Frame>, String, Option<u128>);
 fn read(cap: usize, bytes: &[u8], seed: Option<u8>) -> Read {
     let mut framer = Framer::new(cap, "seed".to_owned());
     let mut dice = Dice::new(seed.unwrap_or_default().into());
-    let (mut frames, mut rest) = (Vec::new(), bytes);
+    let (mut all, mut rest) = (Vec::new(), bytes);
     while !rest.is_empty() {
         let most = if seed.is_some() {
             dice.below(8)
@@ -43,10 +43,10 @@ fn read(cap: usize, bytes: &[u8], seed: Option<u8>) -> Read {
             framer.held() <= 8 * cap + 4 * super::SHORT_LINE,
             "it keeps too much"
         );
-        frames.extend(std::iter::from_fn(|| framer.pop()));
+        all.extend(std::iter::from_fn(|| framer.pop()));
         rest = after;
     }
-    for frame in &frames {
+    for frame in &all {
         match frame {
             // Bytes that are not UTF-8 become a character of three.
             Frame::Event { name, data } => assert!(name.len() + data.len() <= 3 * cap + 7),
@@ -54,7 +54,7 @@ fn read(cap: usize, bytes: &[u8], seed: Option<u8>) -> Read {
         }
     }
     let retry = framer.retry().map(|retry| retry.as_millis());
-    (frames, framer.last_id().to_owned(), retry)
+    (all, framer.last_id().to_owned(), retry)
 }
 
 impl Framer {
