@@ -339,5 +339,5 @@ fn random_lives_are_as_the_model_says_in_memory() {
 
 #[test]
 fn random_lives_are_as_the_model_says_on_the_disk_and_across_restarts() {
-    play(true, 24);
+    play(true, 64);
 }
