@@ -31,10 +31,10 @@ fn every_line_ending_and_every_split_asks_the_same_question() {
         "",
         "event:request",
         "unknown: field",
-        "id: a\0b",
         &format!("data:{one},"),
         &format!("data: \"title\"{two}"),
         "id: 1-1",
+        "id: a\0b",
         "",
         "data",
         "",
@@ -54,7 +54,7 @@ fn every_line_ending_and_every_split_asks_the_same_question() {
         pty.answer("y");
         daemon.wait_for_decisions(1);
         assert_eq!(daemon.decisions().len(), 1, "{end:?}");
-        // The id with a NUL in it was none, and the one after it counts.
+        // The id with a NUL in it was none, and the one before it counts.
         daemon.cut();
         daemon.wait_for_listens(2);
         assert_eq!(daemon.last_event_id().as_deref(), Some("1-1"), "{end:?}");
