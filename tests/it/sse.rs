@@ -59,6 +59,9 @@ trait Listener {
 
     /// All that it has been told so far.
     async fn told(&self) -> Vec<Told>;
+
+    /// Ends it.
+    async fn quit(self);
 }
 
 #[tokio::test]
