@@ -154,7 +154,17 @@ struct Driver(Child);
 
 impl Driver {
     /// Starts it on a free port; answers that.
+    ///
+    /// The port that it is given for IPv6 it wants for IPv4 as well, and where that one is taken it
+    /// leaves.
     fn start() -> (Self, u16) {
+        const ATTEMPTS: usize = 32;
+        let mut attempts = std::iter::repeat_with(Self::attempt).take(ATTEMPTS);
+        attempts.find_map(|it| it).expect("chromedriver listens")
+    }
+
+    /// Starts it; `None` when it leaves before it listens.
+    fn attempt() -> Option<(Self, u16)> {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -174,8 +184,11 @@ impl Driver {
                 }
             }
         });
-        let port = told.recv_timeout(PATIENCE);
-        (this, port.expect("chromedriver says where it listens"))
+        match told.recv_timeout(PATIENCE) {
+            Ok(port) => Some((this, port)),
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("chromedriver does not listen"),
+        }
     }
 }
 

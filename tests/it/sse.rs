@@ -6,6 +6,7 @@
 mod chromium;
 mod curl;
 mod node;
+mod samples;
 mod story;
 
 use serde_json::Value;

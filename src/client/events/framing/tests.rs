@@ -50,6 +50,26 @@ fn the_examples_of_the_standard_are_read_as_it_says() {
     );
 }
 
+/// The streams that `tests/it` gives to a browser as well, so that what is expected is not ours
+/// alone. Their bytes are written as the characters of the same numbers.
+#[test]
+fn a_browser_s_streams_are_read_as_the_browser_reads_them() {
+    let streams = include_str!("../../../../tests/streams.json");
+    let streams: Vec<serde_json::Value> = serde_json::from_str(streams).unwrap();
+    for stream in streams {
+        let chars = stream["bytes"].as_str().unwrap().chars();
+        let mut framer = Framer::new(1024 * 1024, String::new());
+        let mut events = Vec::new();
+        for byte in chars.map(|c| u8::try_from(u32::from(c)).unwrap()) {
+            framer.push(&[byte]);
+            while let Some(Frame::Event { name, data }) = framer.pop() {
+                events.push(serde_json::json!([name, data, framer.last_id()]));
+            }
+        }
+        assert_eq!(events, *stream["events"].as_array().unwrap(), "{stream}");
+    }
+}
+
 /// A stream with every kind of line, whose meaning must not depend on how it arrives.
 fn sample(end: &str) -> Vec<u8> {
     let lines = [
