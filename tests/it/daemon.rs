@@ -74,6 +74,12 @@ impl Setup {
 
     /// Starts it and waits until it listens.
     pub(crate) fn start(self) -> Daemon {
+        self.try_start()
+            .unwrap_or_else(|log| panic!("the daemon does not listen: {log}"))
+    }
+
+    /// The same; answers its log when it ends or does not listen.
+    pub(crate) fn try_start(self) -> Result<Daemon, String> {
         let mut child = self
             .command()
             .stdout(Stdio::null())
@@ -85,15 +91,15 @@ impl Setup {
         let address = log.keep(stderr);
         let Ok(address) = address.recv_timeout(DEADLINE) else {
             drop((child.kill(), child.wait()));
-            panic!("the daemon does not listen: {}", log.text());
+            return Err(log.text());
         };
-        Daemon {
+        Ok(Daemon {
             setup: self,
             child,
             address,
             log,
             clients: Clients::new(address),
-        }
+        })
     }
 
     /// Runs it to its end, for a start that has to fail; answers exit code and stderr.
@@ -136,15 +142,24 @@ impl Daemon {
 
     /// Kills it as a power cut would, and starts it again on the same port and store.
     pub(crate) fn crash_and_restart(mut self) -> Self {
+        self.crash();
+        self.restart()
+    }
+
+    /// Kills it as a power cut would.
+    pub(crate) fn crash(&mut self) {
         self.child.kill().expect("the daemon is ours");
         self.child.wait().expect("it is our child");
-        self.restart()
+    }
+
+    /// How it was started, but for the port, which is now the one it has.
+    pub(crate) fn setup(&self) -> Setup {
+        self.setup.clone().listen(&self.address.to_string())
     }
 
     /// Starts one that has ended again on the same port and store.
     pub(crate) fn restart(self) -> Self {
-        let address = self.address.to_string();
-        self.setup.clone().listen(&address).start()
+        self.setup().start()
     }
 
     /// Waits until it has logged a line with `text` in it.

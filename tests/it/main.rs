@@ -26,6 +26,7 @@ mod contract;
 mod curl;
 mod departures;
 mod event_stream;
+mod faults;
 mod idle;
 mod in_process;
 mod interrupts;

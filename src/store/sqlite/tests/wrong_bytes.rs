@@ -206,7 +206,7 @@ async fn a_failed_read_is_looked_into_even_if_nobody_waits_for_it() {
     let dir = Dir::new();
     let opened = SqliteStore::open_with(dir.path(), Spy::new(), impatient()).await;
     let opened = Arc::new(opened.unwrap());
-    let store: SharedStore = opened.clone();
+    let store: SharedStore = Arc::<SqliteStore>::clone(&opened);
     let (release, held_back) = mpsc::channel::<()>();
     let read = opened.readers.read(move |_, _| {
         assert!(held_back.recv().is_err(), "only ever dropped");

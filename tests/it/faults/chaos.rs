@@ -1,0 +1,105 @@
+//! What happens to the daemon itself.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use rustix::process::Signal;
+use tokio::task;
+use tokio::time::sleep;
+
+use super::history::{Fault, Notes};
+use crate::daemon::{Daemon, Setup};
+use crate::until::until;
+
+/// One misfortune.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Misfortune {
+    /// `kill -9`, and a new start after a while.
+    Killed,
+    /// The same, and once more while it starts.
+    KilledTwice,
+    /// It is stopped for a while, as a machine that swaps.
+    Stopped,
+    /// It is asked to end, and started again.
+    Replaced,
+}
+
+impl Misfortune {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Killed => "killed",
+            Self::KilledTwice => "killed twice",
+            Self::Stopped => "stopped",
+            Self::Replaced => "replaced",
+        }
+    }
+}
+
+/// Breaks the daemon a few times, with `kill -9` among them; answers the one that is left, which
+/// works. Also answers how often it was killed.
+pub(crate) async fn break_daemon(mut daemon: Daemon, notes: &Notes, mut rng: Rng) -> Daemon {
+    use Misfortune::{Killed, KilledTwice, Replaced, Stopped};
+    let mut plan = vec![Killed];
+    for _ in 0..rng.usize(..3) {
+        plan.push([Killed, KilledTwice, Stopped, Replaced][rng.usize(..4)]);
+    }
+    rng.shuffle(&mut plan);
+    for misfortune in plan {
+        sleep(Duration::from_millis(rng.u64(20..500))).await;
+        let from = notes.now();
+        daemon = strike(daemon, misfortune, &mut rng).await;
+        notes.open().faults.push(Fault {
+            what: misfortune.name(),
+            from,
+            to: notes.now(),
+        });
+    }
+    daemon
+}
+
+async fn strike(mut daemon: Daemon, misfortune: Misfortune, rng: &mut Rng) -> Daemon {
+    let away = Duration::from_millis([0, 0, 30, 300][rng.usize(..4)]);
+    match misfortune {
+        Misfortune::Killed => {
+            daemon.crash();
+            sleep(away).await;
+            start(daemon.setup()).await
+        }
+        Misfortune::KilledTwice => {
+            daemon.crash();
+            let setup = daemon.setup();
+            let mut child = setup.command().spawn().expect("the program can be run");
+            sleep(Duration::from_millis(rng.u64(0..60))).await;
+            drop((child.kill(), child.wait()));
+            start(setup).await
+        }
+        Misfortune::Stopped => {
+            daemon.signal(Signal::STOP);
+            sleep(Duration::from_millis(rng.u64(50..700))).await;
+            daemon.signal(Signal::CONT);
+            daemon
+        }
+        Misfortune::Replaced => {
+            daemon.signal(Signal::TERM);
+            daemon.ended().await;
+            start(daemon.setup()).await
+        }
+    }
+}
+
+/// Starts it on the port that it had. For a moment another program may have that port for a
+/// connection of its own, so it is tried again.
+pub(crate) async fn start(setup: Setup) -> Daemon {
+    until("the daemon to start again", async || {
+        let setup = setup.clone();
+        let starting = task::spawn_blocking(move || setup.try_start());
+        match starting.await.expect("starting does not panic") {
+            Ok(daemon) => Some(daemon),
+            Err(log) => {
+                assert!(log.contains("in use"), "it does not start: {log}");
+                None
+            }
+        }
+    })
+    .await
+}

@@ -1,0 +1,281 @@
+//! One run: a daemon, its clients and their misfortunes, all drawn from one seed.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use rustix::process::Signal;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::chaos::{break_daemon, start};
+use super::clients::Client;
+use super::history::{History, Item, Notes, Rest, View};
+use super::link::Links;
+use super::people::{Mischief, Person, requester};
+use crate::daemon::{Daemon, setup};
+
+/// How long a run may take once nothing is broken any more.
+const END: Duration = Duration::from_secs(45);
+/// Requests that expire sooner than this are left to do so.
+const SOON: i64 = 5_000;
+
+/// The parts that a run consists of.
+struct Run {
+    seed: u64,
+    rng: Rng,
+    notes: Notes,
+    links: Links,
+    /// Those who have something to come to an end with.
+    tasks: JoinSet<()>,
+    /// Those who go on until it is over.
+    readers: JoinSet<()>,
+    over: CancellationToken,
+}
+
+/// Runs what `seed` stands for; answers what was noted.
+pub(crate) async fn run(seed: u64) -> History {
+    let notes = Notes::new();
+    notes.open().approvers.push("local".to_owned());
+    let mut run = Run {
+        seed,
+        rng: Rng::with_seed(seed),
+        notes,
+        links: Links::default(),
+        tasks: JoinSet::new(),
+        readers: JoinSet::new(),
+        over: CancellationToken::new(),
+    };
+    let daemon = setup().start();
+    let url = daemon.url();
+    run.readers(&daemon).await;
+    run.askers(&daemon).await;
+    run.requesters(&daemon).await;
+    let person = run.person(&daemon).await;
+    let daemon = break_daemon(daemon, &run.notes, run.rng.fork()).await;
+    run.links.calm_down();
+    let direct = Client::at(url, &run.notes);
+    run.end(&direct).await;
+    drop(person);
+    run.rest(&daemon).await;
+    // Once more, so that nothing counts that only lived in its memory.
+    let mut daemon = daemon;
+    daemon.crash();
+    let daemon = start(daemon.setup()).await;
+    let (store, _) = direct.list("").await.expect("the daemon works");
+    drop(daemon);
+    let mut history = run.notes.open().clone();
+    history.store = store;
+    history
+}
+
+impl Run {
+    fn title(&self, name: &str) -> String {
+        format!("fault-{}-{name}", self.seed)
+    }
+
+    async fn client(&mut self, daemon: &Daemon) -> Client {
+        let link = self.links.add(daemon.address(), self.rng.fork()).await;
+        Client::behind(link, &self.notes)
+    }
+
+    /// Mostly long, sometimes so short that it passes during the run.
+    fn expiry(&mut self) -> u64 {
+        if self.rng.u8(..3) == 0 {
+            self.rng.u64(1..3)
+        } else {
+            600
+        }
+    }
+
+    /// Two who decide what they see, and one who watches.
+    async fn readers(&mut self, daemon: &Daemon) {
+        for name in ["decider 1", "decider 2", "watcher"] {
+            let client = self.client(daemon).await;
+            let (over, mut rng, notes) = (self.over.clone(), self.rng.fork(), self.notes.clone());
+            let deciding = name != "watcher";
+            self.readers.spawn(async move {
+                let mut decisions = JoinSet::new();
+                let reading_rng = rng.fork();
+                let tell = |view: &View| {
+                    if deciding && !view.is_final() && rng.u8(..4) > 0 {
+                        let (client, view) = (client.clone(), view.clone());
+                        let (rng, notes) = (rng.fork(), notes.clone());
+                        decisions.spawn(async move { decide(&client, &view, rng, &notes).await });
+                    }
+                };
+                client.listen(name, &over, reading_rng, tell).await;
+            });
+        }
+    }
+
+    /// Those who ask over HTTP and wait; one of them changes its mind.
+    async fn askers(&mut self, daemon: &Daemon) {
+        for n in 0..4 {
+            let client = self.client(daemon).await;
+            let (mut rng, title) = (self.rng.fork(), self.title(&format!("http-{n}")));
+            let expires = self.expiry();
+            let begin = Duration::from_millis(rng.u64(..600));
+            self.tasks.spawn(async move {
+                sleep(begin).await;
+                let view = client.ask(&title, expires, &mut rng).await;
+                if n == 0 {
+                    sleep(Duration::from_millis(rng.u64(..100))).await;
+                    client.cancel(&view, &mut rng).await;
+                }
+                client.wait(&view.id, &mut rng).await;
+            });
+        }
+    }
+
+    async fn requesters(&mut self, daemon: &Daemon) {
+        for n in 0..3 {
+            let link = self.links.add(daemon.address(), self.rng.fork()).await;
+            let (notes, title) = (self.notes.clone(), self.title(&format!("requester-{n}")));
+            let expires = self.expiry();
+            let begin = Duration::from_millis(self.rng.u64(..600));
+            let signals = [Signal::TERM, Signal::INT, Signal::KILL];
+            let mischief = match self.rng.u8(..6) {
+                0 => Mischief::Stops(Duration::from_millis(self.rng.u64(50..1500))),
+                1 => Mischief::Signal(signals[self.rng.usize(..3)]),
+                _ => Mischief::Nothing,
+            };
+            let moment = Duration::from_millis(self.rng.u64(10..1000));
+            self.tasks.spawn(async move {
+                sleep(begin).await;
+                requester(link, notes, title, expires, (moment, mischief)).await;
+            });
+        }
+    }
+
+    /// Sometimes somebody sits at a terminal.
+    async fn person(&mut self, daemon: &Daemon) -> Option<Person> {
+        if self.rng.u8(..3) > 0 {
+            return None;
+        }
+        let link = self.links.add(daemon.address(), self.rng.fork()).await;
+        let mark = format!("fault-{}-", self.seed);
+        Some(Person::at(link, self.notes.clone(), mark, self.rng.fork()))
+    }
+
+    /// Has everything decided, and waits for those who ask and until all readers have caught up.
+    async fn end(&mut self, direct: &Client) {
+        let notes = self.notes.clone();
+        let mut rng = self.rng.fork();
+        let deciding = async {
+            loop {
+                let pending = direct.list("&status=pending").await;
+                for view in pending.into_iter().flat_map(|(views, _)| views) {
+                    if view.expires_at > notes.now() + SOON {
+                        let verdict = if rng.bool() { "approve" } else { "deny" };
+                        direct.decide(&view, verdict, &mut rng).await;
+                    }
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let asking = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                ended.expect("no client panics");
+            }
+        };
+        let in_time = timeout(END, async {
+            tokio::select! {
+                () = asking => {}
+                () = deciding => {}
+            }
+        });
+        if in_time.await.is_err() {
+            let stuck = format!("{} of those who ask", self.tasks.len());
+            notes.open().stuck.push(stuck);
+        }
+        // Whatever was asked for somebody who was killed.
+        let settled = async {
+            while let Some((views, _)) = direct.list("&status=pending").await
+                && !views.is_empty()
+            {
+                for view in &views {
+                    if view.expires_at > notes.now() + SOON {
+                        direct.decide(view, "deny", &mut rng).await;
+                    }
+                }
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if timeout(END, settled).await.is_err() {
+            notes.open().stuck.push("what is pending".to_owned());
+        }
+        self.catch_up(direct).await;
+        self.over.cancel();
+        while let Some(ended) = self.readers.join_next().await {
+            ended.expect("no reader panics");
+        }
+    }
+
+    /// Waits until all readers of the stream are where the daemon is.
+    async fn catch_up(&self, direct: &Client) {
+        let (_, head) = direct.list("").await.expect("the daemon works");
+        let caught_up = || {
+            let history = self.notes.open();
+            let at_head = |items: &Vec<Item>| items.iter().rev().any(|item| place(item) >= head);
+            history.streams.len() == 3 && history.streams.values().all(at_head)
+        };
+        let catching_up = async {
+            while !caught_up() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if timeout(END, catching_up).await.is_err() {
+            self.notes
+                .open()
+                .stuck
+                .push(format!("a stream before {head}"));
+        }
+    }
+
+    /// Notes the daemon's figures once everybody has left, or what is left of them after a while.
+    async fn rest(&mut self, daemon: &Daemon) {
+        self.links = Links::default();
+        self.tasks.abort_all();
+        let mut rest = Rest::default();
+        for _ in 0..500 {
+            rest = Rest {
+                waiters: daemon.metric("pushd_waiters").await,
+                subscribers: daemon.metric("pushd_subscribers").await,
+                pending: daemon.metric("pushd_requests_pending").await,
+            };
+            if (rest.waiters, rest.subscribers) == (0, 0) {
+                break;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        self.notes.open().rest = rest;
+    }
+}
+
+/// How far an item of a stream has brought its reader.
+fn place(item: &Item) -> u64 {
+    match item {
+        Item::Told(_, view) => view.event,
+        Item::CaughtUp(head) => *head,
+        Item::Moved(cursor) => cursor
+            .split_once('-')
+            .map_or(0, |(_, number)| number.parse().unwrap()),
+        Item::Opened(_) | Item::Reset => 0,
+    }
+}
+
+/// Decides at a moment of its own: at once, later, or in the very moment in which it expires.
+async fn decide(client: &Client, view: &View, mut rng: Rng, notes: &Notes) {
+    let left = u64::try_from(view.expires_at - notes.now()).unwrap_or(0);
+    let delay = match rng.u8(..5) {
+        0..2 => 0,
+        2 => rng.u64(..30),
+        3 => rng.u64(..400),
+        _ if left < 3_000 => (left + rng.u64(..6)).saturating_sub(3),
+        _ => rng.u64(..100),
+    };
+    sleep(Duration::from_millis(delay)).await;
+    let verdict = if rng.bool() { "approve" } else { "deny" };
+    client.decide(view, verdict, &mut rng).await;
+}
