@@ -80,13 +80,13 @@ fn well() -> History {
     let listened = vec![
         Item::Opened(None),
         told(&asked),
-        Item::CaughtUp(1),
+        Item::CaughtUp(1, T + 15),
         Item::Moved("7-1".to_owned()),
         told(&other),
         Item::Opened(Some("7-2".to_owned())),
         told(&approved),
         told(&cancelled),
-        Item::CaughtUp(4),
+        Item::CaughtUp(4, T + 125),
         Item::Moved("7-4".to_owned()),
     ];
     let waited = Look {
@@ -410,9 +410,9 @@ fn something_pending_that_was_not_told_at_first_is_found() {
     breaks_only("no gap", |history| {
         stream(history).remove(1);
     });
-    // Nor may it be missing after a reset.
+    // Nor when it starts anew.
     breaks("no gap", |history| {
-        stream(history).splice(5..6, [Item::Opened(None), Item::CaughtUp(2)]);
+        stream(history).splice(5..6, [Item::Opened(None), Item::CaughtUp(2, T + 40)]);
     });
 }
 

@@ -117,7 +117,8 @@ pub(crate) enum Item {
     Reset,
     /// A request, under this cursor.
     Told(String, View),
-    CaughtUp(u64),
+    /// It had been told everything up to this event by this time.
+    CaughtUp(u64, At),
     /// A cursor alone.
     Moved(String),
 }

@@ -150,7 +150,7 @@ fn views(history: &History) -> impl Iterator<Item = &View> {
         .flatten()
         .filter_map(|item| match item {
             Item::Told(_, view) => Some(view),
-            Item::Opened(_) | Item::Reset | Item::CaughtUp(_) | Item::Moved(_) => None,
+            Item::Opened(_) | Item::Reset | Item::CaughtUp(..) | Item::Moved(_) => None,
         });
     told.chain(looks).chain(streams)
 }
@@ -367,7 +367,7 @@ fn rising_ids(history: &History, _: &Store<'_>, broken: &mut dyn FnMut(String)) 
             match item {
                 Item::Opened(cursor) => last = cursor.as_deref().map(parts),
                 Item::Reset => last = None,
-                Item::CaughtUp(_) => {}
+                Item::CaughtUp(..) => {}
                 Item::Moved(cursor) | Item::Told(cursor, _) => {
                     let next = parts(cursor);
                     let strictly = matches!(item, Item::Told(..));
@@ -433,6 +433,8 @@ struct Whole<'a> {
     told: HashSet<(&'a str, u64)>,
     /// The head when it first caught up.
     begun: u64,
+    /// When that was.
+    caught_up: At,
     /// How far it has come.
     at: u64,
 }
@@ -459,9 +461,9 @@ fn whole_streams(items: &[Item]) -> Vec<Whole<'_>> {
                 stream.told.insert((&view.id, view.event));
                 stream.at = stream.at.max(parts(cursor).1);
             }
-            Item::CaughtUp(head) => {
+            Item::CaughtUp(head, at) => {
                 if !begun {
-                    stream.begun = *head;
+                    (stream.begun, stream.caught_up) = (*head, *at);
                     begun = true;
                 }
                 stream.at = stream.at.max(*head);

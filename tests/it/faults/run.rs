@@ -257,7 +257,7 @@ impl Run {
 fn place(item: &Item) -> u64 {
     match item {
         Item::Told(_, view) => view.event,
-        Item::CaughtUp(head) => *head,
+        Item::CaughtUp(head, _) => *head,
         Item::Moved(cursor) => cursor
             .split_once('-')
             .map_or(0, |(_, number)| number.parse().unwrap()),
