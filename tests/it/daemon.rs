@@ -180,9 +180,34 @@ impl Daemon {
         ticks * 10
     }
 
+    /// What it holds of the machine.
+    pub(crate) fn holds(&self) -> Holds {
+        let process = format!("/proc/{}", self.child.id());
+        let status = std::fs::read_to_string(format!("{process}/status")).expect("procfs");
+        let figure = |name: &str| {
+            let mut lines = status.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name)).unwrap();
+            value.trim().trim_end_matches(" kB").parse().unwrap()
+        };
+        let descriptors = std::fs::read_dir(format!("{process}/fd")).expect("it is ours");
+        Holds {
+            rss_kib: figure("VmRSS:"),
+            threads: figure("Threads:"),
+            descriptors: descriptors.count(),
+        }
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
+}
+
+/// What a daemon holds of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holds {
+    pub(crate) rss_kib: usize,
+    pub(crate) threads: usize,
+    pub(crate) descriptors: usize,
 }
 
 impl Drop for Daemon {

@@ -35,4 +35,5 @@ mod long_poll;
 mod openapi;
 mod origins;
 mod shutdown;
+mod soak;
 mod trouble;
