@@ -14,11 +14,14 @@ mod link;
 mod people;
 mod rules;
 mod run;
+mod stumbling;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+
+use self::history::History;
 
 /// A number from the environment.
 fn setting(name: &str, default: u64) -> u64 {
@@ -32,6 +35,25 @@ fn setting(name: &str, default: u64) -> u64 {
 
 #[test]
 fn the_promises_hold_whatever_breaks() {
+    attack(
+        "faults::the_promises_hold_whatever_breaks",
+        run::with_a_daemon,
+    );
+}
+
+#[test]
+fn the_promises_hold_with_a_store_that_stumbles() {
+    attack(
+        "faults::the_promises_hold_with_a_store",
+        run::with_a_stumbling_store,
+    );
+}
+
+/// Makes the runs of all seeds.
+///
+/// # Panics
+/// A promise was broken; the message says by which seed, and how to repeat it.
+fn attack<F: Future<Output = History>>(test: &str, run: fn(u64) -> F) {
     let (first, runs) = (
         setting("PUSHD_FAULT_SEED", 1),
         setting("PUSHD_FAULT_RUNS", 12),
@@ -46,7 +68,7 @@ fn the_promises_hold_whatever_breaks() {
                     if seed >= first + runs {
                         break;
                     }
-                    attack(seed, &result);
+                    one_run(seed, run, &result);
                 }
             });
         }
@@ -56,7 +78,7 @@ fn the_promises_hold_whatever_breaks() {
     if let Some(seed) = broken.first() {
         panic!(
             "promises were broken by the seeds {broken:?}; to repeat one: PUSHD_FAULT_SEED={seed} \
-             PUSHD_FAULT_RUNS=1 cargo test --test it faults::the_promises -- --nocapture"
+             PUSHD_FAULT_RUNS=1 cargo test --test it {test} -- --nocapture"
         );
     }
 }
@@ -69,12 +91,12 @@ struct Found {
 }
 
 /// Makes the run of this seed. A runtime of its own keeps it apart from those beside it.
-fn attack(seed: u64, result: &Mutex<Found>) {
+fn one_run<F: Future<Output = History>>(seed: u64, run: fn(u64) -> F, result: &Mutex<Found>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let run = AssertUnwindSafe(|| runtime.block_on(run::run(seed)));
+    let run = AssertUnwindSafe(|| runtime.block_on(run(seed)));
     let history = catch_unwind(run);
     let mut result = result.lock().expect("no thread panics");
     // A panic has been printed.
@@ -110,17 +132,16 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, history: &history::History) {
+    fn add(&mut self, history: &History) {
         self.runs += 1;
         self.requests += history.store.len();
         self.faults += history.faults.len();
-        // The last one is that of the end.
         let kills = history.faults.iter().map(|fault| match fault.what {
             "killed" => 1,
             "killed twice" => 2,
             _ => 0,
         });
-        self.kills += 1 + kills.sum::<usize>();
+        self.kills += kills.sum::<usize>();
         self.decisions += history.decisions.len();
         self.looks += history.looks.len();
         self.told += history.streams.values().map(Vec::len).sum::<usize>();

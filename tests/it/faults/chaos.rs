@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use rustix::process::Signal;
 use tokio::task;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::history::{Fault, Notes};
 use crate::daemon::{Daemon, Setup};
@@ -46,6 +46,10 @@ pub(crate) async fn break_daemon(mut daemon: Daemon, notes: &Notes, mut rng: Rng
     rng.shuffle(&mut plan);
     for misfortune in plan {
         sleep(Duration::from_millis(rng.u64(20..500))).await;
+        // The worst moment is when something was just told: whatever was not kept before is lost.
+        if rng.bool() {
+            drop(timeout(Duration::from_millis(300), notes.news()).await);
+        }
         let from = notes.now();
         daemon = strike(daemon, misfortune, &mut rng).await;
         notes.open().faults.push(Fault {

@@ -93,7 +93,7 @@ impl Client {
         };
         let shown = shown.map(View::new);
         if let Some(view) = &shown {
-            self.notes.open().looks.push(Look {
+            self.notes.look(Look {
                 sent,
                 at: self.notes.now(),
                 waited: wait.is_some(),
@@ -197,6 +197,15 @@ impl Client {
                 None => return Some((views, page["event_id"].as_u64()?)),
             }
         }
+    }
+
+    /// A figure of `/metrics`.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let response = self.http.get(format!("{}/metrics", self.base)).send().await;
+        let text = response.unwrap().text().await.unwrap();
+        let mut lines = text.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.expect("it is there").parse().unwrap()
     }
 
     /// Reads the stream, and resumes it, until `over`. Every request that it tells goes to `tell`.

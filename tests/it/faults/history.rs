@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// A point in time.
@@ -177,6 +178,7 @@ pub(crate) struct History {
 #[derive(Clone, Debug)]
 pub(crate) struct Notes {
     history: Arc<Mutex<History>>,
+    news: Arc<Notify>,
     begun: (At, Instant),
 }
 
@@ -190,6 +192,7 @@ impl Notes {
         let now = now.expect("it is after 1970").as_millis();
         Self {
             history: Arc::default(),
+            news: Arc::default(),
             begun: (
                 now.try_into().expect("it is before the year 292 million"),
                 Instant::now(),
@@ -208,6 +211,18 @@ impl Notes {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes what a reply showed.
+    pub(crate) fn look(&self, look: Look) {
+        self.open().looks.push(look);
+        self.news.notify_waiters();
+    }
+
+    /// Waits until the daemon tells somebody something.
+    pub(crate) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Notes what came on a stream.
     pub(crate) fn stream(&self, reader: &str, item: Item) {
         let mut history = self.open();
         history
@@ -215,5 +230,7 @@ impl Notes {
             .entry(reader.to_owned())
             .or_default()
             .push(item);
+        drop(history);
+        self.news.notify_waiters();
     }
 }

@@ -1,5 +1,6 @@
 //! One run: a daemon, its clients and their misfortunes, all drawn from one seed.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -10,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::chaos::{break_daemon, start};
 use super::clients::Client;
-use super::history::{History, Item, Notes, Rest, View};
+use super::history::{Fault, History, Item, Notes, Rest, View};
 use super::link::Links;
 use super::people::{Mischief, Person, requester};
-use crate::daemon::{Daemon, setup};
+use super::stumbling::Inside;
+use crate::daemon::setup;
 
 /// How long a run may take once nothing is broken any more.
 const END: Duration = Duration::from_secs(45);
@@ -33,49 +35,86 @@ struct Run {
     over: CancellationToken,
 }
 
-/// Runs what `seed` stands for; answers what was noted.
-pub(crate) async fn run(seed: u64) -> History {
-    let notes = Notes::new();
-    notes.open().approvers.push("local".to_owned());
-    let mut run = Run {
-        seed,
-        rng: Rng::with_seed(seed),
-        notes,
-        links: Links::default(),
-        tasks: JoinSet::new(),
-        readers: JoinSet::new(),
-        over: CancellationToken::new(),
-    };
+/// Makes the run of `seed` with a daemon that is killed, stopped and replaced; answers what was
+/// noted.
+pub(crate) async fn with_a_daemon(seed: u64) -> History {
+    let mut run = Run::new(seed);
     let daemon = setup().start();
-    let url = daemon.url();
-    run.readers(&daemon).await;
-    run.askers(&daemon).await;
-    run.requesters(&daemon).await;
-    let person = run.person(&daemon).await;
-    let daemon = break_daemon(daemon, &run.notes, run.rng.fork()).await;
-    run.links.calm_down();
-    let direct = Client::at(url, &run.notes);
+    let direct = Client::at(daemon.url(), &run.notes);
+    let person = run.begin(daemon.address()).await;
+    let mut daemon = break_daemon(daemon, &run.notes, run.rng.fork()).await;
     run.end(&direct).await;
     drop(person);
-    run.rest(&daemon).await;
+    run.rest(&direct).await;
     // Once more, so that nothing counts that only lived in its memory.
-    let mut daemon = daemon;
+    let from = run.notes.now();
     daemon.crash();
     let daemon = start(daemon.setup()).await;
-    let (store, _) = direct.list("").await.expect("the daemon works");
+    let (what, to) = ("killed", run.notes.now());
+    run.notes.open().faults.push(Fault { what, from, to });
+    let history = run.history(&direct).await;
     drop(daemon);
-    let mut history = run.notes.open().clone();
-    history.store = store;
     history
 }
 
+/// The same with a daemon that is not killed, but whose store stumbles.
+pub(crate) async fn with_a_stumbling_store(seed: u64) -> History {
+    let mut run = Run::new(seed);
+    let inside = Inside::start(run.rng.fork()).await;
+    let direct = Client::at(format!("http://{}", inside.address), &run.notes);
+    let person = run.begin(inside.address).await;
+    let from = run.notes.now();
+    sleep(Duration::from_millis(run.rng.u64(300..1500))).await;
+    inside.calm.cancel();
+    run.notes.open().faults.push(Fault {
+        what: "disk",
+        from,
+        // Whatever began to take its time before.
+        to: run.notes.now() + 400,
+    });
+    run.end(&direct).await;
+    drop(person);
+    run.rest(&direct).await;
+    run.history(&direct).await
+}
+
 impl Run {
+    fn new(seed: u64) -> Self {
+        let notes = Notes::new();
+        notes.open().approvers.push("local".to_owned());
+        Self {
+            seed,
+            rng: Rng::with_seed(seed),
+            notes,
+            links: Links::default(),
+            tasks: JoinSet::new(),
+            readers: JoinSet::new(),
+            over: CancellationToken::new(),
+        }
+    }
+
+    /// Begins to read, to ask and to decide.
+    async fn begin(&mut self, backend: SocketAddr) -> Option<Person> {
+        self.readers(backend).await;
+        self.askers(backend).await;
+        self.requesters(backend).await;
+        self.person(backend).await
+    }
+
+    /// What was noted, and what the daemon has.
+    async fn history(&self, direct: &Client) -> History {
+        let (store, _) = direct.list("").await.expect("the daemon works");
+        let mut history = self.notes.open().clone();
+        history.store = store;
+        history
+    }
+
     fn title(&self, name: &str) -> String {
         format!("fault-{}-{name}", self.seed)
     }
 
-    async fn client(&mut self, daemon: &Daemon) -> Client {
-        let link = self.links.add(daemon.address(), self.rng.fork()).await;
+    async fn client(&mut self, backend: SocketAddr) -> Client {
+        let link = self.links.add(backend, self.rng.fork()).await;
         Client::behind(link, &self.notes)
     }
 
@@ -89,9 +128,9 @@ impl Run {
     }
 
     /// Two who decide what they see, and one who watches.
-    async fn readers(&mut self, daemon: &Daemon) {
+    async fn readers(&mut self, backend: SocketAddr) {
         for name in ["decider 1", "decider 2", "watcher"] {
-            let client = self.client(daemon).await;
+            let client = self.client(backend).await;
             let (over, mut rng, notes) = (self.over.clone(), self.rng.fork(), self.notes.clone());
             let deciding = name != "watcher";
             self.readers.spawn(async move {
@@ -110,9 +149,9 @@ impl Run {
     }
 
     /// Those who ask over HTTP and wait; one of them changes its mind.
-    async fn askers(&mut self, daemon: &Daemon) {
+    async fn askers(&mut self, backend: SocketAddr) {
         for n in 0..4 {
-            let client = self.client(daemon).await;
+            let client = self.client(backend).await;
             let (mut rng, title) = (self.rng.fork(), self.title(&format!("http-{n}")));
             let expires = self.expiry();
             let begin = Duration::from_millis(rng.u64(..600));
@@ -128,9 +167,9 @@ impl Run {
         }
     }
 
-    async fn requesters(&mut self, daemon: &Daemon) {
+    async fn requesters(&mut self, backend: SocketAddr) {
         for n in 0..3 {
-            let link = self.links.add(daemon.address(), self.rng.fork()).await;
+            let link = self.links.add(backend, self.rng.fork()).await;
             let (notes, title) = (self.notes.clone(), self.title(&format!("requester-{n}")));
             let expires = self.expiry();
             let begin = Duration::from_millis(self.rng.u64(..600));
@@ -149,17 +188,18 @@ impl Run {
     }
 
     /// Sometimes somebody sits at a terminal.
-    async fn person(&mut self, daemon: &Daemon) -> Option<Person> {
+    async fn person(&mut self, backend: SocketAddr) -> Option<Person> {
         if self.rng.u8(..3) > 0 {
             return None;
         }
-        let link = self.links.add(daemon.address(), self.rng.fork()).await;
+        let link = self.links.add(backend, self.rng.fork()).await;
         let mark = format!("fault-{}-", self.seed);
         Some(Person::at(link, self.notes.clone(), mark, self.rng.fork()))
     }
 
     /// Has everything decided, and waits for those who ask and until all readers have caught up.
     async fn end(&mut self, direct: &Client) {
+        self.links.calm_down();
         let notes = self.notes.clone();
         let mut rng = self.rng.fork();
         let deciding = async {
@@ -234,15 +274,15 @@ impl Run {
     }
 
     /// Notes the daemon's figures once everybody has left, or what is left of them after a while.
-    async fn rest(&mut self, daemon: &Daemon) {
+    async fn rest(&mut self, direct: &Client) {
         self.links = Links::default();
         self.tasks.abort_all();
         let mut rest = Rest::default();
         for _ in 0..500 {
             rest = Rest {
-                waiters: daemon.metric("pushd_waiters").await,
-                subscribers: daemon.metric("pushd_subscribers").await,
-                pending: daemon.metric("pushd_requests_pending").await,
+                waiters: direct.metric("pushd_waiters").await,
+                subscribers: direct.metric("pushd_subscribers").await,
+                pending: direct.metric("pushd_requests_pending").await,
             };
             if (rest.waiters, rest.subscribers) == (0, 0) {
                 break;
