@@ -413,7 +413,12 @@ fn no_gap(history: &History, _: &Store<'_>, broken: &mut dyn FnMut(String)) {
                     .get(kept.id.as_str())
                     .copied()
                     .unwrap_or(u64::MAX);
-                let was_pending = asked <= stream.begun && kept.version > stream.begun;
+                // What was settled while the stream began is told in its new state instead.
+                let settled_later = match settled_at(kept) {
+                    Some(settled) => settled > stream.caught_up + SKEW,
+                    None => !kept.is_final(),
+                };
+                let was_pending = asked <= stream.begun && settled_later;
                 if was_pending && !stream.pending.contains(kept.id.as_str()) {
                     broken(format!(
                         "{reader} began at {} and was not told that this was pending: {}",
