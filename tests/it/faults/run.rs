@@ -19,6 +19,8 @@ use crate::daemon::setup;
 
 /// How long a run may take once nothing is broken any more.
 const END: Duration = Duration::from_secs(45);
+/// Polls of one request beside those of whoever asked.
+const HERD: usize = 6;
 /// Requests that expire sooner than this are left to do so.
 const SOON: i64 = 5_000;
 
@@ -202,11 +204,22 @@ impl Run {
         self.links.calm_down();
         let notes = self.notes.clone();
         let mut rng = self.rng.fork();
+        let mut herd = JoinSet::new();
         let deciding = async {
             loop {
                 let pending = direct.list("&status=pending").await;
                 for view in pending.into_iter().flat_map(|(views, _)| views) {
                     if view.expires_at > notes.now() + SOON {
+                        // Polls that begin in the very moment in which it is decided.
+                        for _ in 0..HERD {
+                            let (client, id, mut rng) =
+                                (direct.clone(), view.id.clone(), rng.fork());
+                            herd.spawn(async move {
+                                sleep(Duration::from_micros(rng.u64(..3000))).await;
+                                client.wait(&id, &mut rng).await;
+                            });
+                        }
+                        sleep(Duration::from_micros(rng.u64(..3000))).await;
                         let verdict = if rng.bool() { "approve" } else { "deny" };
                         direct.decide(&view, verdict, &mut rng).await;
                     }
@@ -228,6 +241,14 @@ impl Run {
         if in_time.await.is_err() {
             let stuck = format!("{} of those who ask", self.tasks.len());
             notes.open().stuck.push(stuck);
+        }
+        let polling = async {
+            while let Some(ended) = herd.join_next().await {
+                ended.expect("no poll panics");
+            }
+        };
+        if timeout(END, polling).await.is_err() {
+            notes.open().stuck.push("a poll".to_owned());
         }
         // Whatever was asked for somebody who was killed.
         let settled = async {
