@@ -36,8 +36,13 @@ impl Misfortune {
 }
 
 /// Breaks the daemon a few times, with `kill -9` among them; answers the one that is left, which
-/// works. Also answers how often it was killed.
-pub(crate) async fn break_daemon(mut daemon: Daemon, notes: &Notes, mut rng: Rng) -> Daemon {
+/// works. Before each time `burst` gives it something to do.
+pub(crate) async fn break_daemon(
+    mut daemon: Daemon,
+    notes: &Notes,
+    mut rng: Rng,
+    mut burst: impl FnMut(Rng),
+) -> Daemon {
     use Misfortune::{Killed, KilledTwice, Replaced, Stopped};
     let mut plan = vec![Killed];
     for _ in 0..rng.usize(..3) {
@@ -49,6 +54,10 @@ pub(crate) async fn break_daemon(mut daemon: Daemon, notes: &Notes, mut rng: Rng
         // The worst moment is when something was just told: whatever was not kept before is lost.
         if rng.bool() {
             drop(timeout(Duration::from_millis(300), notes.news()).await);
+        }
+        if rng.bool() {
+            burst(rng.fork());
+            sleep(Duration::from_micros(rng.u64(..8000))).await;
         }
         let from = notes.now();
         daemon = strike(daemon, misfortune, &mut rng).await;

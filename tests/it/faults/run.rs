@@ -21,6 +21,8 @@ use crate::daemon::setup;
 const END: Duration = Duration::from_secs(45);
 /// Polls of one request beside those of whoever asked.
 const HERD: usize = 6;
+/// Asks and decisions that are under way when the daemon is struck.
+const BURST: usize = 6;
 /// Requests that expire sooner than this are left to do so.
 const SOON: i64 = 5_000;
 
@@ -44,7 +46,13 @@ pub(crate) async fn with_a_daemon(seed: u64) -> History {
     let daemon = setup().start();
     let direct = Client::at(daemon.url(), &run.notes);
     let person = run.begin(daemon.address()).await;
-    let mut daemon = break_daemon(daemon, &run.notes, run.rng.fork()).await;
+    let (notes, rng, mark) = (run.notes.clone(), run.rng.fork(), run.title("burst"));
+    let mut bursts = 0;
+    let burst = |rng| {
+        bursts += 1;
+        spawn_burst(&mut run.tasks, &direct, &format!("{mark}-{bursts}"), rng);
+    };
+    let mut daemon = break_daemon(daemon, &notes, rng, burst).await;
     run.end(&direct).await;
     drop(person);
     run.rest(&direct).await;
@@ -311,6 +319,19 @@ impl Run {
             sleep(Duration::from_millis(10)).await;
         }
         self.notes.open().rest = rest;
+    }
+}
+
+/// Many writes at once: each asks and decides at once.
+fn spawn_burst(tasks: &mut JoinSet<()>, direct: &Client, mark: &str, mut rng: Rng) {
+    for n in 0..BURST {
+        let (client, title, mut rng) = (direct.clone(), format!("{mark}-{n}"), rng.fork());
+        tasks.spawn(async move {
+            sleep(Duration::from_micros(rng.u64(..6000))).await;
+            let view = client.ask(&title, 600, &mut rng).await;
+            let verdict = if rng.bool() { "approve" } else { "deny" };
+            client.decide(&view, verdict, &mut rng).await;
+        });
     }
 }
 
