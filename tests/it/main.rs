@@ -31,6 +31,7 @@ mod in_process;
 mod interrupts;
 mod limits;
 mod long_poll;
+mod metrics;
 mod openapi;
 mod origins;
 mod shutdown;
