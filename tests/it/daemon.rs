@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -72,6 +73,24 @@ impl Setup {
         command
     }
 
+    /// A name in its directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs the program to its end as a command on the same store, such as `backup FILE`; answers
+    /// exit code, stdout and stderr.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushd"));
+        command
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .envs(self.store.iter().map(|store| ("PUSHD_STORE", store)))
+            .args(args)
+            .stdin(Stdio::null());
+        Ran::to_its_end(command)
+    }
+
     /// Starts it and waits until it listens.
     pub(crate) fn start(self) -> Daemon {
         let mut child = self
@@ -104,6 +123,26 @@ impl Setup {
     }
 }
 
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Runs a command to its end.
+    pub(crate) fn to_its_end(mut command: Command) -> Self {
+        let output = command.output().expect("the program can be run");
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
 /// A running daemon.
 #[derive(Debug)]
 pub(crate) struct Daemon {
@@ -118,6 +157,17 @@ impl Daemon {
     /// Where it listens.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How it was started.
+    pub(crate) const fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Kills it as a power cut would.
+    pub(crate) fn crash(&mut self) {
+        self.child.kill().expect("the daemon is ours");
+        self.child.wait().expect("it is our child");
     }
 
     /// Sends it a signal.
@@ -136,8 +186,7 @@ impl Daemon {
 
     /// Kills it as a power cut would, and starts it again on the same port and store.
     pub(crate) fn crash_and_restart(mut self) -> Self {
-        self.child.kill().expect("the daemon is ours");
-        self.child.wait().expect("it is our child");
+        self.crash();
         self.restart()
     }
 

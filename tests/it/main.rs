@@ -23,6 +23,7 @@ mod until;
 mod approval;
 mod approver_terminal;
 mod contract;
+mod copies;
 mod curl;
 mod departures;
 mod event_stream;

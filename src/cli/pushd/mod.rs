@@ -1,7 +1,9 @@
 //! The daemon: flags, log, store, server, and winding down.
 
+mod copies;
 mod flags;
 mod log;
+mod signals;
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,12 +16,12 @@ use anyhow::{Context, bail};
 use etcetera::BaseStrategy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use self::flags::{Flags, StoreFlag};
+use self::flags::{Command, CommandLine, Flags, StoreFlag};
+use self::signals::{Signals, obey};
 use super::exit;
 use super::flags::parse;
 use crate::approvals::{Approvals, Pump, sweep};
@@ -36,18 +38,22 @@ use crate::store::{Feed, SharedStore};
 
 /// Runs the daemon that the command line describes; returns when it has ended.
 pub fn run() -> ExitCode {
-    let flags = match parse::<Flags>() {
-        Ok(flags) => flags,
+    let line = match parse::<CommandLine>() {
+        Ok(line) => line,
         Err(code) => return ExitCode::from(code),
     };
-    if let Err(error) = log::begin(flags.log_format, &flags.log) {
-        return failed(exit::USAGE, &error);
-    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(exit::INTERNAL, &error.into()),
     };
-    let ended = runtime.block_on(daemon(flags));
+    signals::outlive_file_limit(&runtime);
+    let ended = match line.command {
+        None => log::begin(line.daemon.log_format, &line.daemon.log)
+            .or_exit(exit::USAGE)
+            .and_then(|()| runtime.block_on(daemon(line.daemon))),
+        Some(Command::Backup(flags)) => copies::back_up(flags),
+        Some(Command::Restore(flags)) => copies::put_back(flags),
+    };
     // The store is closed, or had its time for it: whatever still runs is of no interest.
     runtime.shutdown_background();
     match ended {
@@ -91,7 +97,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let begun = tokio::select! {
         biased;
         () = drain.cancelled() => return Ok(()),
-        begun = begin(flags.store, limits, Arc::clone(&metrics), drain.clone()) => begun,
+        begun = begin(flags.store.store, limits, Arc::clone(&metrics), drain.clone()) => begun,
     };
     let (store, approvals) = begun.or_exit(exit::CONFIGURATION)?;
     let sweep = sweep::run(Arc::clone(&approvals), flags.retain);
@@ -170,41 +176,6 @@ async fn end(sweep: JoinHandle<()>, store: SharedStore, until: Instant) -> Resul
 /// The part of the time for winding down that open calls get; the rest is the store's.
 fn grace(drain: Duration) -> Duration {
     drain.mul_f32(0.8)
-}
-
-/// The first signal winds the daemon down, the second ends it at once.
-async fn obey(mut signals: Signals, drain: CancellationToken) {
-    let (name, _) = signals.next().await;
-    tracing::info!(signal = name, "winding down");
-    drain.cancel();
-    let (name, code) = signals.next().await;
-    tracing::warn!(
-        signal = name,
-        "ended at once; what was acknowledged is on disk"
-    );
-    std::process::exit(code.into());
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
-        Ok(Self {
-            terminate: signal(terminate)?,
-            interrupt: signal(interrupt)?,
-        })
-    }
-
-    async fn next(&mut self) -> (&'static str, u8) {
-        tokio::select! {
-            _ = self.terminate.recv() => ("SIGTERM", exit::TERMINATED),
-            _ = self.interrupt.recv() => ("SIGINT", exit::INTERRUPTED),
-        }
-    }
 }
 
 /// Without tokens, whoever reaches the daemon may approve; so only this machine may reach it.
