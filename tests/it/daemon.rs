@@ -63,10 +63,15 @@ impl Setup {
     /// The command that starts it, with nothing of the tester's own environment.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushd"));
+        command.args(["--listen", &self.listen]);
+        self.complete(command)
+    }
+
+    /// Adds to a command that ends with the program what every daemon gets but its address.
+    pub(crate) fn complete(&self, mut command: Command) -> Command {
         command
             .env_clear()
             .env("HOME", self.dir.path())
-            .args(["--listen", &self.listen])
             .args(self.store.iter().flat_map(|store| ["--store", store]))
             .args(&self.args)
             .stdin(Stdio::null());
@@ -93,8 +98,13 @@ impl Setup {
 
     /// Starts it and waits until it listens.
     pub(crate) fn start(self) -> Daemon {
-        let mut child = self
-            .command()
+        let command = self.command();
+        self.start_by(command)
+    }
+
+    /// Starts it by another command, whose process it is, and waits until it listens.
+    pub(crate) fn start_by(self, mut command: Command) -> Daemon {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -157,6 +167,11 @@ impl Daemon {
     /// Where it listens.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// How it was started.

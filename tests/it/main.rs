@@ -35,5 +35,6 @@ mod long_poll;
 mod metrics;
 mod openapi;
 mod origins;
+mod service_manager;
 mod shutdown;
 mod trouble;

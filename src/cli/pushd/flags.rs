@@ -97,13 +97,15 @@ pub(super) struct StoreFlags {
 /// The daemon's flags.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Flags {
-    /// Address to listen on; may be given several times
+    /// Address to listen on; may be given several times [default: 127.0.0.1:8888]
+    ///
+    /// Sockets that a service manager hands over (systemd's socket activation) are listened on
+    /// as well, and in place of the default.
     #[arg(
         long,
         value_name = "ADDR",
         env = "PUSHD_LISTEN",
         value_delimiter = ',',
-        default_value = "127.0.0.1:8888",
         value_parser = address
     )]
     pub(super) listen: Vec<SocketAddr>,

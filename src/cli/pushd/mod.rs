@@ -3,19 +3,18 @@
 mod copies;
 mod flags;
 mod log;
+mod manager;
 mod signals;
+mod sockets;
 
-use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use etcetera::BaseStrategy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -85,13 +84,17 @@ impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
 }
 
 async fn daemon(flags: Flags) -> Result<(), Failure> {
-    check_addresses(&flags).or_exit(exit::CONFIGURATION)?;
+    let trusting = flags.trust_everybody_on_the_network;
+    sockets::check_addresses(&flags.listen, trusting).or_exit(exit::CONFIGURATION)?;
+    let handed = sockets::handed_over(trusting).or_exit(exit::CONFIGURATION)?;
     let drain = CancellationToken::new();
     // Before anything is begun, so that a start that stalls on a slow disk can be ended too.
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
     // It lives as long as the process: the second signal may come at any time.
     tokio::spawn(obey(signals, drain.clone()));
-    let listeners = listen(&flags.listen).await.or_exit(exit::UNAVAILABLE)?;
+    let listeners = sockets::listen(&flags.listen, handed)
+        .await
+        .or_exit(exit::UNAVAILABLE)?;
     let limits = limits(&flags);
     let metrics = Arc::new(Metrics::default());
     let begun = tokio::select! {
@@ -102,6 +105,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let (store, approvals) = begun.or_exit(exit::CONFIGURATION)?;
     let sweep = sweep::run(Arc::clone(&approvals), flags.retain);
     let sweep = tokio::spawn(vital(sweep, drain.clone()));
+    let told = Arc::clone(&approvals);
     let hosts = Arc::new(AllowedHosts::new(&flags.allow_host));
     let api = Api {
         approvals,
@@ -119,6 +123,9 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
             tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
         }
     }
+    manager::ready();
+    // It, too, lives as long as the process: that works to the very end.
+    tokio::spawn(manager::tell(told));
     let begun_to_drain = async {
         drain.cancelled().await;
         Instant::now()
@@ -176,44 +183,6 @@ async fn end(sweep: JoinHandle<()>, store: SharedStore, until: Instant) -> Resul
 /// The part of the time for winding down that open calls get; the rest is the store's.
 fn grace(drain: Duration) -> Duration {
     drain.mul_f32(0.8)
-}
-
-/// Without tokens, whoever reaches the daemon may approve; so only this machine may reach it.
-fn check_addresses(flags: &Flags) -> anyhow::Result<()> {
-    let wide = flags
-        .listen
-        .iter()
-        .find(|address| !address.ip().to_canonical().is_loopback());
-    match wide {
-        Some(address) if !flags.trust_everybody_on_the_network => bail!(
-            "--listen {address}: whoever reaches this address could approve anything, because \
-             this version knows no tokens; listen on 127.0.0.1 and put a proxy with a login in \
-             front, or give --trust-everybody-on-the-network if that is what you want"
-        ),
-        Some(address) => {
-            tracing::warn!(%address, "everybody who reaches this address may approve anything");
-            Ok(())
-        }
-        None => Ok(()),
-    }
-}
-
-async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    for &address in addresses {
-        let bound = TcpListener::bind(address).await;
-        let hint = match bound.as_ref().map_err(io::Error::kind) {
-            Err(io::ErrorKind::AddrInUse) => {
-                "is another pushd running there? --listen takes another address, \
-                 with port 0 any free one"
-            }
-            Err(io::ErrorKind::AddrNotAvailable) => "this machine has no such address",
-            Err(io::ErrorKind::PermissionDenied) => "ports below 1024 are for root; take another",
-            Ok(_) | Err(_) => "--listen takes another address",
-        };
-        listeners.push(bound.with_context(|| format!("cannot listen on {address} ({hint})"))?);
-    }
-    Ok(listeners)
 }
 
 /// The limits that the flags name, the rest from the number of files that may be open, which is
