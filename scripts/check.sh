@@ -30,6 +30,7 @@ need() {
 install_packages() {
     missing=()
     command -v cargo >/dev/null || die 'please install Rust, with cargo, rustfmt and clippy'
+    need caddy caddy
     need cc gcc
     need curl curl
     need less less

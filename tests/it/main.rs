@@ -35,6 +35,7 @@ mod long_poll;
 mod metrics;
 mod openapi;
 mod origins;
+mod proxies;
 mod service_manager;
 mod shutdown;
 mod trouble;
