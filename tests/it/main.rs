@@ -27,6 +27,7 @@ mod copies;
 mod curl;
 mod departures;
 mod event_stream;
+mod full_disk;
 mod idle;
 mod in_process;
 mod interrupts;

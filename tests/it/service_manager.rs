@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram as StdDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
+use rustix::process::Signal;
 use tokio::net::UnixDatagram;
 
 use crate::daemon::{Daemon, Ran, Setup, setup};
@@ -142,11 +142,11 @@ async fn the_watchdog_is_fed_also_while_the_daemon_winds_down_and_the_store_is_t
     for _ in 0..3 {
         ear.hears_of("WATCHDOG=1").await;
     }
-    cramp(&daemon, Some(0));
+    daemon.limit_files(Some(0));
     let reply = daemon.asking(&serde_json::json!({"title": "a"})).await;
     assert_eq!(reply.status, 503);
     ear.hears_of("STATUS=not ready, the store fails: ").await;
-    cramp(&daemon, None);
+    daemon.limit_files(None);
     ear.hears_of("STATUS=ready").await;
 
     // A call that has not come whole keeps the daemon from ending.
@@ -161,15 +161,6 @@ async fn the_watchdog_is_fed_also_while_the_daemon_winds_down_and_the_store_is_t
     }
     drop(half);
     assert_eq!(daemon.ended().await, Some(0));
-}
-
-/// Sets the size above which the daemon's files cannot grow; `None` lifts it again.
-fn cramp(daemon: &Daemon, bytes: Option<u64>) {
-    let maximum = getrlimit(Resource::Fsize).maximum;
-    let current = bytes.or(maximum);
-    let limit = Rlimit { current, maximum };
-    let pid = Pid::from_raw(daemon.id().cast_signed());
-    prlimit(pid, Resource::Fsize, limit).unwrap();
 }
 
 fn unit(name: &str) -> String {

@@ -7,6 +7,7 @@ mod manager;
 mod signals;
 mod sockets;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -61,12 +62,10 @@ pub fn run() -> ExitCode {
     }
 }
 
-#[allow(
-    clippy::print_stderr,
-    reason = "the whole chain, once, for whoever started the daemon"
-)]
+/// Prints the whole chain, once, for whoever started the daemon; with nowhere to print to, the exit
+/// code still tells.
 fn failed(code: u8, error: &anyhow::Error) -> ExitCode {
-    eprintln!("pushd: {error:#}");
+    drop(writeln!(std::io::stderr(), "pushd: {error:#}"));
     ExitCode::from(code)
 }
 
