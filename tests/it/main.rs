@@ -35,6 +35,7 @@ mod limits;
 mod long_poll;
 mod metrics;
 mod openapi;
+mod operations;
 mod origins;
 mod proxies;
 mod service_manager;
