@@ -33,22 +33,30 @@ pub(super) struct CommandLine {
     pub(super) daemon: Flags,
 }
 
+#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
 /// What there is to do beside serving.
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Command {
     /// Copy the database to a file, also while the daemon runs
+    ///
+    /// The copy is complete as of the moment at which it began, and the daemon works on meanwhile.
+    /// FILE appears when the copy is whole, has been looked through for damage, and is on the disk.
+    ///
+    /// Exit codes: 0 done, 64 wrong command line, 73 FILE cannot be written, 78 the database cannot
+    /// be read.
     Backup(BackupFlags),
     /// Put a backup in the place of the database, while the daemon is stopped
+    ///
+    /// The database that was there is kept beside it. Approvers are told by their streams to begin
+    /// anew; what was asked after the backup is gone, and what was decided after it is pending
+    /// again.
+    ///
+    /// Exit codes: 0 done, 64 wrong command line, 65 FILE is no sound backup, 78 the database is in
+    /// use or cannot be replaced.
     Restore(RestoreFlags),
 }
 
-#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
-/// Copy the database to a file, also while the daemon runs
-///
-/// The copy is complete as of the moment at which it began, and the daemon works on meanwhile.
-/// FILE appears when the copy is whole, has been looked through for damage, and is on the disk.
-/// Exit codes: 0 done, 64 wrong command line, 73 FILE cannot be written, 78 the database cannot
-/// be read.
+/// The flags of `pushd backup`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct BackupFlags {
     /// The backup
@@ -63,13 +71,7 @@ pub(super) struct BackupFlags {
     pub(super) store: StoreFlags,
 }
 
-#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
-/// Put a backup in the place of the database, while the daemon is stopped
-///
-/// The database that was there is kept beside it. Approvers are told by their streams to begin
-/// anew; what was asked after the backup is gone, and what was decided after it is pending again.
-/// Exit codes: 0 done, 64 wrong command line, 65 FILE is no sound backup, 78 the database is in
-/// use or cannot be replaced.
+/// The flags of `pushd restore`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct RestoreFlags {
     /// The backup
