@@ -30,12 +30,15 @@ need() {
 install_packages() {
     missing=()
     command -v cargo >/dev/null || die 'please install Rust, with cargo, rustfmt and clippy'
+    need caddy caddy
     need cc gcc
     need curl curl
     need less less
+    need nginx nginx-light
     need python3 python3
     need script bsdutils
     need shellcheck shellcheck
+    need systemd-analyze systemd
     need tmux tmux
     python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
     [ "${#missing[@]}" -eq 0 ] && return

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -62,26 +63,59 @@ impl Setup {
     /// The command that starts it, with nothing of the tester's own environment.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushd"));
+        command.args(["--listen", &self.listen]);
+        self.complete(command)
+    }
+
+    /// Adds to a command that ends with the program what every daemon gets but its address.
+    pub(crate) fn complete(&self, mut command: Command) -> Command {
         command
             .env_clear()
             .env("HOME", self.dir.path())
-            .args(["--listen", &self.listen])
             .args(self.store.iter().flat_map(|store| ["--store", store]))
             .args(&self.args)
             .stdin(Stdio::null());
         command
     }
 
+    /// A name in its directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs the program to its end as a command on the same store, such as `backup FILE`; answers
+    /// exit code, stdout and stderr.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushd"));
+        command
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .envs(self.store.iter().map(|store| ("PUSHD_STORE", store)))
+            .args(args)
+            .stdin(Stdio::null());
+        Ran::to_its_end(command)
+    }
+
     /// Starts it and waits until it listens.
     pub(crate) fn start(self) -> Daemon {
-        self.try_start()
+        let command = self.command();
+        self.start_by(command)
+    }
+
+    /// Starts it by another command, whose process it is, and waits until it listens.
+    pub(crate) fn start_by(self, command: Command) -> Daemon {
+        self.try_start_by(command)
             .unwrap_or_else(|log| panic!("the daemon does not listen: {log}"))
     }
 
-    /// The same; answers its log when it ends or does not listen.
+    /// Starts it; answers its log when it ends or does not listen.
     pub(crate) fn try_start(self) -> Result<Daemon, String> {
-        let mut child = self
-            .command()
+        let command = self.command();
+        self.try_start_by(command)
+    }
+
+    fn try_start_by(self, mut command: Command) -> Result<Daemon, String> {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -110,6 +144,26 @@ impl Setup {
     }
 }
 
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Runs a command to its end.
+    pub(crate) fn to_its_end(mut command: Command) -> Self {
+        let output = command.output().expect("the program can be run");
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
 /// A running daemon.
 #[derive(Debug)]
 pub(crate) struct Daemon {
@@ -124,6 +178,22 @@ impl Daemon {
     /// Where it listens.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it was started.
+    pub(crate) const fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Kills it as a power cut would.
+    pub(crate) fn crash(&mut self) {
+        self.child.kill().expect("the daemon is ours");
+        self.child.wait().expect("it is our child");
     }
 
     /// Sends it a signal.
@@ -146,20 +216,14 @@ impl Daemon {
         self.restart()
     }
 
-    /// Kills it as a power cut would.
-    pub(crate) fn crash(&mut self) {
-        self.child.kill().expect("the daemon is ours");
-        self.child.wait().expect("it is our child");
-    }
-
-    /// How it was started, but for the port, which is now the one it has.
-    pub(crate) fn setup(&self) -> Setup {
+    /// How to start it again, on the port that it has.
+    pub(crate) fn again(&self) -> Setup {
         self.setup.clone().listen(&self.address.to_string())
     }
 
     /// Starts one that has ended again on the same port and store.
     pub(crate) fn restart(self) -> Self {
-        self.setup().start()
+        self.again().start()
     }
 
     /// Waits until it has logged a line with `text` in it.

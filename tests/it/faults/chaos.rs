@@ -76,11 +76,11 @@ async fn strike(mut daemon: Daemon, misfortune: Misfortune, rng: &mut Rng) -> Da
         Misfortune::Killed => {
             daemon.crash();
             sleep(away).await;
-            start(daemon.setup()).await
+            start(daemon.again()).await
         }
         Misfortune::KilledTwice => {
             daemon.crash();
-            let setup = daemon.setup();
+            let setup = daemon.again();
             let mut child = setup.command().spawn().expect("the program can be run");
             sleep(Duration::from_millis(rng.u64(0..60))).await;
             drop((child.kill(), child.wait()));
@@ -95,7 +95,7 @@ async fn strike(mut daemon: Daemon, misfortune: Misfortune, rng: &mut Rng) -> Da
         Misfortune::Replaced => {
             daemon.signal(Signal::TERM);
             daemon.ended().await;
-            start(daemon.setup()).await
+            start(daemon.again()).await
         }
     }
 }

@@ -59,7 +59,7 @@ pub(crate) async fn with_a_daemon(seed: u64) -> History {
     // Once more, so that nothing counts that only lived in its memory.
     let from = run.notes.now();
     daemon.crash();
-    let daemon = start(daemon.setup()).await;
+    let daemon = start(daemon.again()).await;
     let (what, to) = ("killed", run.notes.now());
     run.notes.open().faults.push(Fault { what, from, to });
     let history = run.history(&direct).await;
