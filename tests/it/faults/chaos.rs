@@ -1,5 +1,6 @@
 //! What happens to the daemon itself.
 
+use std::fs;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -22,6 +23,10 @@ enum Misfortune {
     Stopped,
     /// It is asked to end, and started again.
     Replaced,
+    /// Its files cannot grow for a while, from somewhere in the next few writes on.
+    Full,
+    /// The same, and then it is killed.
+    FullAndKilled,
 }
 
 impl Misfortune {
@@ -31,6 +36,8 @@ impl Misfortune {
             Self::KilledTwice => "killed twice",
             Self::Stopped => "stopped",
             Self::Replaced => "replaced",
+            Self::Full => "disk",
+            Self::FullAndKilled => "disk and killed",
         }
     }
 }
@@ -43,10 +50,11 @@ pub(crate) async fn break_daemon(
     mut rng: Rng,
     mut burst: impl FnMut(Rng),
 ) -> Daemon {
-    use Misfortune::{Killed, KilledTwice, Replaced, Stopped};
+    use Misfortune::{Full, FullAndKilled, Killed, KilledTwice, Replaced, Stopped};
+    let others = [Killed, KilledTwice, Stopped, Replaced, Full, FullAndKilled];
     let mut plan = vec![Killed];
     for _ in 0..rng.usize(..3) {
-        plan.push([Killed, KilledTwice, Stopped, Replaced][rng.usize(..4)]);
+        plan.push(others[rng.usize(..others.len())]);
     }
     rng.shuffle(&mut plan);
     for misfortune in plan {
@@ -97,7 +105,35 @@ async fn strike(mut daemon: Daemon, misfortune: Misfortune, rng: &mut Rng) -> Da
             daemon.ended().await;
             start(daemon.again()).await
         }
+        Misfortune::Full => {
+            fill_up(&daemon, rng);
+            sleep(Duration::from_millis(rng.u64(20..600))).await;
+            daemon.limit_files(None);
+            ready(&daemon).await;
+            daemon
+        }
+        Misfortune::FullAndKilled => {
+            fill_up(&daemon, rng);
+            sleep(Duration::from_millis(rng.u64(..200))).await;
+            daemon.crash();
+            start(daemon.again()).await
+        }
     }
+}
+
+/// Lets the log of the database grow by a few pages at most, so that a write breaks off somewhere.
+fn fill_up(daemon: &Daemon, rng: &mut Rng) {
+    let log = fs::metadata(daemon.setup().path("pushd.db-wal"));
+    let size = log.map_or(0, |log| log.len());
+    daemon.limit_files(Some(size + rng.u64(..30_000)));
+}
+
+/// Waits until it takes asks and decisions again.
+async fn ready(daemon: &Daemon) {
+    until("the daemon to be ready again", async || {
+        (daemon.get("/readyz").await.status == 200).then_some(())
+    })
+    .await;
 }
 
 /// Starts it on the port that it had. For a moment another program may have that port for a
