@@ -32,16 +32,19 @@ need() {
 install_packages() {
     missing=()
     command -v cargo >/dev/null || die 'please install Rust, with cargo, rustfmt and clippy'
+    need caddy caddy
     need cc gcc
     need chromedriver chromium-driver
     need chromium chromium
     need curl curl
     need less less
+    need nginx nginx-light
     need node nodejs
     need npm npm
     need python3 python3
     need script bsdutils
     need shellcheck shellcheck
+    need systemd-analyze systemd
     need tmux tmux
     python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
     [ "${#missing[@]}" -eq 0 ] && return

@@ -106,11 +106,14 @@ impl Pty {
 
     /// Waits until what is typed is shown, which is when it is no longer thrown away.
     pub(crate) fn wait_until_open(&self) {
-        let open = self.wait(|_| {
-            let modes = self.master.get_termios()?.local_flags.bits();
-            (modes & ECHO != 0).then_some(())
-        });
+        let open = self.wait(|_| self.is_open().then_some(()));
         open.unwrap_or_else(|| panic!("the question does not open: {}", self.text()));
+    }
+
+    /// Whether what is typed is shown.
+    pub(crate) fn is_open(&self) -> bool {
+        let modes = self.master.get_termios();
+        modes.is_some_and(|modes| modes.local_flags.bits() & ECHO != 0)
     }
 
     fn wait<T>(&self, condition: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
