@@ -1,6 +1,7 @@
 //! Backups beside a running daemon, and what becomes of everybody when one is restored.
 
 mod backups;
+mod interrupted;
 mod restores;
 mod wrong_files;
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -138,9 +138,8 @@ impl Setup {
 
     /// Runs it to its end, for a start that has to fail; answers exit code and stderr.
     pub(crate) fn fails(&self) -> (Option<i32>, String) {
-        let output = self.command().output().expect("the program can be run");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code(), stderr)
+        let ran = Ran::to_its_end(self.command());
+        (ran.code, ran.stderr)
     }
 }
 
@@ -153,9 +152,24 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// Runs a command to its end.
+    /// Runs a command to its end. One that goes on and on is killed, and so has no exit code.
     pub(crate) fn to_its_end(mut command: Command) -> Self {
-        let output = command.output().expect("the program can be run");
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be run");
+        let pid = Pid::from_child(&child);
+        let (over, ended) = mpsc::channel::<()>();
+        let patience = thread::spawn(move || {
+            if ended.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout) {
+                // It may be ending in this moment, which is as good.
+                kill_process(pid, Signal::KILL).unwrap_or_default();
+            }
+        });
+        let output = child.wait_with_output().expect("it is our child");
+        drop(over);
+        patience.join().expect("it does not panic");
         Self {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

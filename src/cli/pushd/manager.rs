@@ -4,43 +4,39 @@ use std::future::pending;
 use std::sync::Arc;
 
 use sd_notify::NotifyState;
+use tokio::task::spawn_blocking;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::approvals::Approvals;
 use crate::store::Health;
 
-/// The daemon listens and its store is open: units that need it may start.
-pub(super) fn ready() {
-    notify(&[NotifyState::Ready]);
-}
-
-/// Tells how the daemon is until the process ends: that it winds down, what is wrong with its
-/// store, and, as often as the manager's watchdog wants it, that the process works.
+/// Tells that the daemon is ready, which it has to be by then, so that units that need it may start;
+/// then, until the process ends, what is wrong with its store, that it winds down, and, as often as
+/// the manager's watchdog wants it, that the process works.
 pub(super) async fn tell(approvals: Arc<Approvals>) {
+    say("READY=1".to_owned()).await;
     let (mut health, drain) = (approvals.health(), approvals.drain().clone());
     // How it is at the start is told, too.
     health.mark_changed();
     let mut watchdog = watchdog();
-    let mut draining = false;
+    let (mut draining, mut closed) = (false, false);
     loop {
         tokio::select! {
             biased;
             () = drain.cancelled(), if !draining => {
                 draining = true;
-                notify(&[NotifyState::Stopping, NotifyState::Status("winding down")]);
+                say("STOPPING=1\nSTATUS=winding down".to_owned()).await;
             }
-            changed = health.changed(), if !draining => {
-                if changed.is_err() {
-                    return;
-                }
+            changed = health.changed(), if !draining && !closed => {
+                closed = changed.is_err();
                 let words = in_words(&health.borrow_and_update());
-                notify(&[NotifyState::Status(&words)]);
+                say(format!("STATUS={words}")).await;
             }
             () = due(&mut watchdog) => {
                 // A store that is locked up for good, and not only failing, is seen as well: a
                 // restart helps against that, and not against a full disk.
                 drop(approvals.pending().await);
-                notify(&[NotifyState::Watchdog]);
+                say("WATCHDOG=1".to_owned()).await;
             }
         }
     }
@@ -74,9 +70,14 @@ fn in_words(health: &Health) -> String {
     words.replace(char::is_control, " ")
 }
 
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "the service manager cannot be told");
+/// Says it off the runtime's threads: a manager that does not listen just now holds up the next
+/// word to it, and no call.
+async fn say(words: String) {
+    let said = spawn_blocking(move || sd_notify::notify(&[NotifyState::Custom(&words)]));
+    match said.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the service manager cannot be told"),
+        Err(error) => tracing::warn!(%error, "the service manager was not told"),
     }
 }
 

@@ -122,8 +122,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
             tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
         }
     }
-    manager::ready();
-    // It, too, lives as long as the process: that works to the very end.
+    // It, too, lives as long as the process, which works to the very end.
     tokio::spawn(manager::tell(told));
     let begun_to_drain = async {
         drain.cancelled().await;

@@ -34,6 +34,7 @@ mod recovery;
 mod restore;
 mod rows;
 mod schema;
+mod set_aside;
 mod summary;
 mod writer;
 

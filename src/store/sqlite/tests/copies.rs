@@ -109,7 +109,7 @@ async fn a_daemon_that_is_started_in_the_middle_of_a_restore_refuses() {
     let file = backed_up(&source).await;
     fs::write(dir.path(), "no database").unwrap();
     fs::write(dir.0.path().join("pushd.db-wal"), "frames").unwrap();
-    restore::begin_clearing(&dir.path()).unwrap();
+    set_aside::begin_clearing(&dir.path()).unwrap();
     dir.refusal().await;
     fs::remove_file(dir.0.path().join("pushd.db-wal")).unwrap();
     let refused = dir.refusal().await;
