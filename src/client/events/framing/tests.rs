@@ -212,6 +212,17 @@ fn an_event_of_many_lines_takes_linear_time() {
     assert!(matches!(framer.pop(), Some(Frame::Event { data, .. }) if data.len() == 199_999));
 }
 
+// A server that named one long id and then sent line feeds had `approver` copy that id for each of
+// them: a processor was busy for minutes with what came in a second.
+#[test]
+fn blank_lines_after_a_long_id_take_linear_time() {
+    let megabytes = 4 << 20;
+    let mut framer = Framer::new(megabytes, String::new());
+    framer.push(format!("id: {}\n", "7".repeat(megabytes - 4)).as_bytes());
+    framer.push("\n".repeat(megabytes).as_bytes());
+    assert_eq!(framer.last_id().len(), megabytes - 4);
+}
+
 #[test]
 fn bytes_that_are_not_utf_8_are_replaced() {
     assert_eq!(
