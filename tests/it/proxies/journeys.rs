@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
 use crate::daemon::setup;
+use crate::event_stream::fill;
 use crate::programs::{Requester, approver};
 use crate::proxies::proxy::{Kind, Proxy};
+use crate::until::until;
 
 /// Streams are not held back, polls are held as long as they say, and the daemon's keep-alives
 /// come through as they are sent.
@@ -120,4 +124,38 @@ async fn the_clients_host_decides_behind_nginx() {
 #[tokio::test]
 async fn the_clients_host_decides_behind_caddy() {
     the_clients_host_decides_and_forwarded_addresses_are_not_believed(Kind::Caddy).await;
+}
+
+/// A proxy that buffered would take everything off the daemon's hands and fill its own disk with
+/// it, up to a gigabyte for each reader that does not keep up.
+async fn a_reader_that_is_stuck_is_seen_to_be_by_the_daemon(kind: Kind) {
+    let daemon = setup().start();
+    let proxy = Proxy::before(&daemon, kind).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stuck = socket.connect(proxy.address()).await.unwrap();
+    let call = "GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stuck.write_all(call.as_bytes()).await.unwrap();
+    daemon.subscribers_are(1).await;
+    // More than all the sockets on the way hold.
+    fill(&daemon, 400).await;
+    let mut looks = Vec::new();
+    until("the daemon to be stuck", async || {
+        looks.push(daemon.metric("pushd_slowest_subscriber_events").await);
+        let last = looks.last_chunk::<30>()?;
+        (last[0] > 0 && last.iter().all(|behind| *behind == last[0])).then_some(())
+    })
+    .await;
+    drop(stuck);
+    daemon.subscribers_are(0).await;
+}
+
+#[tokio::test]
+async fn a_reader_that_is_stuck_behind_nginx_is_seen_to_be() {
+    a_reader_that_is_stuck_is_seen_to_be_by_the_daemon(Kind::Nginx).await;
+}
+
+#[tokio::test]
+async fn a_reader_that_is_stuck_behind_caddy_is_seen_to_be() {
+    a_reader_that_is_stuck_is_seen_to_be_by_the_daemon(Kind::Caddy).await;
 }

@@ -68,6 +68,11 @@ impl Proxy {
         .await
     }
 
+    /// Where it listens.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
