@@ -29,7 +29,8 @@ cleanup() {
     rm -rf "$scratch"
 }
 trap cleanup EXIT
-env -i HOME="$scratch" target/debug/pushd --listen 127.0.0.1:0 --store memory 2>"$scratch/log" &
+: >"$scratch/log" # the daemon's shell may come to it later than this one
+env -i HOME="$scratch" "${CARGO_TARGET_DIR:-target}/debug/pushd" --listen 127.0.0.1:0 --store memory 2>"$scratch/log" &
 daemon=$!
 address=
 until [ -n "$address" ]; do
