@@ -104,6 +104,11 @@ pub const TAIL_EVENTS: usize = 4096;
 pub const TAIL_BYTES: usize = 32 * 1024 * 1024;
 /// Changes read from a store at once.
 pub const CHANGES_BATCH: usize = 16;
+/// Reads of many requests (lists, and what streams have missed) that run at the same time: fewer
+/// than [`STORE_READERS`], so that the read of one request never waits for many of these.
+pub const BULK_READS: usize = 2;
+/// Lists that may wait for one of them. Streams wait as well, and are counted as streams.
+pub const LIST_QUEUE: usize = 1024;
 /// Requests that one round of the sweep settles or purges.
 pub const SWEEP_BATCH: usize = 256;
 /// The longest sleep of the sweep, so that a clock that was set forward is noticed.

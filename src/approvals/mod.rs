@@ -4,6 +4,7 @@
 //! wakes anybody: that is the feed's work, which comes back through the [pump](pump::Pump), so
 //! that what is seen has been stored first.
 
+mod bulk;
 pub mod pump;
 mod room;
 pub mod subscription;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub use pump::Pump;
 pub use subscription::{Item, Subscription};
 
+use self::bulk::Bulk;
 use self::room::OnTheWay;
 use crate::clock::Clock;
 use crate::domain::{
@@ -74,6 +76,7 @@ pub struct Approvals {
     clock: Arc<dyn Clock>,
     limits: Limits,
     on_the_way: OnTheWay,
+    bulk: Bulk,
     drain: CancellationToken,
 }
 
@@ -102,6 +105,7 @@ impl Approvals {
             clock,
             limits,
             on_the_way: OnTheWay::default(),
+            bulk: Bulk::new(),
             drain,
         }))
     }
@@ -303,8 +307,9 @@ impl Approvals {
     /// One page of requests. What is overdue is expired first.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's; it is busy as well when too many lists wait for their turn.
     pub async fn list(&self, query: ListQuery) -> Result<Page, Error> {
+        let _turn = self.bulk.queue().await?;
         // A list by status has to know of expiries before it selects, so they come first. A store
         // that cannot write is still read.
         if let Err(error) = self.expire_overdue(limits::SWEEP_BATCH).await {
