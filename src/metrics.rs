@@ -21,6 +21,8 @@ pub struct Metrics {
     pub committed: Counter,
     /// Open connections.
     pub connections: Gauge,
+    /// Connections that were closed because their peers took too little of what they asked for.
+    pub cut: Counter,
     settled: Family<Settled, Counter>,
     problems: Family<Problem, Counter>,
 }
@@ -79,6 +81,11 @@ impl Metrics {
             self.problems.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
+        registry.register(
+            "connections_cut",
+            "Connections closed because their peers were too slow",
+            self.cut.clone(),
+        );
         let count = |number| Some(number as u64);
         for (name, help, value) in [
             ("waiters", "Held long polls", count(readings.waiters)),

@@ -97,6 +97,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use crate::approvals::{Approvals, Pump};
+    use crate::burden::Burden;
     use crate::clock::ManualClock;
     use crate::domain::{HistoryId, Timestamp};
     use crate::http::{AllowedHosts, Api, Peer, routes};
@@ -139,6 +140,7 @@ mod tests {
                 remote: address,
                 local: address,
                 host: None,
+                carrier: Burden::new(usize::MAX).carrier(),
             };
             let call = warp::test::request().path("/readyz").extension(peer);
             let answer = call.reply(&routes).await;
