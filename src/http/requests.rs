@@ -11,13 +11,13 @@ use warp::http::{HeaderValue, StatusCode, header};
 use super::call::request_id;
 use super::params::{self, Query, invalid};
 use super::{Api, Call, Handled, Kind, Problem, Response};
-use crate::approvals::Asked;
+use crate::approvals::{Asked, Error};
 use crate::domain::{
     Ask, Details, Digest, Event, Field, RequestId, Status, TextError, Timestamp, Title, Topic,
 };
 use crate::hub::Wants;
 use crate::limits;
-use crate::store::{ListQuery, Place};
+use crate::store::{ListQuery, Place, StoreError};
 use crate::wire::{self, AskBody, ListView, RequestView, media};
 
 /// What ask, read and wait can be answered with, our favourite first.
@@ -67,7 +67,7 @@ pub(super) async fn ask(mut call: Call) -> Handled {
         .ask(caller, ask, key.as_deref(), || random)
         .await?;
     log(&asked);
-    let (event, waited) = wait_after_ask(&api, asked.event, wait).await;
+    let (event, waited) = wait_after_ask(&api, asked.event, wait).await?;
     let mut response = answer(&event, form, waited);
     if asked.replayed {
         let name = wire::header::IDEMPOTENCY_REPLAYED;
@@ -93,24 +93,28 @@ fn log(asked: &Asked) {
     tracing::info!(%id, topic, by, replayed = asked.replayed, "asked");
 }
 
-/// The ask counts already, so what hinders the wait does not make it fail: it waits no time.
+/// The ask counts already, so what hinders the wait does not make it fail: it waits no time. The
+/// event is not kept meanwhile, because thousands may wait, and each with its own details.
 async fn wait_after_ask(
     api: &Api,
     event: Event,
     wait: Option<Duration>,
-) -> (Event, Option<Duration>) {
+) -> Result<(Event, Option<Duration>), Problem> {
     let Some(wait) = wait else {
-        return (event, None);
+        return Ok((event, None));
     };
-    match api
-        .approvals
-        .wait(event.request.id, Wants::Final, wait)
-        .await
-    {
-        Ok(event) => (event, Some(wait)),
+    let id = event.request.id;
+    drop(event);
+    match api.approvals.wait(id, Wants::Final, wait).await {
+        Ok(event) => Ok((event, Some(wait))),
         Err(error) => {
             tracing::debug!(%error, "ask does not wait");
-            (event, Some(Duration::ZERO))
+            let event = api.approvals.read(id).await.map_err(|error| match error {
+                // Asking again with the same key is right, and nothing else is known here.
+                Error::Store(error) => Error::Store(StoreError::OutcomeUnknown(error.to_string())),
+                other => other,
+            })?;
+            Ok((event, Some(Duration::ZERO)))
         }
     }
 }
