@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use etcetera::BaseStrategy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -27,7 +27,7 @@ use crate::clock::SystemClock;
 use crate::domain::HistoryId;
 use crate::http::{self, AllowedHosts, Api};
 use crate::hub::Hub;
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 use crate::metrics::Metrics;
 use crate::server::Server;
 use crate::store::memory::MemoryStore;
@@ -85,7 +85,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
     // It lives as long as the process: the second signal may come at any time.
     tokio::spawn(obey(signals, drain.clone()));
-    let listeners = listen(&flags.listen).await.or_exit(exit::UNAVAILABLE)?;
+    let listeners = listen(&flags.listen).or_exit(exit::UNAVAILABLE)?;
     let limits = limits(&flags);
     let metrics = Arc::new(Metrics::default());
     let begun = tokio::select! {
@@ -227,10 +227,10 @@ fn check_addresses(flags: &Flags) -> anyhow::Result<()> {
     }
 }
 
-async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for &address in addresses {
-        let bound = TcpListener::bind(address).await;
+        let bound = bind(address);
         let hint = match bound.as_ref().map_err(io::Error::kind) {
             Err(io::ErrorKind::AddrInUse) => {
                 "is another pushd running there? --listen takes another address, \
@@ -243,6 +243,19 @@ async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
         listeners.push(bound.with_context(|| format!("cannot listen on {address} ({hint})"))?);
     }
     Ok(listeners)
+}
+
+/// Like tokio's own, with more room for those who come in the same moment: after a restart that is
+/// everybody who waits.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(limits::LISTEN_BACKLOG)
 }
 
 /// The limits that the flags name, the rest from the number of files that may be open, which is
@@ -267,10 +280,11 @@ fn limits(flags: &Flags) -> Limits {
             tracing::warn!(
                 most,
                 possible,
-                "--max-connections is more than files may be open"
+                "--max-connections is more than files may be open, so it is fewer"
             );
         }
-        limits.connections = most;
+        // The store needs files of its own, and connections would take them.
+        limits.connections = most.min(possible);
     }
     limits.waiters = flags.max_waiters.unwrap_or(limits.connections);
     limits.subscribers = flags.max_subscribers.unwrap_or(limits.connections);
