@@ -20,6 +20,7 @@ pub(crate) struct Setup {
     store: Option<String>,
     listen: String,
     args: Vec<String>,
+    descriptors: Option<u32>,
 }
 
 /// A daemon with its default store, in a directory of its own.
@@ -31,6 +32,7 @@ pub(crate) fn setup() -> Setup {
         store: Some(store),
         listen: "127.0.0.1:0".to_owned(),
         args: Vec::new(),
+        descriptors: None,
     }
 }
 
@@ -59,9 +61,27 @@ impl Setup {
         self
     }
 
+    /// Lets it open no more than so many files.
+    pub(crate) fn descriptors(self, files: u32) -> Self {
+        let descriptors = Some(files);
+        Self {
+            descriptors,
+            ..self
+        }
+    }
+
     /// The command that starts it, with nothing of the tester's own environment.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pushd"));
+        let program = env!("CARGO_BIN_EXE_pushd");
+        let mut command = match self.descriptors {
+            None => Command::new(program),
+            Some(files) => {
+                let mut shell = Command::new("/bin/sh");
+                let limited = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited, program]);
+                shell
+            }
+        };
         command
             .env_clear()
             .env("HOME", self.dir.path())
@@ -151,6 +171,16 @@ impl Daemon {
     pub(crate) async fn logged(&self, text: &str) {
         let what = format!("{text:?} in the log");
         until(&what, async || self.log.text().contains(text).then_some(())).await;
+    }
+
+    /// All that it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Processor time that it has used, in milliseconds.

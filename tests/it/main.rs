@@ -33,5 +33,6 @@ mod limits;
 mod long_poll;
 mod openapi;
 mod origins;
+mod peers;
 mod shutdown;
 mod trouble;
