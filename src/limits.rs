@@ -53,7 +53,7 @@ pub const LIST_DEFAULT: usize = 100;
 pub const LIST_MAX: usize = 1000;
 /// Bytes of stored text in one answer of the list call; the rest is behind `next`. Written as JSON
 /// a byte may become six.
-pub const LIST_BYTES: usize = 1024 * 1024;
+pub const LIST_BYTES: usize = 256 * 1024;
 /// Silence on a stream after which a keep-alive is sent.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The `retry` that a stream begins with.
@@ -139,7 +139,7 @@ pub const TAIL_BYTES: usize = 32 * 1024 * 1024;
 pub const CHANGES_BATCH: usize = 16;
 /// Reads of many requests (lists, and what streams have missed) that run at the same time: fewer
 /// than [`STORE_READERS`], so that the read of one request never waits for many of these.
-pub const BULK_READS: usize = 2;
+pub const BULK_READS: usize = 1;
 /// Lists that may wait for one of them. Streams wait as well, and are counted as streams.
 pub const LIST_QUEUE: usize = 1024;
 /// Requests that one round of the sweep settles or purges.

@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::hub::Wants;
 use crate::limits;
-use crate::store::{ListQuery, Place, StoreError};
+use crate::store::{ListQuery, Page, Place, StoreError};
 use crate::wire::{self, AskBody, ListView, RequestView, media};
 
 /// What ask, read and wait can be answered with, our favourite first.
@@ -109,11 +109,10 @@ async fn wait_after_ask(
         Ok(event) => Ok((event, Some(wait))),
         Err(error) => {
             tracing::debug!(%error, "ask does not wait");
-            let event = api.approvals.read(id).await.map_err(|error| match error {
-                // Asking again with the same key is right, and nothing else is known here.
-                Error::Store(error) => Error::Store(StoreError::OutcomeUnknown(error.to_string())),
-                other => other,
-            })?;
+            // Asking again with the same key is right then, and nothing else is known here.
+            let unknown = |error: Error| StoreError::OutcomeUnknown(error.to_string());
+            let read = api.approvals.read(id).await;
+            let event = read.map_err(|error| Error::Store(unknown(error)))?;
             Ok((event, Some(Duration::ZERO)))
         }
     }
@@ -274,13 +273,16 @@ pub(super) async fn cancel(call: Call, id: String) -> Handled {
 pub(super) async fn list(call: Call) -> Handled {
     call.negotiate(&OFFERS[..1])?;
     let query = list_query(&call.query(&["status", "topic", "limit", "after"])?)?;
-    let page = call.api.approvals.list(query).await?;
-    Ok(json(&ListView {
-        requests: page.events.iter().map(RequestView::of).collect(),
-        next: page.next.map(place_text),
-        event_id: page.head,
-        cursor: call.api.approvals.cursor(page.head).to_string(),
-    }))
+    let approvals = &call.api.approvals;
+    let answer = |page: Page| {
+        json(&ListView {
+            requests: page.events.iter().map(RequestView::of).collect(),
+            next: page.next.map(place_text),
+            event_id: page.head,
+            cursor: approvals.cursor(page.head).to_string(),
+        })
+    };
+    Ok(approvals.list(query, answer).await?)
 }
 
 fn list_query(query: &Query) -> Result<ListQuery, Problem> {
