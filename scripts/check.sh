@@ -33,6 +33,7 @@ install_packages() {
     need cc gcc
     need curl curl
     need less less
+    need make make
     need python3 python3
     need script bsdutils
     need shellcheck shellcheck
