@@ -228,8 +228,11 @@ impl Log {
         let log = self.clone();
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let address = line
-                    .split_whitespace()
+                // A warning may name what was asked for, before there is a port.
+                let words = line.contains("listening").then(|| line.split_whitespace());
+                let address = words
+                    .into_iter()
+                    .flatten()
                     .find_map(|word| word.strip_prefix("address="));
                 if let Some(Ok(address)) = address.map(str::parse) {
                     // Nobody waits for a second address; it is in the text all the same.

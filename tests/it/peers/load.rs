@@ -115,18 +115,24 @@ async fn hostile(address: SocketAddr, size: usize) {
         (b"GET / HTTP/1.1\r\nx: ".to_vec(), 40),
         (head.as_bytes().to_vec(), 20),
     ] {
-        for _ in 0..count * size {
-            tokio::spawn(keep_saying(address, says.clone()));
+        for number in 0..count * size {
+            tokio::spawn(keep_saying(address, says.clone(), phase(number)));
         }
     }
-    for _ in 0..10 * size {
-        tokio::spawn(sip(address, list.clone()));
+    for number in 0..10 * size {
+        tokio::spawn(sip(address, list.clone(), phase(number)));
     }
     std::future::pending::<()>().await;
 }
 
+/// When in a second a peer does what it does: they know nothing of each other, so not all at once.
+fn phase(number: usize) -> Duration {
+    Duration::from_millis((number * 617 % 1000) as u64)
+}
+
 /// Says this, then a byte a second, and never reads.
-async fn keep_saying(address: SocketAddr, says: Vec<u8>) {
+async fn keep_saying(address: SocketAddr, says: Vec<u8>, phase: Duration) {
+    sleep(phase).await;
     loop {
         if let Ok(mut stream) = narrow(address).await {
             let mut second = interval(Duration::from_secs(1));
@@ -156,7 +162,8 @@ fn closed(stream: &TcpStream) -> std::io::Result<()> {
 }
 
 /// Reads a few bytes a second.
-async fn sip(address: SocketAddr, says: Vec<u8>) {
+async fn sip(address: SocketAddr, says: Vec<u8>, phase: Duration) {
+    sleep(phase).await;
     loop {
         if let Ok(mut stream) = narrow(address).await {
             let mut second = interval(Duration::from_secs(1));
