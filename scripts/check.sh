@@ -3,7 +3,7 @@
 # licences, spelling and shell scripts, runs all tests, and plays the demo.
 #
 #   scripts/check.sh          everything; this is what CI runs
-#   scripts/check.sh STEP...  some of: format lint doc test demo scripts spelling licences
+#   scripts/check.sh STEP...  some of: format lint doc test contract demo scripts spelling licences
 #
 # On Debian it installs missing packages with apt-get; elsewhere it names them.
 set -euo pipefail
@@ -13,6 +13,8 @@ cd "$(dirname "$0")/.."
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/pushd-check
 typos_version=1.52.0
 cargo_deny_version=0.20.2
+# Newer ones need a newer Node than Debian has.
+eventsource_version=3.0.7
 
 say() { printf '\n=== %s ===\n' "$*"; }
 
@@ -30,13 +32,20 @@ need() {
 install_packages() {
     missing=()
     command -v cargo >/dev/null || die 'please install Rust, with cargo, rustfmt and clippy'
+    need caddy caddy
     need cc gcc
+    need chromedriver chromium-driver
+    need chromium chromium
     need curl curl
     need less less
     need make make
+    need nginx nginx-light
+    need node nodejs
+    need npm npm
     need python3 python3
     need script bsdutils
     need shellcheck shellcheck
+    need systemd-analyze systemd
     need tmux tmux
     python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
     [ "${#missing[@]}" -eq 0 ] && return
@@ -61,7 +70,17 @@ doc() {
 }
 
 tests() {
+    local node=$tools/eventsource-$eventsource_version
+    if [ ! -d "$node/node_modules/eventsource" ]; then
+        npm install --prefix "$node" --no-package-lock --no-audit --no-fund --silent \
+            "eventsource@$eventsource_version"
+    fi
+    export PUSHD_CHECK_NODE_MODULES=$node/node_modules
     cargo test --locked
+}
+
+contract() {
+    scripts/contract.sh
 }
 
 demo() {
@@ -95,14 +114,14 @@ licences() {
 run() {
     say "$1"
     case $1 in
-    format | lint | doc | demo | scripts | spelling | licences) "$1" ;;
+    format | lint | doc | contract | demo | scripts | spelling | licences) "$1" ;;
     test) tests ;;
     *) die "there is no step $1; see the first lines of this script" ;;
     esac
 }
 
 install_packages
-[ "$#" -gt 0 ] || set -- format scripts spelling lint test doc demo licences
+[ "$#" -gt 0 ] || set -- format scripts spelling lint test contract doc demo licences
 started=$SECONDS
 for step in "$@"; do
     run "$step"

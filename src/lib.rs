@@ -26,3 +26,7 @@ pub mod client;
 pub mod terminal;
 
 pub mod cli;
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;

@@ -45,7 +45,8 @@ pub const HEAD_BYTES: usize = 32 * 1024;
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Time for the body of a call to arrive.
 pub const BODY_TIME: Duration = Duration::from_secs(20);
-/// The longest single wait of a long poll: below the idle time-out of common proxies.
+/// The longest single wait of a long poll. It is what nginx waits for an answer, too, unless told
+/// otherwise, so the lines for it in docs/operations.md say more.
 pub const WAIT_MAX: Duration = Duration::from_mins(1);
 /// Requests in one answer of the list call, unless it asks otherwise.
 pub const LIST_DEFAULT: usize = 100;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use pump::Pump;
@@ -136,6 +137,11 @@ impl Approvals {
         (behind > limits::CLOCK_DIFFERENCE).then_some(behind)
     }
 
+    /// How many there may be of what is counted.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Whether the store can do its work.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.store.health()
@@ -181,7 +187,7 @@ impl Approvals {
             };
         }
         let request = Request::asked(id, ask, by, self.now());
-        match self.store.commit(None, request).await? {
+        match self.commit(None, request).await? {
             Commit::Done(event) => Ok(Asked {
                 event,
                 replayed: false,
@@ -354,6 +360,20 @@ impl Approvals {
         Ok(count)
     }
 
+    /// Writes to the store, and notes how long that took when it was written.
+    async fn commit(
+        &self,
+        expected: Option<EventId>,
+        request: Request,
+    ) -> Result<Commit, StoreError> {
+        let begun = Instant::now();
+        let commit = self.store.commit(expected, request).await?;
+        if matches!(commit, Commit::Done(_)) {
+            self.pump.metrics().commit_took(begun.elapsed());
+        }
+        Ok(commit)
+    }
+
     /// Carries out a command on the request `id`.
     async fn command<F>(&self, id: RequestId, step: F) -> Result<Event, Error>
     where
@@ -381,7 +401,7 @@ impl Approvals {
                 },
             };
             let expired_only = event.request.is_overdue(now);
-            event = match self.store.commit(Some(event.id), next).await? {
+            event = match self.commit(Some(event.id), next).await? {
                 // The step has not had its say yet: it sees the expired request next.
                 Commit::Done(event) if expired_only => event,
                 Commit::Done(event) => return Ok(event),

@@ -2,6 +2,7 @@
 
 mod commands;
 mod faults;
+mod model;
 mod streaming;
 mod sweeping;
 mod waiting;

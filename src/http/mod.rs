@@ -5,7 +5,10 @@
 
 mod call;
 mod decisions;
+mod etag;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod operations;
 mod origin;
 mod params;

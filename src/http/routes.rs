@@ -6,7 +6,7 @@ use warp::filters::BoxedFilter;
 use warp::{Filter, path};
 
 use super::resource::Resource;
-use super::{Api, Call, Handled, Peer, Response, decisions, events, operations, requests};
+use super::{Api, Call, Handled, Kind, Peer, Response, decisions, events, operations, requests};
 
 /// The routes of contract version 1 over `api`. Every call is answered, unknown paths included.
 #[rustfmt::skip]
@@ -35,6 +35,8 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
         (plain(path!("openapi.json")), Resource::new()
             .get(|_, _| now(Ok(operations::openapi())))),
     ];
+    let codes = Kind::ALL.iter().map(|kind| kind.row().1);
+    api.metrics.expect_problems(codes);
     let call = call(api);
     let unknown = serve(plain(warp::any()), &call, Resource::nothing());
     table.into_iter().rev().fold(unknown, |rest, (path, resource)| {

@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -82,20 +83,59 @@ impl Setup {
                 shell
             }
         };
+        command.args(["--listen", &self.listen]);
+        self.complete(command)
+    }
+
+    /// Adds to a command that ends with the program what every daemon gets but its address.
+    pub(crate) fn complete(&self, mut command: Command) -> Command {
         command
             .env_clear()
             .env("HOME", self.dir.path())
-            .args(["--listen", &self.listen])
             .args(self.store.iter().flat_map(|store| ["--store", store]))
             .args(&self.args)
             .stdin(Stdio::null());
         command
     }
 
+    /// A name in its directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs the program to its end as a command on the same store, such as `backup FILE`; answers
+    /// exit code, stdout and stderr.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushd"));
+        command
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .envs(self.store.iter().map(|store| ("PUSHD_STORE", store)))
+            .args(args)
+            .stdin(Stdio::null());
+        Ran::to_its_end(command)
+    }
+
     /// Starts it and waits until it listens.
     pub(crate) fn start(self) -> Daemon {
-        let mut child = self
-            .command()
+        let command = self.command();
+        self.start_by(command)
+    }
+
+    /// Starts it by another command, whose process it is, and waits until it listens.
+    pub(crate) fn start_by(self, command: Command) -> Daemon {
+        self.try_start_by(command)
+            .unwrap_or_else(|log| panic!("the daemon does not listen: {log}"))
+    }
+
+    /// Starts it; answers its log when it ends or does not listen.
+    pub(crate) fn try_start(self) -> Result<Daemon, String> {
+        let command = self.command();
+        self.try_start_by(command)
+    }
+
+    fn try_start_by(self, mut command: Command) -> Result<Daemon, String> {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -105,22 +145,56 @@ impl Setup {
         let address = log.keep(stderr);
         let Ok(address) = address.recv_timeout(DEADLINE) else {
             drop((child.kill(), child.wait()));
-            panic!("the daemon does not listen: {}", log.text());
+            return Err(log.text());
         };
-        Daemon {
+        Ok(Daemon {
             setup: self,
             child,
             address,
             log,
             clients: Clients::new(address),
-        }
+        })
     }
 
     /// Runs it to its end, for a start that has to fail; answers exit code and stderr.
     pub(crate) fn fails(&self) -> (Option<i32>, String) {
-        let output = self.command().output().expect("the program can be run");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code(), stderr)
+        let ran = Ran::to_its_end(self.command());
+        (ran.code, ran.stderr)
+    }
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Runs a command to its end. One that goes on and on is killed, and so has no exit code.
+    pub(crate) fn to_its_end(mut command: Command) -> Self {
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be run");
+        let pid = Pid::from_child(&child);
+        let (over, ended) = mpsc::channel::<()>();
+        let patience = thread::spawn(move || {
+            if ended.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout) {
+                // It may be ending in this moment, which is as good.
+                kill_process(pid, Signal::KILL).unwrap_or_default();
+            }
+        });
+        let output = child.wait_with_output().expect("it is our child");
+        drop(over);
+        patience.join().expect("it does not panic");
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 }
 
@@ -140,6 +214,22 @@ impl Daemon {
         self.address
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it was started.
+    pub(crate) const fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Kills it as a power cut would.
+    pub(crate) fn crash(&mut self) {
+        self.child.kill().expect("the daemon is ours");
+        self.child.wait().expect("it is our child");
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("the daemon is ours");
@@ -156,15 +246,18 @@ impl Daemon {
 
     /// Kills it as a power cut would, and starts it again on the same port and store.
     pub(crate) fn crash_and_restart(mut self) -> Self {
-        self.child.kill().expect("the daemon is ours");
-        self.child.wait().expect("it is our child");
+        self.crash();
         self.restart()
+    }
+
+    /// How to start it again, on the port that it has.
+    pub(crate) fn again(&self) -> Setup {
+        self.setup.clone().listen(&self.address.to_string())
     }
 
     /// Starts one that has ended again on the same port and store.
     pub(crate) fn restart(self) -> Self {
-        let address = self.address.to_string();
-        self.setup.clone().listen(&address).start()
+        self.again().start()
     }
 
     /// Waits until it has logged a line with `text` in it.
@@ -195,9 +288,34 @@ impl Daemon {
         ticks * 10
     }
 
+    /// What it holds of the machine.
+    pub(crate) fn holds(&self) -> Holds {
+        let process = format!("/proc/{}", self.child.id());
+        let status = std::fs::read_to_string(format!("{process}/status")).expect("procfs");
+        let figure = |name: &str| {
+            let mut lines = status.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name)).unwrap();
+            value.trim().trim_end_matches(" kB").parse().unwrap()
+        };
+        let descriptors = std::fs::read_dir(format!("{process}/fd")).expect("it is ours");
+        Holds {
+            rss_kib: figure("VmRSS:"),
+            threads: figure("Threads:"),
+            descriptors: descriptors.count(),
+        }
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
+}
+
+/// What a daemon holds of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holds {
+    pub(crate) rss_kib: usize,
+    pub(crate) threads: usize,
+    pub(crate) descriptors: usize,
 }
 
 impl Drop for Daemon {

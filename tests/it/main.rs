@@ -10,6 +10,7 @@
     reason = "a test that cannot go on has failed, and the place says why"
 )]
 
+mod browser;
 mod call;
 mod daemon;
 mod document;
@@ -23,16 +24,25 @@ mod until;
 mod approval;
 mod approver_terminal;
 mod contract;
+mod copies;
 mod curl;
 mod departures;
 mod event_stream;
+mod faults;
+mod full_disk;
 mod idle;
 mod in_process;
 mod interrupts;
 mod limits;
 mod long_poll;
+mod metrics;
 mod openapi;
+mod operations;
 mod origins;
 mod peers;
+mod proxies;
+mod service_manager;
 mod shutdown;
+mod soak;
+mod sse;
 mod trouble;

@@ -37,19 +37,28 @@ impl Requester {
 
     /// The same with more in its environment.
     pub(crate) fn start_with(url: &str, args: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_requester"));
-        command.env_clear().envs(environment.iter().copied());
+        let mut command = Self::command(&[]);
+        command.envs(environment.iter().copied());
         Self::run(command, url, args)
     }
 
     /// The same as the child of another program, which is given with its arguments.
     pub(crate) fn start_under(program: &[&str], url: &str, args: &[&str]) -> Self {
-        let mut command = Command::new(program[0]);
+        Self::run(Self::command(program), url, args)
+    }
+
+    /// The program, as the last argument of another if one is given.
+    ///
+    /// A signal that a parent ignores stays ignored, and the suite may be run in the background
+    /// of a script, whose shell has its jobs ignore Ctrl-C; so it gets a shell's usual signals.
+    fn command(under: &[&str]) -> Command {
+        let mut command = Command::new("env");
         command
             .env_clear()
-            .args(&program[1..])
+            .arg("--default-signal=HUP,INT,TERM")
+            .args(under)
             .arg(env!("CARGO_BIN_EXE_requester"));
-        Self::run(command, url, args)
+        command
     }
 
     fn run(mut command: Command, url: &str, args: &[&str]) -> Self {

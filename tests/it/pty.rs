@@ -106,11 +106,14 @@ impl Pty {
 
     /// Waits until what is typed is shown, which is when it is no longer thrown away.
     pub(crate) fn wait_until_open(&self) {
-        let open = self.wait(|_| {
-            let modes = self.master.get_termios()?.local_flags.bits();
-            (modes & ECHO != 0).then_some(())
-        });
+        let open = self.wait(|_| self.is_open().then_some(()));
         open.unwrap_or_else(|| panic!("the question does not open: {}", self.text()));
+    }
+
+    /// Whether what is typed is shown.
+    pub(crate) fn is_open(&self) -> bool {
+        let modes = self.master.get_termios();
+        modes.is_some_and(|modes| modes.local_flags.bits() & ECHO != 0)
     }
 
     fn wait<T>(&self, condition: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
@@ -165,6 +168,16 @@ impl Pty {
         let (_, rest) = stat.rsplit_once(')').unwrap();
         let times = rest.split_whitespace().skip(11).take(2);
         times.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    }
+
+    /// The most memory that the program has had in use so far, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let pid = self.child.process_id().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.unwrap().trim().strip_suffix(" kB").unwrap();
+        kib.parse::<u64>().unwrap() * 1024
     }
 
     pub(crate) fn exit_code(&mut self) -> u32 {

@@ -142,7 +142,7 @@ async fn damage_that_only_reads_meet_takes_readiness_away_until_it_is_gone() {
 }
 
 /// Takes a row away and leaves it in the index of pending requests.
-fn tear(connection: &Connection, row: EventId) {
+pub(super) fn tear(connection: &Connection, row: EventId) {
     let hide = "PRAGMA writable_schema = ON;
          CREATE TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = 'pending_by_event';
          DELETE FROM sqlite_schema WHERE name = 'pending_by_event';
@@ -206,7 +206,7 @@ async fn a_failed_read_is_looked_into_even_if_nobody_waits_for_it() {
     let dir = Dir::new();
     let opened = SqliteStore::open_with(dir.path(), Spy::new(), impatient()).await;
     let opened = Arc::new(opened.unwrap());
-    let store: SharedStore = opened.clone();
+    let store: SharedStore = Arc::<SqliteStore>::clone(&opened);
     let (release, held_back) = mpsc::channel::<()>();
     let read = opened.readers.read(move |_, _| {
         assert!(held_back.recv().is_err(), "only ever dropped");
