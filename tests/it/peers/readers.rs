@@ -20,8 +20,8 @@ async fn lists_that_nobody_reads_hold_no_more_than_their_limit() {
     let before = daemon.census();
     let most = peak(&daemon, before, async {
         let list = get("/v1/requests?topic=large");
-        // Each is more than six megabytes.
-        let deaf = deaf(daemon.address(), 40, &list).await;
+        // Each is more than one and a half megabytes.
+        let deaf = deaf(daemon.address(), 150, &list).await;
         until("connections to be cut", async || {
             healthy.approval().await;
             (daemon.metric("pushd_connections_cut_total").await >= 20).then_some(())
