@@ -38,6 +38,7 @@ install_packages() {
     need chromium chromium
     need curl curl
     need less less
+    need make make
     need nginx nginx-light
     need node nodejs
     need npm npm

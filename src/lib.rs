@@ -8,6 +8,7 @@ pub mod limits;
 
 pub mod domain;
 
+pub mod burden;
 pub mod clock;
 pub mod metrics;
 pub mod wire;

@@ -38,6 +38,8 @@ pub struct Metrics {
     pub committed: Counter,
     /// Open connections.
     pub connections: Gauge,
+    /// Connections that were closed because their peers took too little of what they asked for.
+    pub cut: Counter,
     commits: Histogram,
     decided: Family<Decided, Counter>,
     settled: Family<Settled, Counter>,
@@ -86,6 +88,7 @@ impl Default for Metrics {
             asked: Counter::default(),
             committed: Counter::default(),
             connections: Gauge::default(),
+            cut: Counter::default(),
             commits: Histogram::new(COMMIT_SECONDS),
             decided: Family::default(),
             settled: Family::default(),
@@ -180,6 +183,11 @@ impl Metrics {
             self.problems.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
+        registry.register(
+            "connections_cut",
+            "Connections closed because their peers were too slow",
+            self.cut.clone(),
+        );
         readings.register(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry).expect("writing into a String does not fail");

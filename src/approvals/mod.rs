@@ -4,6 +4,7 @@
 //! wakes anybody: that is the feed's work, which comes back through the [pump](pump::Pump), so
 //! that what is seen has been stored first.
 
+mod bulk;
 pub mod pump;
 mod room;
 pub mod subscription;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use pump::Pump;
 pub use subscription::{Item, Subscription};
 
+use self::bulk::Bulk;
 use self::room::OnTheWay;
 use crate::clock::Clock;
 use crate::domain::{
@@ -75,6 +77,7 @@ pub struct Approvals {
     clock: Arc<dyn Clock>,
     limits: Limits,
     on_the_way: OnTheWay,
+    bulk: Bulk,
     drain: CancellationToken,
 }
 
@@ -103,6 +106,7 @@ impl Approvals {
             clock,
             limits,
             on_the_way: OnTheWay::default(),
+            bulk: Bulk::new(),
             drain,
         }))
     }
@@ -306,17 +310,24 @@ impl Approvals {
         .await
     }
 
-    /// One page of requests. What is overdue is expired first.
+    /// What `answer` makes of one page of requests, while nobody else makes one: it is work, and
+    /// who asks for lists without end may not have all of the machine for it. What is overdue is
+    /// expired first.
     ///
     /// # Errors
-    /// The store's.
-    pub async fn list(&self, query: ListQuery) -> Result<Page, Error> {
+    /// The store's; it is busy as well when too many lists wait for their turn.
+    pub async fn list<T>(
+        &self,
+        query: ListQuery,
+        answer: impl FnOnce(Page) -> T,
+    ) -> Result<T, Error> {
+        let _turn = self.bulk.queue().await?;
         // A list by status has to know of expiries before it selects, so they come first. A store
         // that cannot write is still read.
         if let Err(error) = self.expire_overdue(limits::SWEEP_BATCH).await {
             tracing::debug!(%error, "expiries not committed");
         }
-        Ok(self.store.list(query).await?)
+        Ok(answer(self.store.list(query).await?))
     }
 
     /// Opens a stream of changes: all that is pending, or what changed after `cursor`, then what

@@ -203,11 +203,13 @@ impl Subscription {
             until,
         };
         let limit = limits::CHANGES_BATCH;
+        let turn = self.approvals.bulk.turn().await;
         let events = self
             .approvals
             .store
             .changes(range, only_pending, limit)
             .await?;
+        drop(turn);
         // Asked after the read: what was purged before it is missing there. Requests that are
         // pending are never purged.
         if !only_pending && self.approvals.store.head().await?.purged > self.cursor {

@@ -16,6 +16,7 @@ use warp::http::{HeaderMap, Method, header};
 
 use super::params::Query;
 use super::{Api, Kind, Problem};
+use crate::burden::{Carrier, Load};
 use crate::domain::{Caller, Principal, RequestId};
 use crate::limits;
 use crate::wire::strict::Object;
@@ -29,6 +30,8 @@ pub struct Peer {
     pub local: SocketAddr,
     /// The host that the call names: `:authority` of HTTP/2 or `Host` of HTTP/1.1.
     pub host: Option<String>,
+    /// Where what is held for the connection is counted.
+    pub carrier: Carrier,
 }
 
 type BodyStream =
@@ -224,7 +227,8 @@ impl Call {
         if length.is_some_and(|length| length.0 > limits::BODY_BYTES as u64) {
             return Err(too_large());
         }
-        let whole = tokio::time::timeout(limits::BODY_TIME, collect(&mut self.body)).await;
+        let load = self.peer.carrier.hold(0);
+        let whole = tokio::time::timeout(limits::BODY_TIME, collect(&mut self.body, load)).await;
         let whole = whole.unwrap_or_else(|_| {
             let detail = format!("the body did not come within {:?}", limits::BODY_TIME);
             Err(Problem::new(Kind::BodyTimeout, detail))
@@ -234,7 +238,7 @@ impl Call {
     }
 }
 
-async fn collect(body: &mut BodyStream) -> Result<BytesMut, Problem> {
+async fn collect(body: &mut BodyStream, mut load: Load) -> Result<BytesMut, Problem> {
     let mut whole = BytesMut::new();
     while let Some(part) = body.next().await {
         let part = part.map_err(|error| {
@@ -243,6 +247,7 @@ async fn collect(body: &mut BodyStream) -> Result<BytesMut, Problem> {
         if whole.len() + part.len() > limits::BODY_BYTES {
             return Err(too_large());
         }
+        load.grow(part.len());
         whole.extend_from_slice(&part);
     }
     Ok(whole)

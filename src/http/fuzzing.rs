@@ -9,6 +9,7 @@ use warp::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 pub use self::headers::headers;
 use self::world::{Answer, Whole, World};
 use super::{Kind, Peer};
+use crate::burden::Burden;
 use crate::limits;
 
 /// What stands between two calls of one input.
@@ -136,6 +137,7 @@ fn parse(text: &[u8]) -> Option<(Request<Whole>, &[u8])> {
         remote: address,
         local: address,
         host: Some(host),
+        carrier: Burden::new(usize::MAX).carrier(),
     };
     let whole = Whole::new(body.to_vec());
     Some((request.extension(peer).body(whole).ok()?, body))

@@ -106,6 +106,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use crate::approvals::{Approvals, Pump};
+    use crate::burden::Burden;
     use crate::clock::ManualClock;
     use crate::domain::{HistoryId, Timestamp};
     use crate::http::{AllowedHosts, Api, Peer, routes};
@@ -148,6 +149,7 @@ mod tests {
                 remote: address,
                 local: address,
                 host: None,
+                carrier: Burden::new(usize::MAX).carrier(),
             };
             let call = warp::test::request().path("/readyz").extension(peer);
             let answer = call.reply(&routes).await;

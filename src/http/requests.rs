@@ -11,13 +11,13 @@ use super::call::request_id;
 use super::etag::{KnownTags, etag};
 use super::params::{self, Query, invalid};
 use super::{Api, Call, Handled, Kind, Problem, Response};
-use crate::approvals::Asked;
+use crate::approvals::{Asked, Error};
 use crate::domain::{
     Ask, Details, Digest, Event, Field, RequestId, Status, TextError, Timestamp, Title, Topic,
 };
 use crate::hub::Wants;
 use crate::limits;
-use crate::store::{ListQuery, Place};
+use crate::store::{ListQuery, Page, Place, StoreError};
 use crate::wire::{self, AskBody, ListView, RequestView, media};
 
 /// What ask, read and wait can be answered with, our favourite first.
@@ -67,7 +67,7 @@ pub(super) async fn ask(mut call: Call) -> Handled {
         .ask(caller, ask, key.as_deref(), || random)
         .await?;
     log(&asked);
-    let (event, waited) = wait_after_ask(&api, asked.event, wait).await;
+    let (event, waited) = wait_after_ask(&api, asked.event, wait).await?;
     let mut response = answer(&event, form, waited);
     if asked.replayed {
         let name = wire::header::IDEMPOTENCY_REPLAYED;
@@ -93,24 +93,27 @@ fn log(asked: &Asked) {
     tracing::info!(%id, topic, by, replayed = asked.replayed, "asked");
 }
 
-/// The ask counts already, so what hinders the wait does not make it fail: it waits no time.
+/// The ask counts already, so what hinders the wait does not make it fail: it waits no time. The
+/// event is not kept meanwhile, because thousands may wait, and each with its own details.
 async fn wait_after_ask(
     api: &Api,
     event: Event,
     wait: Option<Duration>,
-) -> (Event, Option<Duration>) {
+) -> Result<(Event, Option<Duration>), Problem> {
     let Some(wait) = wait else {
-        return (event, None);
+        return Ok((event, None));
     };
-    match api
-        .approvals
-        .wait(event.request.id, Wants::Final, wait)
-        .await
-    {
-        Ok(event) => (event, Some(wait)),
+    let id = event.request.id;
+    drop(event);
+    match api.approvals.wait(id, Wants::Final, wait).await {
+        Ok(event) => Ok((event, Some(wait))),
         Err(error) => {
             tracing::debug!(%error, "ask does not wait");
-            (event, Some(Duration::ZERO))
+            // Asking again with the same key is right then, and nothing else is known here.
+            let unknown = |error: Error| StoreError::OutcomeUnknown(error.to_string());
+            let read = api.approvals.read(id).await;
+            let event = read.map_err(|error| Error::Store(unknown(error)))?;
+            Ok((event, Some(Duration::ZERO)))
         }
     }
 }
@@ -264,13 +267,16 @@ pub(super) async fn cancel(call: Call, id: String) -> Handled {
 pub(super) async fn list(call: Call) -> Handled {
     call.negotiate(&OFFERS[..1])?;
     let query = list_query(&call.query(&["status", "topic", "limit", "after"])?)?;
-    let page = call.api.approvals.list(query).await?;
-    Ok(json(&ListView {
-        requests: page.events.iter().map(RequestView::of).collect(),
-        next: page.next.map(place_text),
-        event_id: page.head,
-        cursor: call.api.approvals.cursor(page.head).to_string(),
-    }))
+    let approvals = &call.api.approvals;
+    let answer = |page: Page| {
+        json(&ListView {
+            requests: page.events.iter().map(RequestView::of).collect(),
+            next: page.next.map(place_text),
+            event_id: page.head,
+            cursor: approvals.cursor(page.head).to_string(),
+        })
+    };
+    Ok(approvals.list(query, answer).await?)
 }
 
 pub(super) fn list_query(query: &Query) -> Result<ListQuery, Problem> {

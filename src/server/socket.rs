@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -25,7 +26,10 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
         .with_retries(limits::TCP_KEEPALIVE_PROBES);
     socket.set_tcp_keepalive(&probes)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(limits::TCP_USER_TIMEOUT))?;
+    {
+        socket.set_tcp_user_timeout(Some(limits::TCP_USER_TIMEOUT))?;
+        socket.set_tcp_notsent_lowat(limits::TCP_UNSENT)?;
+    }
     Ok(())
 }
 
@@ -37,6 +41,13 @@ impl Socket {
     /// The socket of this connection.
     pub(super) fn new(stream: TcpStream) -> Self {
         Self(Arc::new(stream))
+    }
+
+    /// Has the system forget what it was to send, as soon as the socket is closed.
+    pub(super) fn abandon(&self) {
+        if let Err(error) = SockRef::from(&*self.0).set_linger(Some(Duration::ZERO)) {
+            tracing::debug!(%error, "what was sent stays until its time is over");
+        }
     }
 
     /// Waits until the peer has closed its side and whoever reads had time to notice.

@@ -21,6 +21,7 @@ pub(crate) struct Setup {
     store: Option<String>,
     listen: String,
     args: Vec<String>,
+    descriptors: Option<u32>,
 }
 
 /// A daemon with its default store, in a directory of its own.
@@ -32,6 +33,7 @@ pub(crate) fn setup() -> Setup {
         store: Some(store),
         listen: "127.0.0.1:0".to_owned(),
         args: Vec::new(),
+        descriptors: None,
     }
 }
 
@@ -60,9 +62,27 @@ impl Setup {
         self
     }
 
+    /// Lets it open no more than so many files.
+    pub(crate) fn descriptors(self, files: u32) -> Self {
+        let descriptors = Some(files);
+        Self {
+            descriptors,
+            ..self
+        }
+    }
+
     /// The command that starts it, with nothing of the tester's own environment.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pushd"));
+        let program = env!("CARGO_BIN_EXE_pushd");
+        let mut command = match self.descriptors {
+            None => Command::new(program),
+            Some(files) => {
+                let mut shell = Command::new("/bin/sh");
+                let limited = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited, program]);
+                shell
+            }
+        };
         command.args(["--listen", &self.listen]);
         self.complete(command)
     }
@@ -246,6 +266,16 @@ impl Daemon {
         until(&what, async || self.log.text().contains(text).then_some(())).await;
     }
 
+    /// All that it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Processor time that it has used, in milliseconds.
     pub(crate) fn cpu_millis(&self) -> u64 {
         let pid = self.child.id();
@@ -316,8 +346,11 @@ impl Log {
         let log = self.clone();
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let address = line
-                    .split_whitespace()
+                // A warning may name what was asked for, before there is a port.
+                let words = line.contains("listening").then(|| line.split_whitespace());
+                let address = words
+                    .into_iter()
+                    .flatten()
                     .find_map(|word| word.strip_prefix("address="));
                 if let Some(Ok(address)) = address.map(str::parse) {
                     // Nobody waits for a second address; it is in the text all the same.

@@ -39,6 +39,7 @@ mod metrics;
 mod openapi;
 mod operations;
 mod origins;
+mod peers;
 mod proxies;
 mod service_manager;
 mod shutdown;

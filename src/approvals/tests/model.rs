@@ -217,7 +217,7 @@ async fn take(inside: &mut Inside, model: &mut Model, step: &Step) {
                 after: None,
                 limit: 100,
             };
-            let page = approvals.list(query).await.unwrap();
+            let page = approvals.list(query, |page| page).await.unwrap();
             let listed: Vec<_> = page.events.iter().map(|event| event.request.id).collect();
             assert_eq!(listed, model.list(status));
         }

@@ -91,9 +91,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
     // It lives as long as the process: the second signal may come at any time.
     tokio::spawn(obey(signals, drain.clone()));
-    let listeners = sockets::listen(&flags.listen, handed)
-        .await
-        .or_exit(exit::UNAVAILABLE)?;
+    let listeners = sockets::listen(&flags.listen, handed).or_exit(exit::UNAVAILABLE)?;
     let limits = limits(&flags);
     let metrics = Arc::new(Metrics::default());
     let begun = tokio::select! {
@@ -205,10 +203,11 @@ fn limits(flags: &Flags) -> Limits {
             tracing::warn!(
                 most,
                 possible,
-                "--max-connections is more than files may be open"
+                "--max-connections is more than files may be open, so it is fewer"
             );
         }
-        limits.connections = most;
+        // The store needs files of its own, and connections would take them.
+        limits.connections = most.min(possible);
     }
     limits.waiters = flags.max_waiters.unwrap_or(limits.connections);
     limits.subscribers = flags.max_subscribers.unwrap_or(limits.connections);

@@ -8,7 +8,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, bail};
 use listenfd::ListenFd;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::limits;
 
 /// Where the daemon listens when nobody says otherwise.
 const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8888);
@@ -68,7 +70,7 @@ pub(super) fn handed_over(trusting: bool) -> anyhow::Result<Vec<TcpListener>> {
 ///
 /// # Errors
 /// An address cannot be listened on.
-pub(super) async fn listen(
+pub(super) fn listen(
     addresses: &[SocketAddr],
     handed: Vec<TcpListener>,
 ) -> anyhow::Result<Vec<TcpListener>> {
@@ -79,7 +81,7 @@ pub(super) async fn listen(
         addresses
     };
     for &address in addresses {
-        let bound = TcpListener::bind(address).await;
+        let bound = bind(address);
         let hint = match bound.as_ref().map_err(io::Error::kind) {
             Err(io::ErrorKind::AddrInUse) => {
                 "is another pushd running there? --listen takes another address, \
@@ -92,4 +94,17 @@ pub(super) async fn listen(
         listeners.push(bound.with_context(|| format!("cannot listen on {address} ({hint})"))?);
     }
     Ok(listeners)
+}
+
+/// Like tokio's own, with more room for those who come in the same moment: after a restart that is
+/// everybody who waits.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(limits::LISTEN_BACKLOG)
 }
