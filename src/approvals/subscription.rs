@@ -39,6 +39,8 @@ enum Phase {
     Reset,
     /// Everything up to and including `until`, or only what is pending of it.
     Replay { until: EventId, only_pending: bool },
+    /// Everything that came during the replay, up to and including `until`.
+    CatchUp { until: EventId },
     /// What comes.
     Live,
 }
@@ -146,7 +148,11 @@ impl Subscription {
                 until,
                 only_pending,
             } => self.replay(until, only_pending).await,
-            Phase::Live => self.live().await,
+            Phase::CatchUp { until } if self.cursor >= until => {
+                self.phase = Phase::Live;
+                Ok(Some(Item::CaughtUp(self.mark(self.cursor))))
+            }
+            Phase::CatchUp { .. } | Phase::Live => self.live().await,
         }
     }
 
@@ -161,8 +167,12 @@ impl Subscription {
             Stored::NoMore => {
                 self.cursor = self.cursor.max(until);
                 self.subscriber.passed(self.cursor);
-                self.phase = Phase::Live;
-                Ok(Some(Item::CaughtUp(self.mark(until))))
+                // A request that changed before it could be read is behind `until` by now, and was
+                // not told yet although it was there. The head is asked for after the reads, so
+                // each such change is up to it, and the tail has every one of them.
+                let until = self.approvals.store.head().await?.event;
+                self.phase = Phase::CatchUp { until };
+                Ok(None)
             }
         }
     }

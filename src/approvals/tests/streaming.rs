@@ -35,7 +35,20 @@ async fn a_change_between_opening_and_reading_is_told_once() {
     let id = world.ask("Deploy?").await.request.id;
     let mut stream = world.listen(None).await;
     world.decide(id, Verdict::Approve).await.unwrap();
-    assert_eq!(told(&mut stream), ["caught-up 1", "2 approved"]);
+    assert_eq!(told(&mut stream), ["2 approved", "caught-up 2"]);
+}
+
+// What an approver's screen reported as seen while a stream began was told only after `caught-up`,
+// as if it had not been there before. Found by a fault run (seed 422).
+#[tokio::test]
+async fn a_request_that_is_seen_while_a_stream_begins_is_among_what_was_there() {
+    let world = World::new().await;
+    let id = world.ask("Deploy?").await.request.id;
+    let mut fresh = world.listen(None).await;
+    let mut resumed = world.listen(Some(world.approvals.cursor(EventId(0)))).await;
+    world.approvals.seen(id, &Caller::named("alice")).await.unwrap();
+    assert_eq!(told(&mut fresh), ["2 pending", "caught-up 2"]);
+    assert_eq!(told(&mut resumed), ["2 pending", "caught-up 2"]);
 }
 
 #[tokio::test]

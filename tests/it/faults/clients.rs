@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::history::{Ask, At, Decision, Item, Look, Notes, Told, View};
+use super::history::{Ask, Decision, Item, Look, Notes, Told, View};
 use super::link::Link;
 
 /// The wait of a poll: so long that whoever is not woken comes too late.
@@ -253,7 +253,7 @@ impl Client {
             while let Some(at) = text.windows(2).position(|end| end == b"\n\n") {
                 let rest = text.split_off(at + 2);
                 let block = String::from_utf8(std::mem::replace(&mut text, rest)).unwrap();
-                if let Some(item) = item(&block, self.notes.now()) {
+                if let Some(item) = item(&block) {
                     match &item {
                         Item::Told(id, view) => {
                             *cursor = Some(id.clone());
@@ -261,7 +261,7 @@ impl Client {
                         }
                         Item::Moved(id) => *cursor = Some(id.clone()),
                         Item::Reset => *cursor = None,
-                        Item::Opened(_) | Item::CaughtUp(..) => {}
+                        Item::Opened(_) | Item::CaughtUp(_) => {}
                     }
                     self.notes.stream(reader, item);
                 }
@@ -271,7 +271,7 @@ impl Client {
 }
 
 /// What a block of the stream says.
-fn item(block: &str, now: At) -> Option<Item> {
+fn item(block: &str) -> Option<Item> {
     let field = |name: &str| {
         let mut lines = block.lines();
         lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
@@ -279,9 +279,7 @@ fn item(block: &str, now: At) -> Option<Item> {
     let data = || serde_json::from_str::<Value>(field("data").unwrap()).unwrap();
     match (field("event"), field("id")) {
         (Some("request"), Some(id)) => Some(Item::Told(id.to_owned(), View::new(&data()))),
-        (Some("caught-up"), None) => {
-            Some(Item::CaughtUp(data()["event_id"].as_u64().unwrap(), now))
-        }
+        (Some("caught-up"), None) => Some(Item::CaughtUp(data()["event_id"].as_u64().unwrap())),
         (Some("reset"), None) => Some(Item::Reset),
         (None, Some(id)) => Some(Item::Moved(id.to_owned())),
         // The retry, or a comment.

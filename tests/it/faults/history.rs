@@ -118,8 +118,8 @@ pub(crate) enum Item {
     Reset,
     /// A request, under this cursor.
     Told(String, View),
-    /// It had been told everything up to this event by this time.
-    CaughtUp(u64, At),
+    /// It had been told everything up to this event.
+    CaughtUp(u64),
     /// A cursor alone.
     Moved(String),
 }

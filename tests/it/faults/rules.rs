@@ -150,7 +150,7 @@ fn views(history: &History) -> impl Iterator<Item = &View> {
         .flatten()
         .filter_map(|item| match item {
             Item::Told(_, view) => Some(view),
-            Item::Opened(_) | Item::Reset | Item::CaughtUp(..) | Item::Moved(_) => None,
+            Item::Opened(_) | Item::Reset | Item::CaughtUp(_) | Item::Moved(_) => None,
         });
     told.chain(looks).chain(streams)
 }
@@ -367,7 +367,7 @@ fn rising_ids(history: &History, _: &Store<'_>, broken: &mut dyn FnMut(String)) 
             match item {
                 Item::Opened(cursor) => last = cursor.as_deref().map(parts),
                 Item::Reset => last = None,
-                Item::CaughtUp(..) => {}
+                Item::CaughtUp(_) => {}
                 Item::Moved(cursor) | Item::Told(cursor, _) => {
                     let next = parts(cursor);
                     let strictly = matches!(item, Item::Told(..));
@@ -413,12 +413,7 @@ fn no_gap(history: &History, _: &Store<'_>, broken: &mut dyn FnMut(String)) {
                     .get(kept.id.as_str())
                     .copied()
                     .unwrap_or(u64::MAX);
-                // What was settled while the stream began is told in its new state instead.
-                let settled_later = match settled_at(kept) {
-                    Some(settled) => settled > stream.caught_up + SKEW,
-                    None => !kept.is_final(),
-                };
-                let was_pending = asked <= stream.begun && settled_later;
+                let was_pending = asked <= stream.begun && kept.version > stream.begun;
                 if was_pending && !stream.pending.contains(kept.id.as_str()) {
                     broken(format!(
                         "{reader} began at {} and was not told that this was pending: {}",
@@ -438,8 +433,6 @@ struct Whole<'a> {
     told: HashSet<(&'a str, u64)>,
     /// The head when it first caught up.
     begun: u64,
-    /// When that was.
-    caught_up: At,
     /// How far it has come.
     at: u64,
 }
@@ -466,9 +459,9 @@ fn whole_streams(items: &[Item]) -> Vec<Whole<'_>> {
                 stream.told.insert((&view.id, view.event));
                 stream.at = stream.at.max(parts(cursor).1);
             }
-            Item::CaughtUp(head, at) => {
+            Item::CaughtUp(head) => {
                 if !begun {
-                    (stream.begun, stream.caught_up) = (*head, *at);
+                    stream.begun = *head;
                     begun = true;
                 }
                 stream.at = stream.at.max(*head);

@@ -339,7 +339,7 @@ fn spawn_burst(tasks: &mut JoinSet<()>, direct: &Client, mark: &str, mut rng: Rn
 fn place(item: &Item) -> u64 {
     match item {
         Item::Told(_, view) => view.event,
-        Item::CaughtUp(head, _) => *head,
+        Item::CaughtUp(head) => *head,
         Item::Moved(cursor) => cursor
             .split_once('-')
             .map_or(0, |(_, number)| number.parse().unwrap()),
