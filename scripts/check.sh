@@ -13,6 +13,8 @@ cd "$(dirname "$0")/.."
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/pushd-check
 typos_version=1.52.0
 cargo_deny_version=0.20.2
+# Newer ones need a newer Node than Debian has.
+eventsource_version=3.0.7
 
 say() { printf '\n=== %s ===\n' "$*"; }
 
@@ -31,8 +33,12 @@ install_packages() {
     missing=()
     command -v cargo >/dev/null || die 'please install Rust, with cargo, rustfmt and clippy'
     need cc gcc
+    need chromedriver chromium-driver
+    need chromium chromium
     need curl curl
     need less less
+    need node nodejs
+    need npm npm
     need python3 python3
     need script bsdutils
     need shellcheck shellcheck
@@ -60,6 +66,12 @@ doc() {
 }
 
 tests() {
+    local node=$tools/eventsource-$eventsource_version
+    if [ ! -d "$node/node_modules/eventsource" ]; then
+        npm install --prefix "$node" --no-package-lock --no-audit --no-fund --silent \
+            "eventsource@$eventsource_version"
+    fi
+    export PUSHD_CHECK_NODE_MODULES=$node/node_modules
     cargo test --locked
 }
 

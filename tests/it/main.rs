@@ -10,6 +10,7 @@
     reason = "a test that cannot go on has failed, and the place says why"
 )]
 
+mod browser;
 mod call;
 mod daemon;
 mod document;
@@ -36,4 +37,5 @@ mod openapi;
 mod origins;
 mod shutdown;
 mod soak;
+mod sse;
 mod trouble;

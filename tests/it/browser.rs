@@ -1,0 +1,173 @@
+//! A real browser: Chromium without a window, driven by the protocol of its driver (W3C `WebDriver`).
+//!
+//! The few calls of the protocol that tests need are made here, because the crates for it bring a
+//! second HTTP client and parts under a licence that `deny.toml` does not take. There is one
+//! driver and one browser for each test, on a free port and with a profile of their own, and both
+//! end with it.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use crate::until::until;
+
+/// How long a step of the browser may take: it starts slowly on a machine under load.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Arguments that leave nothing but a browser for one test: no window, no sandbox (which root
+/// cannot have), and no services that call home.
+const ARGUMENTS: [&str; 9] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+];
+
+/// A browser with one window.
+#[derive(Debug)]
+pub(crate) struct Browser {
+    http: reqwest::Client,
+    /// The session's URL; commands are below it.
+    session: String,
+    pid: Option<Pid>,
+    // The driver goes before the profile that its browser has open.
+    _driver: Driver,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts it, with an empty page.
+    ///
+    /// # Panics
+    /// There is no `chromedriver`, or no browser for it: `scripts/check.sh` installs both.
+    pub(crate) async fn start() -> Self {
+        let profile = TempDir::with_prefix("pushd-it-browser-").unwrap();
+        let (driver, port) = Driver::start();
+        let base = format!("http://127.0.0.1:{port}");
+        // Losing a race against another test that installs it is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([])
+            .build()
+            .unwrap();
+        let mut arguments: Vec<_> = ARGUMENTS.map(str::to_owned).into();
+        arguments.push(format!("--user-data-dir={}", profile.path().display()));
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome",
+            "goog:chromeOptions": {"args": arguments},
+        }}});
+        let made = command(&http, Method::POST, &format!("{base}/session"), &wanted).await;
+        let pid = made["capabilities"]["goog:processID"].as_i64();
+        Self {
+            http,
+            session: format!("{base}/session/{}", made["sessionId"].as_str().unwrap()),
+            pid: pid.and_then(|pid| Pid::from_raw(pid.try_into().unwrap())),
+            _driver: driver,
+            _profile: profile,
+        }
+    }
+
+    /// Opens a page and waits until it has loaded.
+    pub(crate) async fn open(&self, url: &str) {
+        self.post("url", json!({ "url": url })).await;
+    }
+
+    /// Runs the body of a function in the page, which finds these values in `arguments`; answers
+    /// what it returns, awaited if it is a promise.
+    pub(crate) async fn run(&self, script: &str, arguments: Value) -> Value {
+        let call = json!({"script": script, "args": arguments});
+        self.post("execute/sync", call).await
+    }
+
+    /// Runs a script again and again until it returns something true; answers that.
+    pub(crate) async fn until(&self, what: &str, script: &str) -> Value {
+        until(what, async || {
+            let found = self.run(script, json!([])).await;
+            (!matches!(found, Value::Null | Value::Bool(false))).then_some(found)
+        })
+        .await
+    }
+
+    async fn post(&self, what: &str, members: Value) -> Value {
+        let url = format!("{}/{what}", self.session);
+        command(&self.http, Method::POST, &url, &members).await
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver would leave it running. It may be gone already, which is as good.
+        if let Some(pid) = self.pid {
+            kill_process(pid, Signal::KILL).unwrap_or_default();
+        }
+    }
+}
+
+/// Sends one command; answers the value of its result.
+async fn command(http: &reqwest::Client, method: Method, url: &str, members: &Value) -> Value {
+    let call = http
+        .request(method, url)
+        .header("content-type", "application/json")
+        .body(members.to_string());
+    let answering = async { call.send().await?.bytes().await };
+    let answer = timeout(PATIENCE, answering).await;
+    let answer = answer.unwrap_or_else(|_| panic!("the browser does not answer to {url}"));
+    let answer: Value = serde_json::from_slice(&answer.unwrap()).unwrap();
+    let value = &answer["value"];
+    assert!(
+        value["error"].is_null(),
+        "{url} {members}: {}: {}",
+        value["error"],
+        value["message"]
+    );
+    value.clone()
+}
+
+/// The program between us and the browser.
+#[derive(Debug)]
+struct Driver(Child);
+
+impl Driver {
+    /// Starts it on a free port; answers that.
+    fn start() -> (Self, u16) {
+        let mut child = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("chromedriver: {error}; see scripts/check.sh"));
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let this = Self(child);
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let port = line.split_once("successfully on port ");
+                if let Some(Ok(port)) = port.map(|(_, port)| port.trim_end_matches('.').parse()) {
+                    // Nobody waits for a second one.
+                    tell.send(port).unwrap_or_default();
+                }
+            }
+        });
+        let port = told.recv_timeout(PATIENCE);
+        (this, port.expect("chromedriver says where it listens"))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        drop((self.0.kill(), self.0.wait()));
+    }
+}
