@@ -4,6 +4,7 @@
 //! wakes anybody: that is the feed's work, which comes back through the [pump](pump::Pump), so
 //! that what is seen has been stored first.
 
+pub mod classic;
 pub mod pump;
 mod room;
 pub mod subscription;

@@ -4,6 +4,7 @@
 //! hold no state of their own and wake nobody.
 
 mod call;
+mod classic;
 mod decisions;
 mod events;
 mod operations;
@@ -16,7 +17,7 @@ mod routes;
 
 use std::sync::Arc;
 
-pub use call::Peer;
+pub use call::{Peer, WayBack};
 pub use operations::OPENAPI;
 pub use origin::AllowedHosts;
 pub use problem::{Kind, Problem};
@@ -25,6 +26,7 @@ pub use routes::routes;
 use call::Call;
 
 use crate::approvals::Approvals;
+use crate::approvals::classic::Classic;
 use crate::metrics::Metrics;
 
 /// What every handler may use.
@@ -36,6 +38,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// The names that the daemon answers to.
     pub hosts: Arc<AllowedHosts>,
+    /// The classic routes, if they are served.
+    pub classic: Option<Arc<Classic>>,
 }
 
 /// A complete answer.

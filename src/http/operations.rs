@@ -122,6 +122,7 @@ mod tests {
             approvals: approvals.unwrap(),
             metrics,
             hosts: Arc::new(AllowedHosts::new(&[])),
+            classic: None,
         });
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         for (health, status, words) in [

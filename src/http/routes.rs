@@ -6,7 +6,9 @@ use warp::filters::BoxedFilter;
 use warp::{Filter, path};
 
 use super::resource::Resource;
-use super::{Api, Call, Handled, Peer, Response, decisions, events, operations, requests};
+use super::{
+    Api, Call, Handled, Peer, Response, WayBack, classic, decisions, events, operations, requests,
+};
 
 /// The routes of contract version 1 over `api`. Every call is answered, unknown paths included.
 #[rustfmt::skip]
@@ -35,9 +37,10 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
         (plain(path!("openapi.json")), Resource::new()
             .get(|_, _| now(Ok(operations::openapi())))),
     ];
+    let table = table.into_iter().chain(classic::routes(api));
     let call = call(api);
     let unknown = serve(plain(warp::any()), &call, Resource::nothing());
-    table.into_iter().rev().fold(unknown, |rest, (path, resource)| {
+    table.rev().fold(unknown, |rest, (path, resource)| {
         serve(path, &call, resource).or(rest).unify().boxed()
     })
 }
@@ -48,7 +51,7 @@ fn now(handled: Handled) -> BoxFuture<'static, Handled> {
 }
 
 /// A path that names nothing.
-fn plain<F>(path: F) -> BoxedFilter<(String,)>
+pub(super) fn plain<F>(path: F) -> BoxedFilter<(String,)>
 where
     F: Filter<Extract = ()> + Clone + Send + Sync + 'static,
     F::Error: Into<warp::Rejection>,
@@ -70,9 +73,11 @@ fn serve(
 fn call(api: &Api) -> BoxedFilter<(Call,)> {
     let api = api.clone();
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let peer = warp::ext::get::<Peer>().and(warp::ext::optional::<WayBack>());
+    let peer = peer.map(|peer, way_back| (peer, way_back));
     warp::any()
         .map(move || api.clone())
-        .and(warp::ext::get::<Peer>())
+        .and(peer)
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(query)

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -19,7 +20,7 @@ use warp::http::{Request, header};
 
 use super::polite::{Polite, bare};
 use super::socket::Socket;
-use crate::http::{Kind, Peer, Problem, Response};
+use crate::http::{Kind, Peer, Problem, Response, WayBack};
 use crate::limits;
 
 /// Serves a connection to its end. On `drain` it finishes the calls that it has and closes.
@@ -35,6 +36,8 @@ pub(super) async fn serve(
     };
     let (called, first_call) = watch::channel(false);
     let service = warp::service(routes);
+    let socket = Socket::new(stream);
+    let watched = socket.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         called.send_if_modified(|called| !std::mem::replace(called, true));
         let host = host(&request);
@@ -43,10 +46,11 @@ pub(super) async fn serve(
             local,
             host,
         });
+        let way_back = Arc::new(watched.way_back());
+        request.extensions_mut().insert(WayBack(way_back));
         hyper::service::Service::call(&TowerToHyperService::new(service.clone()), request)
     });
     let builder = builder(Tracked(calls));
-    let socket = Socket::new(stream);
     let io = TokioIo::new(Polite::new(socket.clone()));
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut late = pin!(late(first_call));

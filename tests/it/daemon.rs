@@ -126,6 +126,16 @@ impl Daemon {
         self.address
     }
 
+    /// Every address that it has logged so far.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let text = self.log.text();
+        let words = text.split_whitespace();
+        let addresses = words.filter_map(|word| word.strip_prefix("address="));
+        addresses
+            .filter_map(|address| address.parse().ok())
+            .collect()
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("the daemon is ours");

@@ -45,6 +45,7 @@ impl Inside {
             approvals,
             metrics,
             hosts,
+            classic: None,
         };
         Self { api, drain }
     }

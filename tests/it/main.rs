@@ -23,6 +23,7 @@ mod until;
 
 mod approval;
 mod approver_terminal;
+mod classic;
 mod contract;
 mod curl;
 mod departures;

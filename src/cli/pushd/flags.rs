@@ -62,6 +62,19 @@ pub(super) struct Flags {
     #[arg(long, env = "PUSHD_TRUST_EVERYBODY_ON_THE_NETWORK")]
     pub(super) trust_everybody_on_the_network: bool,
 
+    /// Serve the classic routes as well: /longPolling, /btServer, /ensure and /sure
+    ///
+    /// They are for the unchanged pages and servers of the demonstration that pushd comes from,
+    /// and need no login: whoever reaches the daemon may answer on every channel.
+    #[arg(long, env = "PUSHD_CLASSIC")]
+    pub(super) classic: bool,
+
+    /// Serve the classic routes to a network, where ANYBODY MAY SAY YES on them
+    ///
+    /// Without this flag --classic is refused together with an address that is not a loopback one.
+    #[arg(long, env = "PUSHD_CLASSIC_LETS_ANYBODY_DECIDE")]
+    pub(super) classic_lets_anybody_decide: bool,
+
     /// Open connections at most [default: the limit of open files less 256]
     #[arg(long, value_name = "N", env = "PUSHD_MAX_CONNECTIONS", value_parser = at_least_one)]
     pub(super) max_connections: Option<usize>,

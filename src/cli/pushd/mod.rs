@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::flags::{Flags, StoreFlag};
 use super::exit;
 use super::flags::parse;
+use crate::approvals::classic::Classic;
 use crate::approvals::{Approvals, Pump, sweep};
 use crate::clock::SystemClock;
 use crate::domain::HistoryId;
@@ -94,13 +95,19 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         begun = begin(flags.store, limits, Arc::clone(&metrics), drain.clone()) => begun,
     };
     let (store, approvals) = begun.or_exit(exit::CONFIGURATION)?;
-    let sweep = sweep::run(Arc::clone(&approvals), flags.retain);
-    let sweep = tokio::spawn(vital(sweep, drain.clone()));
+    let mut classic = None;
+    if flags.classic {
+        let begun = Classic::begin(Arc::clone(&approvals)).await;
+        classic = Some(begun.or_exit(exit::CONFIGURATION)?);
+    }
+    let tasks = keep(Arc::clone(&approvals), flags.retain, classic.clone());
+    let tasks = tokio::spawn(vital(tasks, drain.clone()));
     let hosts = Arc::new(AllowedHosts::new(&flags.allow_host));
     let api = Api {
         approvals,
         metrics: Arc::clone(&metrics),
         hosts,
+        classic,
     };
     let server = Server::new(
         http::routes(&api),
@@ -119,7 +126,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     };
     let serving = server.run(listeners, grace(flags.drain));
     let (drained_from, ()) = tokio::join!(begun_to_drain, serving);
-    end(sweep, store, drained_from + flags.drain).await
+    end(tasks, store, drained_from + flags.drain).await
 }
 
 /// Opens the store and begins to serve it.
@@ -143,6 +150,17 @@ async fn begin(
     Ok((store, approvals))
 }
 
+/// What the daemon does by itself while it serves: lets requests expire, forgets old ones, and
+/// withdraws those of classic polls that have ended.
+async fn keep(approvals: Arc<Approvals>, retain: Duration, classic: Option<Arc<Classic>>) {
+    let sweep = sweep::run(approvals, retain);
+    match classic {
+        // Each ends before its time only by breaking off, and takes the other with it.
+        Some(classic) => drop(tokio::join!(sweep, classic.keep())),
+        None => sweep.await,
+    }
+}
+
 /// Runs a task without which the daemon is none: should it end before its time, the daemon winds
 /// down, to be started again.
 async fn vital(task: impl Future<Output = ()>, drain: CancellationToken) {
@@ -152,14 +170,14 @@ async fn vital(task: impl Future<Output = ()>, drain: CancellationToken) {
 }
 
 /// Ends what served, until `until` at the latest.
-async fn end(sweep: JoinHandle<()>, store: SharedStore, until: Instant) -> Result<(), Failure> {
-    let swept = timeout_at(until, sweep).await;
+async fn end(tasks: JoinHandle<()>, store: SharedStore, until: Instant) -> Result<(), Failure> {
+    let ended = timeout_at(until, tasks).await;
     // What was begun to be committed the close finishes.
     if timeout_at(until, store.close()).await.is_err() {
         tracing::warn!("the store took too long to close; what it acknowledged is on disk");
     }
-    if let Ok(swept) = swept {
-        swept
+    if let Ok(ended) = ended {
+        ended
             .context("the sweep broke off")
             .or_exit(exit::INTERNAL)?;
     }
@@ -218,6 +236,11 @@ fn check_addresses(flags: &Flags) -> anyhow::Result<()> {
             "--listen {address}: whoever reaches this address could approve anything, because \
              this version knows no tokens; listen on 127.0.0.1 and put a proxy with a login in \
              front, or give --trust-everybody-on-the-network if that is what you want"
+        ),
+        Some(address) if flags.classic && !flags.classic_lets_anybody_decide => bail!(
+            "--classic with --listen {address}: the classic routes take a yes from anybody without \
+             a login, so they are for this machine only; listen on 127.0.0.1, leave --classic out, \
+             or give --classic-lets-anybody-decide if that is what you want"
         ),
         Some(address) => {
             tracing::warn!(%address, "everybody who reaches this address may approve anything");

@@ -175,6 +175,7 @@ impl Inside {
             approvals: Arc::clone(&approvals),
             metrics: Arc::clone(&metrics),
             hosts: Arc::new(AllowedHosts::default()),
+            classic: None,
         };
         let server = Server::new(routes(&api), metrics, limits.connections, drain);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
