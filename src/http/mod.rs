@@ -40,6 +40,8 @@ pub struct Api {
     pub hosts: Arc<AllowedHosts>,
     /// The classic routes, if they are served.
     pub classic: Option<Arc<Classic>>,
+    /// Where people reach the pages from other machines.
+    pub public_url: Option<Arc<str>>,
 }
 
 /// A complete answer.

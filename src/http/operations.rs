@@ -23,6 +23,7 @@ pub(super) fn me(call: &Call) -> Handled {
         roles,
         topics: vec!["*".to_owned()],
         daemon: env!("CARGO_PKG_VERSION").to_owned(),
+        public_url: call.api.public_url.as_deref().map(str::to_owned),
     }))
 }
 
@@ -123,6 +124,7 @@ mod tests {
             metrics,
             hosts: Arc::new(AllowedHosts::new(&[])),
             classic: None,
+            public_url: None,
         });
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         for (health, status, words) in [

@@ -46,6 +46,7 @@ impl Inside {
             metrics,
             hosts,
             classic: None,
+            public_url: None,
         };
         Self { api, drain }
     }

@@ -36,6 +36,7 @@ mod limits;
 mod long_poll;
 mod openapi;
 mod origins;
+mod qr;
 mod shutdown;
 mod soak;
 mod sse;

@@ -9,9 +9,14 @@ use clap::{Parser, ValueEnum};
 use warp::http::uri::Authority;
 
 use crate::cli::flags::duration;
+use crate::client::DaemonUrl;
 use crate::limits;
 
-#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+#[allow(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    reason = "these comments are the help text"
+)]
 /// Holds requests for approval between those who ask and those who answer.
 ///
 /// Requesters and approvers connect to it over HTTP. Every flag has an environment variable.
@@ -54,6 +59,13 @@ pub(super) struct Flags {
         value_name = "NAME",
         env = "PUSHD_ALLOW_HOST", value_delimiter = ',', value_parser = host_name)]
     pub(super) allow_host: Vec<String>,
+
+    /// Where people reach this daemon from other machines, such as https://pushd.example
+    ///
+    /// It is told to requesters, who show it as a link and a QR code, and its host is answered to
+    /// as with --allow-host.
+    #[arg(long, value_name = "URL", env = "PUSHD_PUBLIC_URL")]
+    pub(super) public_url: Option<DaemonUrl>,
 
     /// Let anybody who can reach the address ask AND APPROVE
     ///

@@ -24,6 +24,7 @@ use super::exit;
 use super::flags::parse;
 use crate::approvals::classic::Classic;
 use crate::approvals::{Approvals, Pump, sweep};
+use crate::client::DaemonUrl;
 use crate::clock::SystemClock;
 use crate::domain::HistoryId;
 use crate::http::{self, AllowedHosts, Api};
@@ -102,12 +103,15 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     }
     let tasks = keep(Arc::clone(&approvals), flags.retain, classic.clone());
     let tasks = tokio::spawn(vital(tasks, drain.clone()));
-    let hosts = Arc::new(AllowedHosts::new(&flags.allow_host));
+    let public_host = flags.public_url.as_ref().and_then(DaemonUrl::host);
+    let allowed: Vec<_> = flags.allow_host.into_iter().chain(public_host).collect();
+    let hosts = Arc::new(AllowedHosts::new(&allowed));
     let api = Api {
         approvals,
         metrics: Arc::clone(&metrics),
         hosts,
         classic,
+        public_url: flags.public_url.map(|url| url.to_string().into()),
     };
     let server = Server::new(
         http::routes(&api),
