@@ -3,7 +3,7 @@
 # licences, spelling and shell scripts, runs all tests, and plays the demo.
 #
 #   scripts/check.sh          everything; this is what CI runs
-#   scripts/check.sh STEP...  some of: format lint doc test demo scripts spelling licences
+#   scripts/check.sh STEP...  some of: format lint doc test contract demo scripts spelling licences
 #
 # On Debian it installs missing packages with apt-get; elsewhere it names them.
 set -euo pipefail
@@ -32,16 +32,20 @@ need() {
 install_packages() {
     missing=()
     command -v cargo >/dev/null || die 'please install Rust, with cargo, rustfmt and clippy'
+    need caddy caddy
     need cc gcc
     need chromedriver chromium-driver
     need chromium chromium
     need curl curl
     need less less
+    need make make
+    need nginx nginx-light
     need node nodejs
     need npm npm
     need python3 python3
     need script bsdutils
     need shellcheck shellcheck
+    need systemd-analyze systemd
     need tmux tmux
     python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
     [ "${#missing[@]}" -eq 0 ] && return
@@ -75,6 +79,10 @@ tests() {
     cargo test --locked
 }
 
+contract() {
+    scripts/contract.sh
+}
+
 demo() {
     # Without a terminal on standard input the demo answers its question by itself.
     scripts/demo.sh </dev/null
@@ -106,14 +114,14 @@ licences() {
 run() {
     say "$1"
     case $1 in
-    format | lint | doc | demo | scripts | spelling | licences) "$1" ;;
+    format | lint | doc | contract | demo | scripts | spelling | licences) "$1" ;;
     test) tests ;;
     *) die "there is no step $1; see the first lines of this script" ;;
     esac
 }
 
 install_packages
-[ "$#" -gt 0 ] || set -- format scripts spelling lint test doc demo licences
+[ "$#" -gt 0 ] || set -- format scripts spelling lint test contract doc demo licences
 started=$SECONDS
 for step in "$@"; do
     run "$step"

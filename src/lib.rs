@@ -8,6 +8,7 @@ pub mod limits;
 
 pub mod domain;
 
+pub mod burden;
 pub mod clock;
 pub mod metrics;
 pub mod wire;
@@ -25,3 +26,7 @@ pub mod client;
 pub mod terminal;
 
 pub mod cli;
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;

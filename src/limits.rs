@@ -45,7 +45,8 @@ pub const HEAD_BYTES: usize = 32 * 1024;
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Time for the body of a call to arrive.
 pub const BODY_TIME: Duration = Duration::from_secs(20);
-/// The longest single wait of a long poll: below the idle time-out of common proxies.
+/// The longest single wait of a long poll. It is what nginx waits for an answer, too, unless told
+/// otherwise, so the lines for it in docs/operations.md say more.
 pub const WAIT_MAX: Duration = Duration::from_mins(1);
 /// Requests in one answer of the list call, unless it asks otherwise.
 pub const LIST_DEFAULT: usize = 100;
@@ -53,7 +54,7 @@ pub const LIST_DEFAULT: usize = 100;
 pub const LIST_MAX: usize = 1000;
 /// Bytes of stored text in one answer of the list call; the rest is behind `next`. Written as JSON
 /// a byte may become six.
-pub const LIST_BYTES: usize = 1024 * 1024;
+pub const LIST_BYTES: usize = 256 * 1024;
 /// Silence on a stream after which a keep-alive is sent.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The `retry` that a stream begins with.
@@ -66,8 +67,37 @@ pub const STREAM_BATCH_EVENTS: usize = 64;
 pub const STREAM_BATCH_BYTES: usize = 256 * 1024;
 /// `Retry-After` of a refusal that passes by itself.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Bytes that are held for peers in all: bodies that are still arriving, and answers that are not
+/// taken. At it the connection that has been slowest has to go.
+pub const BURDEN_BYTES: usize = 64 * 1024 * 1024;
+/// What each of these is counted as beside its own bytes, for what it costs to keep it.
+pub const LOAD_OVERHEAD: usize = 2 * 1024;
+/// Bytes in one piece of an answer that is given to a connection to be written; the rest can be
+/// thrown away in an instant.
+pub const PIECE_BYTES: usize = 16 * 1024;
+/// Time in which a peer has to take what is written to it, however small it is.
+pub const LOAD_TIME: Duration = Duration::from_secs(30);
+/// Bytes for each second of which it has a second more: a line that is worse than a modem's.
+pub const LOAD_RATE: usize = 4 * 1024;
+/// Pause between two looks for those that take longer.
+pub const LOAD_LOOK: Duration = Duration::from_secs(1);
+/// Bytes that the kernel keeps of what is to be sent, beyond what is on its way: what waits for a
+/// slow reader waits where it is counted.
+pub const TCP_UNSENT: u32 = 64 * 1024;
 /// Concurrent HTTP/2 streams on one connection.
 pub const HTTP2_STREAMS: u32 = 256;
+/// Bytes of bodies that an HTTP/2 peer may send before they are read, on a stream and on its
+/// connection: the least that HTTP/2 knows.
+pub const HTTP2_WINDOW: u32 = 65_535;
+/// Bytes in one HTTP/2 frame that is taken: the least that HTTP/2 knows.
+pub const HTTP2_FRAME: u32 = 16 * 1024;
+/// Bytes of answers that are kept for each HTTP/2 stream beside the piece that is being sent.
+pub const HTTP2_SEND_BUFFER: usize = 64 * 1024;
+/// HTTP/2 streams that a peer may have reset before we came to them; one more, and the connection
+/// is closed as a flood.
+pub const HTTP2_PENDING_RESETS: usize = 20;
+/// HTTP/2 streams of a connection that we may reset for the peer's faults before it is closed.
+pub const HTTP2_FAULTS: usize = 128;
 /// Silence on an HTTP/2 connection after which it is pinged.
 pub const HTTP2_PING: Duration = Duration::from_secs(30);
 /// Time for the answer to that ping.
@@ -80,8 +110,12 @@ pub const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 pub const TCP_KEEPALIVE_PROBES: u32 = 4;
 /// Time that sent bytes may stay without the peer's acknowledgement.
 pub const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
+/// Connections that may wait to be accepted, as far as the system lets them.
+pub const LISTEN_BACKLOG: u32 = 4096;
 /// Pause of the accept loop after an error such as "too many open files".
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Time between two lines in the log about that.
+pub const ACCEPT_NEWS: Duration = Duration::from_mins(1);
 /// Pause between two looks at a connection on which something lies unread, and the time that a
 /// closed one may take to be noticed by whoever reads it.
 pub const UNREAD_LOOK: Duration = Duration::from_secs(1);
@@ -121,6 +155,11 @@ pub const TAIL_EVENTS: usize = 4096;
 pub const TAIL_BYTES: usize = 32 * 1024 * 1024;
 /// Changes read from a store at once.
 pub const CHANGES_BATCH: usize = 16;
+/// Reads of many requests (lists, and what streams have missed) that run at the same time: fewer
+/// than [`STORE_READERS`], so that the read of one request never waits for many of these.
+pub const BULK_READS: usize = 1;
+/// Lists that may wait for one of them. Streams wait as well, and are counted as streams.
+pub const LIST_QUEUE: usize = 1024;
 /// Requests that one round of the sweep settles or purges.
 pub const SWEEP_BATCH: usize = 256;
 /// The longest sleep of the sweep, so that a clock that was set forward is noticed.

@@ -1,19 +1,36 @@
 //! What is counted while the daemon runs, in the OpenMetrics format.
 //!
-//! It knows nothing but the domain's words. Counters are kept here; what is a plain reading at the moment of asking (waiters,
-//! pending requests) is added to the text when it is asked for.
+//! It knows nothing but the domain's words. Counters are kept here; what is a plain reading at the
+//! moment of asking (waiters, pending requests) is added to the text when it is asked for, so that
+//! nothing runs for it in between. Labels have values that the program knows beforehand: never a
+//! topic, a title or anything else that a caller chooses.
+
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
 
-use crate::domain::Status;
+use crate::domain::{Status, Verdict};
+use crate::limits::Limits;
+
+/// Upper bounds of the buckets for the time that a commit takes, in seconds.
+///
+/// A flush takes from a quarter of a millisecond on a fast local disk to some tens of milliseconds
+/// on a slow one, so these buckets lie close together. Beyond a quarter of a second the disk is in
+/// trouble or the writer has a queue: 2.5 s is just above the time that a write waits for another
+/// program's lock on the database, and after 10 s a client has given the call up.
+const COMMIT_SECONDS: [f64; 14] = [
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
 
 /// The counters of one daemon.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Metrics {
     /// Requests made.
     pub asked: Counter,
@@ -21,8 +38,17 @@ pub struct Metrics {
     pub committed: Counter,
     /// Open connections.
     pub connections: Gauge,
+    /// Connections that were closed because their peers took too little of what they asked for.
+    pub cut: Counter,
+    commits: Histogram,
+    decided: Family<Decided, Counter>,
     settled: Family<Settled, Counter>,
     problems: Family<Problem, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Decided {
+    verdict: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,24 +64,77 @@ struct Problem {
 /// What is read at the moment of asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Readings {
+    /// Whether the daemon is ready.
+    pub ready: bool,
     /// Held long polls.
     pub waiters: usize,
     /// Open streams.
     pub subscribers: usize,
+    /// Events that the slowest stream has still to be told.
+    pub behind: u64,
     /// Pending requests; `None` when it is not known.
     pub pending: Option<usize>,
     /// The newest commit delivered.
     pub head: u64,
+    /// How many of all these there may be.
+    pub most: Limits,
+}
+
+impl Default for Metrics {
+    /// All at zero. What can be counted is there from the start, so that the first of its kind is
+    /// seen as a change.
+    fn default() -> Self {
+        let metrics = Self {
+            asked: Counter::default(),
+            committed: Counter::default(),
+            connections: Gauge::default(),
+            cut: Counter::default(),
+            commits: Histogram::new(COMMIT_SECONDS),
+            decided: Family::default(),
+            settled: Family::default(),
+            problems: Family::default(),
+        };
+        for verdict in [Verdict::Approve, Verdict::Deny] {
+            drop(metrics.decided.get_or_create(&Decided::of(verdict)));
+        }
+        for status in [
+            Status::Approved,
+            Status::Denied,
+            Status::Expired,
+            Status::Cancelled,
+        ] {
+            drop(metrics.settled.get_or_create(&Settled::of(status)));
+        }
+        metrics
+    }
+}
+
+impl Decided {
+    const fn of(verdict: Verdict) -> Self {
+        let verdict = match verdict {
+            Verdict::Approve => "approve",
+            Verdict::Deny => "deny",
+        };
+        Self { verdict }
+    }
+}
+
+impl Settled {
+    const fn of(status: Status) -> Self {
+        let status = status.as_str();
+        Self { status }
+    }
 }
 
 impl Metrics {
+    /// Counts a decision that was accepted.
+    pub fn decided(&self, verdict: Verdict) {
+        self.decided.get_or_create(&Decided::of(verdict)).inc();
+    }
+
     /// Counts a request that became final.
     pub fn settled(&self, status: Status) {
-        self.settled
-            .get_or_create(&Settled {
-                status: status.as_str(),
-            })
-            .inc();
+        self.settled.get_or_create(&Settled::of(status)).inc();
     }
 
     /// Counts an error that was answered.
@@ -63,35 +142,104 @@ impl Metrics {
         self.problems.get_or_create(&Problem { code }).inc();
     }
 
+    /// Shows these codes from the start, with zero.
+    pub fn expect_problems(&self, codes: impl Iterator<Item = &'static str>) {
+        for code in codes {
+            drop(self.problems.get_or_create(&Problem { code }));
+        }
+    }
+
+    /// Notes how long a commit took, from handing it to the store until it was durable.
+    pub fn commit_took(&self, time: Duration) {
+        self.commits.observe(time.as_secs_f64());
+    }
+
     /// All figures, as OpenMetrics text.
     pub fn text(&self, readings: Readings) -> String {
         let mut registry = Registry::with_prefix("pushd");
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version that runs", version);
         registry.register("requests_asked", "Requests made", self.asked.clone());
         registry.register(
             "requests_settled",
-            "Requests that became final",
+            "Requests that became final, by status",
             self.settled.clone(),
         );
+        registry.register(
+            "decisions",
+            "Decisions accepted, by verdict",
+            self.decided.clone(),
+        );
         registry.register("commits", "Commits delivered", self.committed.clone());
+        registry.register_with_unit(
+            "commit_duration",
+            "Time from handing a commit to the store until it was durable",
+            Unit::Seconds,
+            self.commits.clone(),
+        );
         registry.register(
             "problems",
             "Errors answered, by code",
             self.problems.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
-        let count = |number| Some(number as u64);
+        registry.register(
+            "connections_cut",
+            "Connections closed because their peers were too slow",
+            self.cut.clone(),
+        );
+        readings.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("writing into a String does not fail");
+        text
+    }
+}
+
+impl Readings {
+    fn register(self, registry: &mut Registry) {
+        let count = |number: usize| Some(number as u64);
         for (name, help, value) in [
-            ("waiters", "Held long polls", count(readings.waiters)),
-            ("subscribers", "Open streams", count(readings.subscribers)),
+            (
+                "ready",
+                "1 when asks and decisions are taken, as /readyz says, else 0",
+                Some(u64::from(self.ready)),
+            ),
+            ("waiters", "Held long polls", count(self.waiters)),
+            ("subscribers", "Open streams", count(self.subscribers)),
+            (
+                "slowest_subscriber_events",
+                "Events that the open stream that is furthest behind has still to be told",
+                Some(self.behind),
+            ),
             (
                 "requests_pending",
                 "Pending requests",
-                readings.pending.and_then(count),
+                self.pending.and_then(count),
             ),
             (
                 "head_event_id",
                 "The newest commit delivered",
-                Some(readings.head),
+                Some(self.head),
+            ),
+            (
+                "connections_limit",
+                "Connections that may be open",
+                count(self.most.connections),
+            ),
+            (
+                "waiters_limit",
+                "Long polls that may be held",
+                count(self.most.waiters),
+            ),
+            (
+                "subscribers_limit",
+                "Streams that may be open",
+                count(self.most.subscribers),
+            ),
+            (
+                "requests_pending_limit",
+                "Requests that may be pending",
+                count(self.most.pending),
             ),
         ] {
             let Some(value) = value else { continue };
@@ -99,8 +247,5 @@ impl Metrics {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             registry.register(name, help, gauge);
         }
-        let mut text = String::new();
-        encode(&mut text, &registry).expect("writing into a String does not fail");
-        text
     }
 }

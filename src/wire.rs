@@ -69,7 +69,11 @@ pub struct AskBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
     /// How long it may stay pending, in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::whole"
+    )]
     pub expires_in_secs: Option<u64>,
 }
 
@@ -84,7 +88,11 @@ pub struct DecisionBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The version that the approver had on the screen; a decision on another one is refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::event_id"
+    )]
     pub version: Option<EventId>,
 }
 

@@ -4,6 +4,7 @@
 //! wakes anybody: that is the feed's work, which comes back through the [pump](pump::Pump), so
 //! that what is seen has been stored first.
 
+mod bulk;
 pub mod classic;
 pub mod pump;
 mod room;
@@ -14,11 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use pump::Pump;
 pub use subscription::{Item, Subscription};
 
+use self::bulk::Bulk;
 use self::room::OnTheWay;
 use crate::clock::Clock;
 use crate::domain::{
@@ -75,6 +78,7 @@ pub struct Approvals {
     clock: Arc<dyn Clock>,
     limits: Limits,
     on_the_way: OnTheWay,
+    bulk: Bulk,
     drain: CancellationToken,
 }
 
@@ -103,6 +107,7 @@ impl Approvals {
             clock,
             limits,
             on_the_way: OnTheWay::default(),
+            bulk: Bulk::new(),
             drain,
         }))
     }
@@ -131,6 +136,11 @@ impl Approvals {
     pub fn behind(&self) -> Option<Duration> {
         let behind = self.pump.latest().since(self.now());
         (behind > limits::CLOCK_DIFFERENCE).then_some(behind)
+    }
+
+    /// How many there may be of what is counted.
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Whether the store can do its work.
@@ -178,7 +188,7 @@ impl Approvals {
             };
         }
         let request = Request::asked(id, ask, by, self.now());
-        match self.store.commit(None, request).await? {
+        match self.commit(None, request).await? {
             Commit::Done(event) => Ok(Asked {
                 event,
                 replayed: false,
@@ -301,17 +311,24 @@ impl Approvals {
         .await
     }
 
-    /// One page of requests. What is overdue is expired first.
+    /// What `answer` makes of one page of requests, while nobody else makes one: it is work, and
+    /// who asks for lists without end may not have all of the machine for it. What is overdue is
+    /// expired first.
     ///
     /// # Errors
-    /// The store's.
-    pub async fn list(&self, query: ListQuery) -> Result<Page, Error> {
+    /// The store's; it is busy as well when too many lists wait for their turn.
+    pub async fn list<T>(
+        &self,
+        query: ListQuery,
+        answer: impl FnOnce(Page) -> T,
+    ) -> Result<T, Error> {
+        let _turn = self.bulk.queue().await?;
         // A list by status has to know of expiries before it selects, so they come first. A store
         // that cannot write is still read.
         if let Err(error) = self.expire_overdue(limits::SWEEP_BATCH).await {
             tracing::debug!(%error, "expiries not committed");
         }
-        Ok(self.store.list(query).await?)
+        Ok(answer(self.store.list(query).await?))
     }
 
     /// Opens a stream of changes: all that is pending, or what changed after `cursor`, then what
@@ -344,6 +361,20 @@ impl Approvals {
         Ok(count)
     }
 
+    /// Writes to the store, and notes how long that took when it was written.
+    async fn commit(
+        &self,
+        expected: Option<EventId>,
+        request: Request,
+    ) -> Result<Commit, StoreError> {
+        let begun = Instant::now();
+        let commit = self.store.commit(expected, request).await?;
+        if matches!(commit, Commit::Done(_)) {
+            self.pump.metrics().commit_took(begun.elapsed());
+        }
+        Ok(commit)
+    }
+
     /// Carries out a command on the request `id`.
     async fn command<F>(&self, id: RequestId, step: F) -> Result<Event, Error>
     where
@@ -371,7 +402,7 @@ impl Approvals {
                 },
             };
             let expired_only = event.request.is_overdue(now);
-            event = match self.store.commit(Some(event.id), next).await? {
+            event = match self.commit(Some(event.id), next).await? {
                 // The step has not had its say yet: it sees the expired request next.
                 Commit::Done(event) if expired_only => event,
                 Commit::Done(event) => return Ok(event),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::domain::{Event, Status, Timestamp};
+use crate::domain::{Event, Status, Timestamp, Verdict, What};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::store::Feed;
@@ -38,6 +38,11 @@ impl Pump {
     /// Where the commits go.
     pub(super) fn hub(&self) -> &Arc<Hub> {
         &self.hub
+    }
+
+    /// What is counted.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Starts from what the store has.
@@ -82,6 +87,11 @@ impl Pump {
     fn count(&self, event: &Event) {
         let request = &event.request;
         self.metrics.committed.inc();
+        match request.history.last().map(|step| step.what) {
+            Some(What::Approved) => self.metrics.decided(Verdict::Approve),
+            Some(What::Denied) => self.metrics.decided(Verdict::Deny),
+            Some(What::Asked | What::Seen | What::Expired | What::Cancelled) | None => {}
+        }
         // Only a commit that carries a new version changes the status; a vote or a `seen` does not.
         if event.version() != event.id {
             return;

@@ -80,13 +80,18 @@ impl Subscription {
                 },
             ),
             Some(text) => match approvals.known(text, head) {
-                Some(event) => (
-                    event,
-                    Phase::Replay {
-                        until: head.event,
-                        only_pending: false,
-                    },
-                ),
+                Some(event) => {
+                    subscriber.passed(event);
+                    let until = head.event;
+                    let only_pending = false;
+                    (
+                        event,
+                        Phase::Replay {
+                            until,
+                            only_pending,
+                        },
+                    )
+                }
                 None => (EventId::ZERO, Phase::Reset),
             },
         };
@@ -130,6 +135,7 @@ impl Subscription {
             Phase::Reset => {
                 let head = self.approvals.store.head().await?;
                 self.cursor = EventId::ZERO;
+                self.subscriber.passed(head.event);
                 self.phase = Phase::Replay {
                     until: head.event,
                     only_pending: true,
@@ -154,6 +160,7 @@ impl Subscription {
             Stored::Purged => Ok(None),
             Stored::NoMore => {
                 self.cursor = self.cursor.max(until);
+                self.subscriber.passed(self.cursor);
                 self.phase = Phase::Live;
                 Ok(Some(Item::CaughtUp(self.mark(until))))
             }
@@ -183,6 +190,7 @@ impl Subscription {
             Stored::Purged => Ok(None),
             Stored::NoMore => {
                 self.cursor = base;
+                self.subscriber.passed(base);
                 Ok(None)
             }
         }
@@ -195,11 +203,13 @@ impl Subscription {
             until,
         };
         let limit = limits::CHANGES_BATCH;
+        let turn = self.approvals.bulk.turn().await;
         let events = self
             .approvals
             .store
             .changes(range, only_pending, limit)
             .await?;
+        drop(turn);
         // Asked after the read: what was purged before it is missing there. Requests that are
         // pending are never purged.
         if !only_pending && self.approvals.store.head().await?.purged > self.cursor {
@@ -226,6 +236,17 @@ impl Subscription {
         });
         entries.truncate(fitting.count());
         self.cursor = entries.last().map_or(self.cursor, |last| last.event.id);
+        // What is pending is told from the oldest on; whoever is told it is behind by what has
+        // happened since, not by all that was ever settled.
+        if !matches!(
+            self.phase,
+            Phase::Replay {
+                only_pending: true,
+                ..
+            }
+        ) {
+            self.subscriber.passed(self.cursor);
+        }
         if !self.topics.is_empty() {
             entries.retain(|entry| self.topics.contains(&entry.event.request.topic));
         }

@@ -3,6 +3,7 @@
 mod classic;
 mod commands;
 mod faults;
+mod model;
 mod streaming;
 mod sweeping;
 mod waiting;

@@ -8,6 +8,8 @@ mod answer;
 mod args;
 mod daemon_clock;
 mod decide;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod inbox;
 mod pager;
 mod question;

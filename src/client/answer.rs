@@ -255,7 +255,8 @@ fn failure(head: &Head, body: &[u8]) -> CallError {
     let problem = (kind == media::PROBLEM)
         .then(|| serde_json::from_slice::<ProblemView>(body).ok())
         .flatten();
-    if status.is_server_error() || is_passing(status) {
+    let mangled = problem.as_ref().is_some_and(is_mangled);
+    if status.is_server_error() || is_passing(status) || mangled {
         let problem = problem.unwrap_or_default();
         let at_limit =
             status == StatusCode::TOO_MANY_REQUESTS || problem.code.starts_with("too_many_");
@@ -299,6 +300,12 @@ fn is_passing(status: StatusCode) -> bool {
         status,
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
     )
+}
+
+/// Whether the daemon says that not all of the call has arrived, or not as it was sent. Our calls
+/// are whole, so the connection is at fault, and the next one may do better.
+fn is_mangled(problem: &ProblemView) -> bool {
+    matches!(problem.code.as_str(), "invalid_body" | "invalid_http")
 }
 
 fn is_json(kind: &str) -> bool {

@@ -15,6 +15,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use url::Url;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::framing::fuzzing;
+#[cfg(any(test, fuzzing))]
+pub(super) use self::reconnect::redirect_target;
+
 use self::framing::{Frame, Framer};
 use self::open::{NotOpen, Opened};
 use super::{Client, answer, backoff};

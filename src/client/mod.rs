@@ -8,6 +8,8 @@ mod answer;
 mod backoff;
 mod calls;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 pub(crate) mod stand_in;
 mod transport;

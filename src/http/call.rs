@@ -17,6 +17,7 @@ use warp::http::{HeaderMap, Method, header};
 use super::params::Query;
 use super::{Api, Kind, Problem};
 use crate::approvals::classic::SharedReceiver;
+use crate::burden::{Carrier, Load};
 use crate::domain::{Caller, Principal, RequestId};
 use crate::limits;
 use crate::wire::strict::Object;
@@ -30,6 +31,8 @@ pub struct Peer {
     pub local: SocketAddr,
     /// The host that the call names: `:authority` of HTTP/2 or `Host` of HTTP/1.1.
     pub host: Option<String>,
+    /// Where what is held for the connection is counted.
+    pub carrier: Carrier,
 }
 
 /// What becomes of the answer to a call, as far as the transport knows; the server puts it into
@@ -248,7 +251,9 @@ impl Call {
         if length.is_some_and(|length| length.0 > most as u64) {
             return Err(too_large(most));
         }
-        let whole = tokio::time::timeout(limits::BODY_TIME, collect(&mut self.body, most)).await;
+        let load = self.peer.carrier.hold(0);
+        let collecting = collect(&mut self.body, most, load);
+        let whole = tokio::time::timeout(limits::BODY_TIME, collecting).await;
         let whole = whole.unwrap_or_else(|_| {
             let detail = format!("the body did not come within {:?}", limits::BODY_TIME);
             Err(Problem::new(Kind::BodyTimeout, detail))
@@ -258,7 +263,7 @@ impl Call {
     }
 }
 
-async fn collect(body: &mut BodyStream, most: usize) -> Result<BytesMut, Problem> {
+async fn collect(body: &mut BodyStream, most: usize, mut load: Load) -> Result<BytesMut, Problem> {
     let mut whole = BytesMut::new();
     while let Some(part) = body.next().await {
         let part = part.map_err(|error| {
@@ -267,6 +272,7 @@ async fn collect(body: &mut BodyStream, most: usize) -> Result<BytesMut, Problem
         if whole.len() + part.len() > most {
             return Err(too_large(most));
         }
+        load.grow(part.len());
         whole.extend_from_slice(&part);
     }
     Ok(whole)

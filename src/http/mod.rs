@@ -6,7 +6,10 @@
 mod call;
 mod classic;
 mod decisions;
+mod etag;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod operations;
 mod origin;
 mod params;

@@ -5,6 +5,7 @@ use warp::http::{HeaderValue, header};
 
 use super::requests::json;
 use super::{Call, Handled, Kind, Problem, Response};
+use crate::approvals::Approvals;
 use crate::metrics::Readings;
 use crate::store::Health;
 use crate::wire::{MeView, media};
@@ -34,7 +35,12 @@ pub(super) fn live() -> Response {
 
 /// `GET /readyz`: asks and decisions are taken.
 pub(super) fn ready(call: &Call) -> Handled {
-    let approvals = &call.api.approvals;
+    readiness(&call.api.approvals).map(|()| word("ready"))
+}
+
+/// Whether asks and decisions are taken, and why not. Being full is no reason: that passes with
+/// the next one who leaves, and nobody is helped by a daemon that gets no calls at all.
+fn readiness(approvals: &Approvals) -> Result<(), Problem> {
     if approvals.drain().is_cancelled() {
         return Err(Problem::new(Kind::Draining, "this daemon is shutting down"));
     }
@@ -45,7 +51,7 @@ pub(super) fn ready(call: &Call) -> Handled {
         return Err(Problem::new(Kind::ClockBehind, detail));
     }
     match &*approvals.health().borrow() {
-        Health::Ready => Ok(word("ready")),
+        Health::Ready => Ok(()),
         Health::Damaged(_) => {
             let detail = "some requests in the store cannot be read; the daemon's log says which";
             Err(Problem::new(Kind::StoreUnavailable, detail))
@@ -61,11 +67,14 @@ pub(super) fn ready(call: &Call) -> Handled {
 pub(super) async fn metrics(call: Call) -> Response {
     let (approvals, hub) = (&call.api.approvals, call.api.approvals.hub());
     let text = call.api.metrics.text(Readings {
+        ready: readiness(approvals).is_ok(),
         waiters: hub.waiters.count(),
         subscribers: hub.tail.subscribers(),
+        behind: hub.tail.behind(),
         // Left out when the store does not say, rather than told wrong.
         pending: approvals.pending().await.ok(),
         head: hub.tail.head().0,
+        most: approvals.limits(),
     });
     typed(
         text,
@@ -98,6 +107,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use crate::approvals::{Approvals, Pump};
+    use crate::burden::Burden;
     use crate::clock::ManualClock;
     use crate::domain::{HistoryId, Timestamp};
     use crate::http::{AllowedHosts, Api, Peer, routes};
@@ -142,6 +152,7 @@ mod tests {
                 remote: address,
                 local: address,
                 host: None,
+                carrier: Burden::new(usize::MAX).carrier(),
             };
             let call = warp::test::request().path("/readyz").extension(peer);
             let answer = call.reply(&routes).await;

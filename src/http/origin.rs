@@ -109,6 +109,7 @@ mod tests {
             remote: "127.0.0.1:5000".parse().unwrap(),
             local: "192.0.2.7:8888".parse().unwrap(),
             host: host.map(str::to_owned),
+            carrier: crate::burden::Burden::new(usize::MAX).carrier(),
         }
     }
 

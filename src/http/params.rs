@@ -3,6 +3,7 @@
 //! All of it comes from strangers, so nothing here slices by bytes or fails other than by a
 //! problem that names the value.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use warp::http::HeaderMap;
@@ -130,6 +131,13 @@ fn split_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &st
         }
         separates
     })
+}
+
+/// A number in the one spelling that the daemon itself has for it: digits alone, no leading zero.
+pub(super) fn number<T: FromStr + ToString>(text: &str) -> Option<T> {
+    let number = text.parse::<T>().ok()?;
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && number.to_string() == text).then_some(number)
 }
 
 /// Whole seconds: digits alone. More than there are is as long as it gets.

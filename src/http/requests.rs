@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use headers::{ETag, HeaderMapExt, IfNoneMatch};
 use mediatype::MediaType;
 use mediatype::names::{APPLICATION, JSON, PLAIN, TEXT};
 use warp::Reply;
 use warp::http::{HeaderValue, StatusCode, header};
 
 use super::call::request_id;
+use super::etag::{KnownTags, etag};
 use super::params::{self, Query, invalid};
 use super::{Api, Call, Handled, Kind, Problem, Response};
-use crate::approvals::Asked;
+use crate::approvals::{Asked, Error};
 use crate::domain::{
     Ask, Details, Digest, Event, Field, RequestId, Status, TextError, Timestamp, Title, Topic,
 };
 use crate::hub::Wants;
 use crate::limits;
-use crate::store::{ListQuery, Place};
+use crate::store::{ListQuery, Page, Place, StoreError};
 use crate::wire::{self, AskBody, ListView, RequestView, media};
 
 /// What ask, read and wait can be answered with, our favourite first.
@@ -67,7 +67,7 @@ pub(super) async fn ask(mut call: Call) -> Handled {
         .ask(caller, ask, key.as_deref(), || random)
         .await?;
     log(&asked);
-    let (event, waited) = wait_after_ask(&api, asked.event, wait).await;
+    let (event, waited) = wait_after_ask(&api, asked.event, wait).await?;
     let mut response = answer(&event, form, waited);
     if asked.replayed {
         let name = wire::header::IDEMPOTENCY_REPLAYED;
@@ -93,24 +93,27 @@ fn log(asked: &Asked) {
     tracing::info!(%id, topic, by, replayed = asked.replayed, "asked");
 }
 
-/// The ask counts already, so what hinders the wait does not make it fail: it waits no time.
+/// The ask counts already, so what hinders the wait does not make it fail: it waits no time. The
+/// event is not kept meanwhile, because thousands may wait, and each with its own details.
 async fn wait_after_ask(
     api: &Api,
     event: Event,
     wait: Option<Duration>,
-) -> (Event, Option<Duration>) {
+) -> Result<(Event, Option<Duration>), Problem> {
     let Some(wait) = wait else {
-        return (event, None);
+        return Ok((event, None));
     };
-    match api
-        .approvals
-        .wait(event.request.id, Wants::Final, wait)
-        .await
-    {
-        Ok(event) => (event, Some(wait)),
+    let id = event.request.id;
+    drop(event);
+    match api.approvals.wait(id, Wants::Final, wait).await {
+        Ok(event) => Ok((event, Some(wait))),
         Err(error) => {
             tracing::debug!(%error, "ask does not wait");
-            (event, Some(Duration::ZERO))
+            // Asking again with the same key is right then, and nothing else is known here.
+            let unknown = |error: Error| StoreError::OutcomeUnknown(error.to_string());
+            let read = api.approvals.read(id).await;
+            let event = read.map_err(|error| Error::Store(unknown(error)))?;
+            Ok((event, Some(Duration::ZERO)))
         }
     }
 }
@@ -177,7 +180,7 @@ pub(super) async fn read(call: Call, id: String) -> Handled {
     let id = request_id(&id)?;
     let query = call.query(&["wait"])?;
     let wait = params::wait(&query, &call.headers)?;
-    let known: Option<IfNoneMatch> = call.headers.typed_get();
+    let known = KnownTags::of(&call.headers);
     let api = call.api.clone();
     drop((call, query));
     let approvals = &api.approvals;
@@ -186,24 +189,18 @@ pub(super) async fn read(call: Call, id: String) -> Handled {
         (Some(wait), None) => approvals.wait(id, Wants::Final, wait).await?,
         (Some(wait), Some(known)) => {
             let present = approvals.read(id).await?;
-            if known.precondition_passes(&etag(&present)) {
-                present
-            } else {
+            if known.have(&present) {
                 approvals.wait(id, Wants::After(present.id), wait).await?
+            } else {
+                present
             }
         }
     };
-    let unchanged = known.is_some_and(|known| !known.precondition_passes(&etag(&event)));
+    let unchanged = known.is_some_and(|known| known.have(&event));
     if unchanged {
         return Ok(not_modified(&event, wait));
     }
     Ok(answer(&event, form, wait))
-}
-
-fn etag(event: &Event) -> ETag {
-    format!("\"{}\"", event.id)
-        .parse()
-        .expect("a quoted number is an entity tag")
 }
 
 /// The request as an answer with its entity tag and, after a long poll, the wait that was used.
@@ -230,7 +227,7 @@ fn not_modified(event: &Event, waited: Option<Duration>) -> Response {
 
 fn mark(response: &mut Response, event: &Event, waited: Option<Duration>) {
     let headers = response.headers_mut();
-    headers.typed_insert(etag(event));
+    headers.insert(header::ETAG, etag(event));
     // The answer depends on these, so a cache may not mix them up.
     headers.insert(header::VARY, HeaderValue::from_static("accept, prefer"));
     if let Some(waited) = waited {
@@ -270,20 +267,23 @@ pub(super) async fn cancel(call: Call, id: String) -> Handled {
 pub(super) async fn list(call: Call) -> Handled {
     call.negotiate(&OFFERS[..1])?;
     let query = list_query(&call.query(&["status", "topic", "limit", "after"])?)?;
-    let page = call.api.approvals.list(query).await?;
-    Ok(json(&ListView {
-        requests: page.events.iter().map(RequestView::of).collect(),
-        next: page.next.map(place_text),
-        event_id: page.head,
-        cursor: call.api.approvals.cursor(page.head).to_string(),
-    }))
+    let approvals = &call.api.approvals;
+    let answer = |page: Page| {
+        json(&ListView {
+            requests: page.events.iter().map(RequestView::of).collect(),
+            next: page.next.map(place_text),
+            event_id: page.head,
+            cursor: approvals.cursor(page.head).to_string(),
+        })
+    };
+    Ok(approvals.list(query, answer).await?)
 }
 
-fn list_query(query: &Query) -> Result<ListQuery, Problem> {
+pub(super) fn list_query(query: &Query) -> Result<ListQuery, Problem> {
     let limit = match query.one("limit")? {
         None => limits::LIST_DEFAULT,
-        Some(text) => match text.parse() {
-            Ok(limit) if (1..=limits::LIST_MAX).contains(&limit) => limit,
+        Some(text) => match params::number(text) {
+            Some(limit) if (1..=limits::LIST_MAX).contains(&limit) => limit,
             _ => {
                 let most = limits::LIST_MAX;
                 return Err(invalid(format!(
@@ -323,14 +323,14 @@ pub(super) fn topic(text: &str) -> Result<Topic, Problem> {
     Topic::new(text.to_owned()).map_err(|error| invalid(format!("?topic={text} {error}")))
 }
 
-fn place_text(place: Place) -> String {
+pub(super) fn place_text(place: Place) -> String {
     format!("{}-{}", place.created_at.as_millis(), place.id)
 }
 
 fn place(text: &str) -> Result<Place, Problem> {
     let parsed = text.rsplit_once('-').and_then(|(at, id)| {
         Some(Place {
-            created_at: Timestamp::from_millis(at.parse().ok()?),
+            created_at: Timestamp::from_millis(params::number(at)?),
             id: id.parse().ok()?,
         })
     });

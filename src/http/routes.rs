@@ -7,7 +7,8 @@ use warp::{Filter, path};
 
 use super::resource::Resource;
 use super::{
-    Api, Call, Handled, Peer, Response, WayBack, classic, decisions, events, operations, requests,
+    Api, Call, Handled, Kind, Peer, Response, WayBack, classic, decisions, events, operations,
+    requests,
 };
 
 /// The routes of contract version 1 over `api`. Every call is answered, unknown paths included.
@@ -38,6 +39,9 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
             .get(|_, _| now(Ok(operations::openapi())))),
     ];
     let table = table.into_iter().chain(classic::routes(api));
+    let of_classic = Kind::CLASSIC.iter().filter(|_| api.classic.is_some());
+    let codes = Kind::ALL.iter().chain(of_classic).map(|kind| kind.row().1);
+    api.metrics.expect_problems(codes);
     let call = call(api);
     let unknown = serve(plain(warp::any()), &call, Resource::nothing());
     table.rev().fold(unknown, |rest, (path, resource)| {

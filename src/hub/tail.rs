@@ -4,9 +4,9 @@
 //! There is no queue per subscriber, so a slow one costs one number; who has fallen behind the
 //! tail is told so and reads the store instead.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -44,8 +44,20 @@ impl Entry {
 pub struct Tail {
     events: RwLock<Events>,
     head: watch::Sender<EventId>,
-    subscribers: Arc<AtomicUsize>,
+    // A std mutex: it is held for map operations only, never over an await.
+    subscribers: Arc<Mutex<Subscribers>>,
     most: usize,
+}
+
+/// How far each open stream has come, by the number that it was given.
+#[derive(Debug, Default)]
+struct Subscribers {
+    places: BTreeMap<u64, Arc<AtomicU64>>,
+    next: u64,
+}
+
+fn lock(subscribers: &Mutex<Subscribers>) -> MutexGuard<'_, Subscribers> {
+    subscribers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug, Default)]
@@ -136,22 +148,37 @@ impl Tail {
     /// # Errors
     /// As many listen as may.
     pub fn subscribe(&self) -> Result<Subscriber, Full> {
-        let taken = self.subscribers.fetch_add(1, Ordering::Relaxed);
-        // The guard is made first, so that its drop takes the refused one off again.
-        let subscriber = Subscriber {
-            head: self.head.subscribe(),
-            count: Arc::clone(&self.subscribers),
-        };
-        if taken >= self.most {
-            Err(Full { most: self.most })
-        } else {
-            Ok(subscriber)
+        let place = Arc::new(AtomicU64::new(self.head().0));
+        let mut subscribers = lock(&self.subscribers);
+        if subscribers.places.len() >= self.most {
+            return Err(Full { most: self.most });
         }
+        let number = subscribers.next;
+        subscribers.next += 1;
+        subscribers.places.insert(number, Arc::clone(&place));
+        drop(subscribers);
+        Ok(Subscriber {
+            head: self.head.subscribe(),
+            number,
+            place,
+            all: Arc::clone(&self.subscribers),
+        })
     }
 
     /// How many listen.
     pub fn subscribers(&self) -> usize {
-        self.subscribers.load(Ordering::Relaxed)
+        lock(&self.subscribers).places.len()
+    }
+
+    /// How many events the slowest of those who listen has still to be told; zero when nobody is
+    /// behind. It looks at every subscriber, and is for whoever watches the daemon.
+    pub fn behind(&self) -> u64 {
+        let subscribers = lock(&self.subscribers);
+        let places = subscribers.places.values();
+        let slowest = places.map(|place| place.load(Ordering::Relaxed)).min();
+        drop(subscribers);
+        // Read afterwards: a subscriber is never ahead of the head.
+        slowest.map_or(0, |place| self.head().0.saturating_sub(place))
     }
 }
 
@@ -159,7 +186,9 @@ impl Tail {
 #[derive(Debug)]
 pub struct Subscriber {
     head: watch::Receiver<EventId>,
-    count: Arc<AtomicUsize>,
+    number: u64,
+    place: Arc<AtomicU64>,
+    all: Arc<Mutex<Subscribers>>,
 }
 
 impl Subscriber {
@@ -170,11 +199,18 @@ impl Subscriber {
             std::future::pending::<()>().await;
         }
     }
+
+    /// Notes how far this subscriber has come; until then it counts as one that has seen all that
+    /// was there when it came.
+    pub fn passed(&self, cursor: EventId) {
+        self.place.store(cursor.0, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        let left = lock(&self.all).places.remove(&self.number);
+        drop(left);
     }
 }
 
@@ -237,6 +273,23 @@ mod tests {
         drop(first);
         assert_eq!(tail.subscribers(), 0);
         assert!(tail.subscribe().is_ok());
+    }
+
+    #[test]
+    fn the_slowest_subscriber_is_told_by_how_many_events_it_is_behind() {
+        let tail = Tail::new(3);
+        tail.begin(EventId(10));
+        assert_eq!(tail.behind(), 0, "nobody listens");
+        let (slow, quick) = (tail.subscribe().unwrap(), tail.subscribe().unwrap());
+        assert_eq!(tail.behind(), 0, "both came when that was the head");
+        tail.extend(&[event(11, 1, Status::Pending), event(14, 2, Status::Pending)]);
+        quick.passed(EventId(14));
+        assert_eq!(tail.behind(), 4);
+        slow.passed(EventId(11));
+        assert_eq!(tail.behind(), 3);
+        drop(slow);
+        assert_eq!(tail.behind(), 0, "one that has left is not waited for");
+        drop(quick);
     }
 
     #[test]

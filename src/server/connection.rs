@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::TryFutureExt;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,26 +19,31 @@ use tokio_util::task::TaskTracker;
 use warp::filters::BoxedFilter;
 use warp::http::{Request, header};
 
+use super::carried::Carried;
 use super::polite::{Polite, bare};
 use super::socket::Socket;
+use crate::burden::Carrier;
 use crate::http::{Kind, Peer, Problem, Response, WayBack};
 use crate::limits;
 
-/// Serves a connection to its end. On `drain` it finishes the calls that it has and closes.
+/// Serves a connection to its end. On `drain` it finishes the calls that it has and closes; it
+/// ends at once when `carrier` is cut.
 pub(super) async fn serve(
     stream: TcpStream,
     remote: SocketAddr,
     routes: BoxedFilter<(Response,)>,
+    carrier: Carrier,
     drain: CancellationToken,
     calls: TaskTracker,
-) {
+) -> Ended {
     let Ok(local) = stream.local_addr() else {
-        return;
+        return Ended::Itself;
     };
     let (called, first_call) = watch::channel(false);
     let service = warp::service(routes);
     let socket = Socket::new(stream);
     let watched = socket.clone();
+    let of_calls = carrier.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         called.send_if_modified(|called| !std::mem::replace(called, true));
         let host = host(&request);
@@ -45,16 +51,21 @@ pub(super) async fn serve(
             remote,
             local,
             host,
+            carrier: of_calls.clone(),
         });
         let way_back = Arc::new(watched.way_back());
         request.extensions_mut().insert(WayBack(way_back));
-        hyper::service::Service::call(&TowerToHyperService::new(service.clone()), request)
+        let carrier = of_calls.clone();
+        let service = TowerToHyperService::new(service.clone());
+        let answer = hyper::service::Service::call(&service, request);
+        answer.map_ok(move |answer| answer.map(|body| Carried::new(body, carrier)))
     });
     let builder = builder(Tracked(calls));
     let io = TokioIo::new(Polite::new(socket.clone()));
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut late = pin!(late(first_call));
     let mut gone = pin!(socket.gone());
+    let mut cut = pin!(carrier.cut());
     let mut draining = false;
     loop {
         tokio::select! {
@@ -64,22 +75,37 @@ pub(super) async fn serve(
                 draining = true;
                 connection.as_mut().graceful_shutdown();
             }
+            // Before it too, so that a peer that keeps its connection busy cannot put it off.
+            () = &mut cut => {
+                tracing::debug!(%remote, "the peer is too slow");
+                socket.abandon();
+                return Ended::TooSlow;
+            }
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(%remote, error, "connection");
                 }
-                return;
+                return Ended::Itself;
             }
             () = &mut gone => {
                 tracing::debug!(%remote, "the peer has gone");
-                return;
+                return Ended::Itself;
             }
             () = &mut late => {
                 tracing::debug!(%remote, "no call came in time");
-                return;
+                return Ended::Itself;
             }
         }
     }
+}
+
+/// Why a connection has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// As connections do: somebody closed it.
+    Itself,
+    /// What was held for it was needed, or held for too long.
+    TooSlow,
 }
 
 /// Runs each call of HTTP/2 as a task that is waited for when the daemon winds down.
@@ -109,6 +135,12 @@ fn builder(executor: Tracked) -> Builder<Tracked> {
         .keep_alive_interval(limits::HTTP2_PING)
         .keep_alive_timeout(limits::HTTP2_PING_TIME)
         .max_concurrent_streams(limits::HTTP2_STREAMS)
+        .initial_stream_window_size(limits::HTTP2_WINDOW)
+        .initial_connection_window_size(limits::HTTP2_WINDOW)
+        .max_frame_size(limits::HTTP2_FRAME)
+        .max_send_buf_size(limits::HTTP2_SEND_BUFFER)
+        .max_pending_accept_reset_streams(limits::HTTP2_PENDING_RESETS)
+        .max_local_error_reset_streams(limits::HTTP2_FAULTS)
         .max_header_list_size(u32::try_from(limits::HEAD_BYTES).unwrap_or(u32::MAX));
     builder
 }

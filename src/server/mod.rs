@@ -3,6 +3,7 @@
 //! warp's own server has no time-out for headers and no bound on its shutdown, so its service is
 //! driven here by hyper-util: one task for each connection, and one for each call of HTTP/2.
 
+mod carried;
 mod connection;
 mod polite;
 mod socket;
@@ -14,11 +15,12 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::filters::BoxedFilter;
 
+use crate::burden::Burden;
 use crate::http::{Kind, Response};
 use crate::limits;
 use crate::metrics::Metrics;
@@ -28,6 +30,7 @@ use crate::metrics::Metrics;
 pub struct Server {
     routes: BoxedFilter<(Response,)>,
     metrics: Arc<Metrics>,
+    burden: Arc<Burden>,
     places: Arc<Semaphore>,
     doorstep: Arc<Semaphore>,
     connections: TaskTracker,
@@ -48,6 +51,7 @@ impl Server {
         Self {
             routes,
             metrics,
+            burden: Burden::new(limits::BURDEN_BYTES),
             places,
             doorstep,
             connections: TaskTracker::new(),
@@ -59,15 +63,24 @@ impl Server {
     /// that are open finish what they have, and waits for them, at most for `grace`.
     pub async fn run(self, listeners: Vec<TcpListener>, grace: Duration) {
         let accepting = listeners.into_iter().map(|listener| self.accept(listener));
-        futures_util::future::join_all(accepting).await;
-        self.connections.close();
-        if timeout(grace, self.connections.wait()).await.is_err() {
-            let open = self.connections.len();
-            tracing::warn!(open, "connections did not finish in time and are given up");
+        let serving = async {
+            futures_util::future::join_all(accepting).await;
+            self.connections.close();
+            if timeout(grace, self.connections.wait()).await.is_err() {
+                let open = self.connections.len();
+                tracing::warn!(open, "connections did not finish in time and are given up");
+            }
+        };
+        tokio::select! {
+            () = serving => {}
+            // It has no end.
+            () = self.burden.watch() => {}
         }
     }
 
     async fn accept(&self, listener: TcpListener) {
+        // When it was told that none can be accepted, which would fill the log otherwise.
+        let mut told: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -77,10 +90,13 @@ impl Server {
             match accepted {
                 Ok((stream, remote)) => self.admit(stream, remote),
                 // One connection's trouble, such as one that was reset while it waited, is not
-                // ours; too many open files passes, and the pause keeps it from filling the log.
+                // ours; too many open files passes, and until then those who come wait.
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    if told.is_none_or(|told| told.elapsed() > limits::ACCEPT_NEWS) {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        told = Some(Instant::now());
+                    }
                     sleep(limits::ACCEPT_PAUSE).await;
                 }
             }
@@ -103,11 +119,14 @@ impl Server {
             return;
         };
         let (routes, metrics) = (self.routes.clone(), Arc::clone(&self.metrics));
+        let (carrier, drain) = (self.burden.carrier(), self.drain.clone());
         let calls = self.connections.clone();
-        let drain = self.drain.clone();
         self.connections.spawn(async move {
-            let open = Open::new(metrics);
-            connection::serve(stream, remote, routes, drain, calls).await;
+            let open = Open::new(Arc::clone(&metrics));
+            let ended = connection::serve(stream, remote, routes, carrier, drain, calls).await;
+            if ended == connection::Ended::TooSlow {
+                metrics.cut.inc();
+            }
             drop((open, place));
         });
     }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -28,7 +29,10 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
         .with_retries(limits::TCP_KEEPALIVE_PROBES);
     socket.set_tcp_keepalive(&probes)?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(limits::TCP_USER_TIMEOUT))?;
+    {
+        socket.set_tcp_user_timeout(Some(limits::TCP_USER_TIMEOUT))?;
+        socket.set_tcp_notsent_lowat(limits::TCP_UNSENT)?;
+    }
     Ok(())
 }
 
@@ -111,6 +115,14 @@ impl Socket {
             stream: Arc::downgrade(&self.stream),
             fate: Arc::clone(&self.fate),
             call: self.fate.calls.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+
+    /// Has the system forget what it was to send, as soon as the socket is closed.
+    pub(super) fn abandon(&self) {
+        self.fate.broken.store(true, Ordering::Relaxed);
+        if let Err(error) = SockRef::from(&*self.stream).set_linger(Some(Duration::ZERO)) {
+            tracing::debug!(%error, "what was sent stays until its time is over");
         }
     }
 

@@ -9,6 +9,8 @@
 
 #[cfg(test)]
 pub mod faulty;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod memory;
 pub mod record;
 pub mod sqlite;

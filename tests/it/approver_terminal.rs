@@ -7,6 +7,7 @@ mod hostile;
 mod leaving;
 mod pages;
 mod stand_in;
+mod unfriendly;
 mod window;
 
 use self::stand_in::StandIn;

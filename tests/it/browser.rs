@@ -14,7 +14,7 @@ use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::until::until;
 
@@ -41,9 +41,8 @@ pub(crate) struct Browser {
     /// The session's URL; commands are below it.
     session: String,
     pid: Option<Pid>,
-    // The driver goes before the profile that its browser has open.
     _driver: Driver,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Browser {
@@ -75,7 +74,7 @@ impl Browser {
             session: format!("{base}/session/{}", made["sessionId"].as_str().unwrap()),
             pid: pid.and_then(|pid| Pid::from_raw(pid.try_into().unwrap())),
             _driver: driver,
-            _profile: profile,
+            profile,
         }
     }
 
@@ -100,6 +99,13 @@ impl Browser {
         .await
     }
 
+    /// Ends it in good order. A test that fails before just drops it.
+    pub(crate) async fn quit(mut self) {
+        let none = json!({});
+        command(&self.http, Method::DELETE, &self.session, &none).await;
+        self.pid = None;
+    }
+
     async fn post(&self, what: &str, members: Value) -> Value {
         let url = format!("{}/{what}", self.session);
         command(&self.http, Method::POST, &url, &members).await
@@ -111,6 +117,13 @@ impl Drop for Browser {
         // The driver would leave it running. It may be gone already, which is as good.
         if let Some(pid) = self.pid {
             kill_process(pid, Signal::KILL).unwrap_or_default();
+        }
+        // Its helpers end when they notice, and write into the profile until then.
+        let end = Instant::now() + Duration::from_secs(5);
+        while std::fs::remove_dir_all(self.profile.path()).is_err_and(|error| {
+            error.kind() != std::io::ErrorKind::NotFound && Instant::now() < end
+        }) {
+            std::thread::yield_now();
         }
     }
 }
@@ -141,7 +154,17 @@ struct Driver(Child);
 
 impl Driver {
     /// Starts it on a free port; answers that.
+    ///
+    /// The port that it is given for IPv6 it wants for IPv4 as well, and where that one is taken it
+    /// leaves.
     fn start() -> (Self, u16) {
+        const ATTEMPTS: usize = 32;
+        let mut attempts = std::iter::repeat_with(Self::attempt).take(ATTEMPTS);
+        attempts.find_map(|it| it).expect("chromedriver listens")
+    }
+
+    /// Starts it; `None` when it leaves before it listens.
+    fn attempt() -> Option<(Self, u16)> {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -161,8 +184,11 @@ impl Driver {
                 }
             }
         });
-        let port = told.recv_timeout(PATIENCE);
-        (this, port.expect("chromedriver says where it listens"))
+        match told.recv_timeout(PATIENCE) {
+            Ok(port) => Some((this, port)),
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("chromedriver does not listen"),
+        }
     }
 }
 

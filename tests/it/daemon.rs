@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -20,6 +21,7 @@ pub(crate) struct Setup {
     store: Option<String>,
     listen: String,
     args: Vec<String>,
+    descriptors: Option<u32>,
 }
 
 /// A daemon with its default store, in a directory of its own.
@@ -31,6 +33,7 @@ pub(crate) fn setup() -> Setup {
         store: Some(store),
         listen: "127.0.0.1:0".to_owned(),
         args: Vec::new(),
+        descriptors: None,
     }
 }
 
@@ -59,29 +62,80 @@ impl Setup {
         self
     }
 
+    /// Lets it open no more than so many files.
+    pub(crate) fn descriptors(self, files: u32) -> Self {
+        let descriptors = Some(files);
+        Self {
+            descriptors,
+            ..self
+        }
+    }
+
     /// The command that starts it, with nothing of the tester's own environment.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pushd"));
+        let program = env!("CARGO_BIN_EXE_pushd");
+        let mut command = match self.descriptors {
+            None => Command::new(program),
+            Some(files) => {
+                let mut shell = Command::new("/bin/sh");
+                let limited = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited, program]);
+                shell
+            }
+        };
+        command.args(["--listen", &self.listen]);
+        self.complete(command)
+    }
+
+    /// Adds to a command that ends with the program what every daemon gets but its address.
+    pub(crate) fn complete(&self, mut command: Command) -> Command {
         command
             .env_clear()
             .env("HOME", self.dir.path())
-            .args(["--listen", &self.listen])
             .args(self.store.iter().flat_map(|store| ["--store", store]))
             .args(&self.args)
             .stdin(Stdio::null());
         command
     }
 
+    /// A name in its directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs the program to its end as a command on the same store, such as `backup FILE`; answers
+    /// exit code, stdout and stderr.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pushd"));
+        command
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .envs(self.store.iter().map(|store| ("PUSHD_STORE", store)))
+            .args(args)
+            .stdin(Stdio::null());
+        Ran::to_its_end(command)
+    }
+
     /// Starts it and waits until it listens.
     pub(crate) fn start(self) -> Daemon {
-        self.try_start()
+        let command = self.command();
+        self.start_by(command)
+    }
+
+    /// Starts it by another command, whose process it is, and waits until it listens.
+    pub(crate) fn start_by(self, command: Command) -> Daemon {
+        self.try_start_by(command)
             .unwrap_or_else(|log| panic!("the daemon does not listen: {log}"))
     }
 
-    /// The same; answers its log when it ends or does not listen.
+    /// Starts it; answers its log when it ends or does not listen.
     pub(crate) fn try_start(self) -> Result<Daemon, String> {
-        let mut child = self
-            .command()
+        let command = self.command();
+        self.try_start_by(command)
+    }
+
+    fn try_start_by(self, mut command: Command) -> Result<Daemon, String> {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -104,9 +158,43 @@ impl Setup {
 
     /// Runs it to its end, for a start that has to fail; answers exit code and stderr.
     pub(crate) fn fails(&self) -> (Option<i32>, String) {
-        let output = self.command().output().expect("the program can be run");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code(), stderr)
+        let ran = Ran::to_its_end(self.command());
+        (ran.code, ran.stderr)
+    }
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Runs a command to its end. One that goes on and on is killed, and so has no exit code.
+    pub(crate) fn to_its_end(mut command: Command) -> Self {
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be run");
+        let pid = Pid::from_child(&child);
+        let (over, ended) = mpsc::channel::<()>();
+        let patience = thread::spawn(move || {
+            if ended.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout) {
+                // It may be ending in this moment, which is as good.
+                kill_process(pid, Signal::KILL).unwrap_or_default();
+            }
+        });
+        let output = child.wait_with_output().expect("it is our child");
+        drop(over);
+        patience.join().expect("it does not panic");
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 }
 
@@ -136,6 +224,22 @@ impl Daemon {
             .collect()
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it was started.
+    pub(crate) const fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Kills it as a power cut would.
+    pub(crate) fn crash(&mut self) {
+        self.child.kill().expect("the daemon is ours");
+        self.child.wait().expect("it is our child");
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("the daemon is ours");
@@ -156,26 +260,30 @@ impl Daemon {
         self.restart()
     }
 
-    /// Kills it as a power cut would.
-    pub(crate) fn crash(&mut self) {
-        self.child.kill().expect("the daemon is ours");
-        self.child.wait().expect("it is our child");
-    }
-
-    /// How it was started, but for the port, which is now the one it has.
-    pub(crate) fn setup(&self) -> Setup {
+    /// How to start it again, on the port that it has.
+    pub(crate) fn again(&self) -> Setup {
         self.setup.clone().listen(&self.address.to_string())
     }
 
     /// Starts one that has ended again on the same port and store.
     pub(crate) fn restart(self) -> Self {
-        self.setup().start()
+        self.again().start()
     }
 
     /// Waits until it has logged a line with `text` in it.
     pub(crate) async fn logged(&self, text: &str) {
         let what = format!("{text:?} in the log");
         until(&what, async || self.log.text().contains(text).then_some(())).await;
+    }
+
+    /// All that it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Processor time that it has used, in milliseconds.
@@ -248,8 +356,11 @@ impl Log {
         let log = self.clone();
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let address = line
-                    .split_whitespace()
+                // A warning may name what was asked for, before there is a port.
+                let words = line.contains("listening").then(|| line.split_whitespace());
+                let address = words
+                    .into_iter()
+                    .flatten()
                     .find_map(|word| word.strip_prefix("address="));
                 if let Some(Ok(address)) = address.map(str::parse) {
                     // Nobody waits for a second address; it is in the text all the same.

@@ -125,6 +125,7 @@ struct Tally {
     requests: usize,
     faults: usize,
     kills: usize,
+    full: usize,
     decisions: usize,
     looks: usize,
     told: usize,
@@ -137,10 +138,12 @@ impl Tally {
         self.requests += history.store.len();
         self.faults += history.faults.len();
         let kills = history.faults.iter().map(|fault| match fault.what {
-            "killed" => 1,
+            "killed" | "disk and killed" => 1,
             "killed twice" => 2,
             _ => 0,
         });
+        let full = |fault: &&history::Fault| fault.what.starts_with("disk");
+        self.full += history.faults.iter().filter(full).count();
         self.kills += kills.sum::<usize>();
         self.decisions += history.decisions.len();
         self.looks += history.looks.len();

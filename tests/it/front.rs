@@ -16,6 +16,8 @@ pub(crate) enum Way {
     Through,
     /// It goes to the daemon, and the answer is lost.
     AnswerLost,
+    /// The end of it is lost on the way to the daemon, whose answer goes back.
+    CallCut,
     /// It is answered here, with this status, content type and body.
     Page(&'static str, &'static str, &'static str),
 }
@@ -106,7 +108,13 @@ async fn serve(mut client: TcpStream, backend: SocketAddr, call: String, way: Wa
         }
         let mut daemon = TcpStream::connect(backend).await?;
         let call = call.replacen("\r\n", "\r\nConnection: close\r\n", 1);
-        daemon.write_all(call.as_bytes()).await?;
+        let whole = call.as_bytes();
+        if let Way::CallCut = way {
+            daemon.write_all(&whole[..whole.len() - 1]).await?;
+            daemon.shutdown().await?;
+        } else {
+            daemon.write_all(whole).await?;
+        }
         if let Way::AnswerLost = way {
             daemon.read_to_end(&mut Vec::new()).await?;
         } else {

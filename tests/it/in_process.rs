@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use pushd::approvals::{Approvals, Pump};
+use pushd::burden::Burden;
 use pushd::clock::SystemClock;
 use pushd::domain::HistoryId;
 use pushd::http::{AllowedHosts, Api, Peer, Response, routes};
@@ -77,6 +78,7 @@ impl Inside {
             remote: address,
             local: address,
             host: Some("localhost".to_owned()),
+            carrier: Burden::new(usize::MAX).carrier(),
         };
         let request = Request::builder()
             .method(method)
@@ -185,6 +187,7 @@ async fn a_body_that_does_not_come_is_not_waited_for_longer_than_20_seconds() {
         remote: address,
         local: address,
         host,
+        carrier: Burden::new(usize::MAX).carrier(),
     };
     let never =
         futures_util::stream::pending::<Result<hyper::body::Frame<Bytes>, std::io::Error>>();

@@ -170,6 +170,16 @@ impl Pty {
         times.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 
+    /// The most memory that the program has had in use so far, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let pid = self.child.process_id().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.unwrap().trim().strip_suffix(" kB").unwrap();
+        kib.parse::<u64>().unwrap() * 1024
+    }
+
     pub(crate) fn exit_code(&mut self) -> u32 {
         self.child.wait().unwrap().exit_code()
     }

@@ -143,7 +143,7 @@ async fn restart(mut daemon: Daemon, n: usize) -> Daemon {
         daemon.signal(Signal::TERM);
         daemon.ended().await;
     }
-    let again: Setup = daemon.setup();
+    let again: Setup = daemon.again();
     task::spawn_blocking(|| again.start()).await.unwrap()
 }
 

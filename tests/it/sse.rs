@@ -6,6 +6,7 @@
 mod chromium;
 mod curl;
 mod node;
+mod samples;
 mod story;
 
 use serde_json::Value;
@@ -59,6 +60,9 @@ trait Listener {
 
     /// All that it has been told so far.
     async fn told(&self) -> Vec<Told>;
+
+    /// Ends it.
+    async fn quit(self);
 }
 
 #[tokio::test]

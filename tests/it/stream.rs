@@ -60,20 +60,22 @@ impl Stream {
     /// The next block (or line) exactly as it was sent, its end included; `None` when the stream
     /// has ended.
     pub(crate) async fn block(&mut self) -> Option<String> {
-        let reading = async {
-            loop {
-                let end = self.end.as_bytes();
-                if let Some(at) = self.read.windows(end.len()).position(|part| part == end) {
-                    let rest = self.read.split_off(at + end.len());
-                    let block = std::mem::replace(&mut self.read, rest);
-                    return Some(String::from_utf8(block).expect("streams are UTF-8"));
-                }
-                // A connection that is cut ends the stream as well.
-                let part = self.response.chunk().await.ok().flatten()?;
-                self.read.extend_from_slice(&part);
+        soon("the next block of the stream", self.next_block()).await
+    }
+
+    /// The same for a stream that may be quiet for as long as it is.
+    pub(crate) async fn next_block(&mut self) -> Option<String> {
+        loop {
+            let end = self.end.as_bytes();
+            if let Some(at) = self.read.windows(end.len()).position(|part| part == end) {
+                let rest = self.read.split_off(at + end.len());
+                let block = std::mem::replace(&mut self.read, rest);
+                return Some(String::from_utf8(block).expect("streams are UTF-8"));
             }
-        };
-        soon("the next block of the stream", reading).await
+            // A connection that is cut ends the stream as well.
+            let part = self.response.chunk().await.ok().flatten()?;
+            self.read.extend_from_slice(&part);
+        }
     }
 
     /// Waits until the daemon has ended the stream; passes over what it still said.

@@ -51,6 +51,23 @@ async fn pages_of_a_proxy_are_waited_out_and_do_not_ask_twice() {
     assert_eq!(daemon.requests().await.len(), 1, "{:?}", front.calls());
 }
 
+// The daemon says 400 to half a call, which was taken for its word on the whole one.
+#[tokio::test]
+async fn a_call_that_is_cut_on_its_way_is_sent_again() {
+    let daemon = setup().start();
+    let front = Front::before(&daemon, |number, _| match number {
+        0 => Way::CallCut,
+        _ => Way::Through,
+    })
+    .await;
+    let requester = Requester::start(&front.url(), &["-m", "Deploy?"]);
+    requester.told("the body broke off").await;
+    let id = daemon.the_pending_one().await;
+    daemon.approve(&id).await;
+    let left = requester.left().await;
+    assert_eq!(left.code, Some(0), "{left:?}");
+}
+
 #[tokio::test]
 async fn another_server_at_the_url_is_69_in_one_line() {
     let daemon = setup().start();

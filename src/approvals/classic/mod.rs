@@ -109,7 +109,7 @@ impl Classic {
             limit: limits::LIST_MAX,
         };
         loop {
-            let page = approvals.list(query.clone()).await?;
+            let page = approvals.list(query.clone(), |page| page).await?;
             for event in &page.events {
                 adopt(&approvals, &mut channels, event).await?;
             }

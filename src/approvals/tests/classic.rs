@@ -49,7 +49,11 @@ impl World {
             after: None,
             limit: 100,
         };
-        self.approvals.list(query).await.unwrap().events
+        self.approvals
+            .list(query, |page| page)
+            .await
+            .unwrap()
+            .events
     }
 
     async fn pending_ids(&self) -> Vec<RequestId> {

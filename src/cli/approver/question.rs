@@ -300,7 +300,7 @@ pub(super) fn outcome(view: &RequestView, room: Room) -> Vec<Row> {
     };
     let row = Row::new().and(ink, format!("  {text}"));
     let Some(decision) = deciding(view) else {
-        return vec![row];
+        return vec![row.cut(room.width, room.look.ellipsis())];
     };
     let by = format!(" by {}", party(&decision.approver, room.look.charset));
     let mut rows = vec![

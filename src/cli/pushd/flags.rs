@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use warp::http::uri::Authority;
 
 use crate::cli::flags::duration;
@@ -19,21 +19,78 @@ use crate::limits;
 )]
 /// Holds requests for approval between those who ask and those who answer.
 ///
-/// Requesters and approvers connect to it over HTTP. Every flag has an environment variable.
+/// Without a command it is the daemon, to which requesters and approvers connect over HTTP. Every
+/// flag has an environment variable.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "pushd", version, max_term_width = 100)]
-pub(super) struct Flags {
-    /// Address to listen on; may be given several times
-    #[arg(
-        long,
-        value_name = "ADDR",
-        env = "PUSHD_LISTEN",
-        value_delimiter = ',',
-        default_value = "127.0.0.1:8888",
-        value_parser = address
-    )]
-    pub(super) listen: Vec<SocketAddr>,
+#[command(
+    name = "pushd",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+pub(super) struct CommandLine {
+    /// What to do instead of serving
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
 
+    #[command(flatten)]
+    pub(super) daemon: Flags,
+}
+
+#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+/// What there is to do beside serving.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Command {
+    /// Copy the database to a file, also while the daemon runs
+    ///
+    /// The copy is complete as of the moment at which it began, and the daemon works on meanwhile.
+    /// FILE appears when the copy is whole, has been looked through for damage, and is on the disk.
+    ///
+    /// Exit codes: 0 done, 64 wrong command line, 73 FILE cannot be written, 78 the database cannot
+    /// be read.
+    Backup(BackupFlags),
+    /// Put a backup in the place of the database, while the daemon is stopped
+    ///
+    /// The database that was there is kept beside it. Approvers are told by their streams to begin
+    /// anew; what was asked after the backup is gone, and what was decided after it is pending
+    /// again.
+    ///
+    /// Exit codes: 0 done, 64 wrong command line, 65 FILE is no sound backup, 78 the database is in
+    /// use or cannot be replaced.
+    Restore(RestoreFlags),
+}
+
+/// The flags of `pushd backup`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct BackupFlags {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+
+    /// Replace FILE when it exists
+    #[arg(long)]
+    pub(super) force: bool,
+
+    #[command(flatten)]
+    pub(super) store: StoreFlags,
+}
+
+/// The flags of `pushd restore`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct RestoreFlags {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+
+    #[command(flatten)]
+    pub(super) store: StoreFlags,
+}
+
+#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+/// Which store.
+#[derive(Args, Clone, Debug)]
+pub(super) struct StoreFlags {
     /// Where requests are kept: `sqlite:PATH`, or `memory` for trials
     ///
     /// The default is an SQLite database at $XDG_STATE_HOME/pushd/pushd.db, which is
@@ -41,6 +98,27 @@ pub(super) struct Flags {
     /// `memory` forgets everything when the daemon ends.
     #[arg(long, value_name = "STORE", env = "PUSHD_STORE")]
     pub(super) store: Option<StoreFlag>,
+}
+
+#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+/// The daemon's flags.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Flags {
+    /// Address to listen on; may be given several times [default: 127.0.0.1:8888]
+    ///
+    /// Sockets that a service manager hands over (systemd's socket activation) are listened on
+    /// as well, and in place of the default.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "PUSHD_LISTEN",
+        value_delimiter = ',',
+        value_parser = address
+    )]
+    pub(super) listen: Vec<SocketAddr>,
+
+    #[command(flatten)]
+    pub(super) store: StoreFlags,
 
     /// How long settled requests are kept
     #[arg(long, value_name = "TIME", env = "PUSHD_RETAIN", default_value = "90d", value_parser = retain)]
@@ -201,7 +279,7 @@ mod tests {
 
     #[test]
     fn the_flags_are_consistent() {
-        Flags::command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 
     #[test]

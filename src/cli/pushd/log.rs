@@ -18,6 +18,9 @@ pub(super) fn begin(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A line that cannot be written, because the log's disk is full or its reader has gone, is
+        // lost. Telling of that on the same stderr would fail as well, and panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => {

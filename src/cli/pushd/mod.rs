@@ -1,25 +1,28 @@
 //! The daemon: flags, log, store, server, and winding down.
 
+mod copies;
 mod flags;
 mod log;
+mod manager;
+mod signals;
+mod sockets;
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use etcetera::BaseStrategy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use self::flags::{Flags, StoreFlag};
+use self::flags::{Command, CommandLine, Flags, StoreFlag};
+use self::signals::{Signals, obey};
+use self::sockets::Trust;
 use super::exit;
 use super::flags::parse;
 use crate::approvals::classic::Classic;
@@ -38,18 +41,22 @@ use crate::store::{Feed, SharedStore};
 
 /// Runs the daemon that the command line describes; returns when it has ended.
 pub fn run() -> ExitCode {
-    let flags = match parse::<Flags>() {
-        Ok(flags) => flags,
+    let line = match parse::<CommandLine>() {
+        Ok(line) => line,
         Err(code) => return ExitCode::from(code),
     };
-    if let Err(error) = log::begin(flags.log_format, &flags.log) {
-        return failed(exit::USAGE, &error);
-    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(exit::INTERNAL, &error.into()),
     };
-    let ended = runtime.block_on(daemon(flags));
+    signals::outlive_file_limit(&runtime);
+    let ended = match line.command {
+        None => log::begin(line.daemon.log_format, &line.daemon.log)
+            .or_exit(exit::USAGE)
+            .and_then(|()| runtime.block_on(daemon(line.daemon))),
+        Some(Command::Backup(flags)) => copies::back_up(flags),
+        Some(Command::Restore(flags)) => copies::put_back(flags),
+    };
     // The store is closed, or had its time for it: whatever still runs is of no interest.
     runtime.shutdown_background();
     match ended {
@@ -58,12 +65,10 @@ pub fn run() -> ExitCode {
     }
 }
 
-#[allow(
-    clippy::print_stderr,
-    reason = "the whole chain, once, for whoever started the daemon"
-)]
+/// Prints the whole chain, once, for whoever started the daemon; with nowhere to print to, the exit
+/// code still tells.
 fn failed(code: u8, error: &anyhow::Error) -> ExitCode {
-    eprintln!("pushd: {error:#}");
+    drop(writeln!(std::io::stderr(), "pushd: {error:#}"));
     ExitCode::from(code)
 }
 
@@ -81,19 +86,21 @@ impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
 }
 
 async fn daemon(flags: Flags) -> Result<(), Failure> {
-    check_addresses(&flags).or_exit(exit::CONFIGURATION)?;
+    let trust = Trust::of(&flags);
+    trust.check(&flags.listen).or_exit(exit::CONFIGURATION)?;
+    let handed = sockets::handed_over(trust).or_exit(exit::CONFIGURATION)?;
     let drain = CancellationToken::new();
     // Before anything is begun, so that a start that stalls on a slow disk can be ended too.
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
     // It lives as long as the process: the second signal may come at any time.
     tokio::spawn(obey(signals, drain.clone()));
-    let listeners = listen(&flags.listen).await.or_exit(exit::UNAVAILABLE)?;
+    let listeners = sockets::listen(&flags.listen, handed).or_exit(exit::UNAVAILABLE)?;
     let limits = limits(&flags);
     let metrics = Arc::new(Metrics::default());
     let begun = tokio::select! {
         biased;
         () = drain.cancelled() => return Ok(()),
-        begun = begin(flags.store, limits, Arc::clone(&metrics), drain.clone()) => begun,
+        begun = begin(flags.store.store, limits, Arc::clone(&metrics), drain.clone()) => begun,
     };
     let (store, approvals) = begun.or_exit(exit::CONFIGURATION)?;
     let mut classic = None;
@@ -103,6 +110,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     }
     let tasks = keep(Arc::clone(&approvals), flags.retain, classic.clone());
     let tasks = tokio::spawn(vital(tasks, drain.clone()));
+    let told = Arc::clone(&approvals);
     let public_host = flags.public_url.as_ref().and_then(DaemonUrl::host);
     let allowed: Vec<_> = flags.allow_host.into_iter().chain(public_host).collect();
     let hosts = Arc::new(AllowedHosts::new(&allowed));
@@ -124,6 +132,8 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
             tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
         }
     }
+    // It, too, lives as long as the process, which works to the very end.
+    tokio::spawn(manager::tell(told));
     let begun_to_drain = async {
         drain.cancelled().await;
         Instant::now()
@@ -194,84 +204,6 @@ fn grace(drain: Duration) -> Duration {
     drain.mul_f32(0.8)
 }
 
-/// The first signal winds the daemon down, the second ends it at once.
-async fn obey(mut signals: Signals, drain: CancellationToken) {
-    let (name, _) = signals.next().await;
-    tracing::info!(signal = name, "winding down");
-    drain.cancel();
-    let (name, code) = signals.next().await;
-    tracing::warn!(
-        signal = name,
-        "ended at once; what was acknowledged is on disk"
-    );
-    std::process::exit(code.into());
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
-        Ok(Self {
-            terminate: signal(terminate)?,
-            interrupt: signal(interrupt)?,
-        })
-    }
-
-    async fn next(&mut self) -> (&'static str, u8) {
-        tokio::select! {
-            _ = self.terminate.recv() => ("SIGTERM", exit::TERMINATED),
-            _ = self.interrupt.recv() => ("SIGINT", exit::INTERRUPTED),
-        }
-    }
-}
-
-/// Without tokens, whoever reaches the daemon may approve; so only this machine may reach it.
-fn check_addresses(flags: &Flags) -> anyhow::Result<()> {
-    let wide = flags
-        .listen
-        .iter()
-        .find(|address| !address.ip().to_canonical().is_loopback());
-    match wide {
-        Some(address) if !flags.trust_everybody_on_the_network => bail!(
-            "--listen {address}: whoever reaches this address could approve anything, because \
-             this version knows no tokens; listen on 127.0.0.1 and put a proxy with a login in \
-             front, or give --trust-everybody-on-the-network if that is what you want"
-        ),
-        Some(address) if flags.classic && !flags.classic_lets_anybody_decide => bail!(
-            "--classic with --listen {address}: the classic routes take a yes from anybody without \
-             a login, so they are for this machine only; listen on 127.0.0.1, leave --classic out, \
-             or give --classic-lets-anybody-decide if that is what you want"
-        ),
-        Some(address) => {
-            tracing::warn!(%address, "everybody who reaches this address may approve anything");
-            Ok(())
-        }
-        None => Ok(()),
-    }
-}
-
-async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    for &address in addresses {
-        let bound = TcpListener::bind(address).await;
-        let hint = match bound.as_ref().map_err(io::Error::kind) {
-            Err(io::ErrorKind::AddrInUse) => {
-                "is another pushd running there? --listen takes another address, \
-                 with port 0 any free one"
-            }
-            Err(io::ErrorKind::AddrNotAvailable) => "this machine has no such address",
-            Err(io::ErrorKind::PermissionDenied) => "ports below 1024 are for root; take another",
-            Ok(_) | Err(_) => "--listen takes another address",
-        };
-        listeners.push(bound.with_context(|| format!("cannot listen on {address} ({hint})"))?);
-    }
-    Ok(listeners)
-}
-
 /// The limits that the flags name, the rest from the number of files that may be open, which is
 /// raised as far as the system lets an ordinary process.
 fn limits(flags: &Flags) -> Limits {
@@ -294,10 +226,11 @@ fn limits(flags: &Flags) -> Limits {
             tracing::warn!(
                 most,
                 possible,
-                "--max-connections is more than files may be open"
+                "--max-connections is more than files may be open, so it is fewer"
             );
         }
-        limits.connections = most;
+        // The store needs files of its own, and connections would take them.
+        limits.connections = most.min(possible);
     }
     limits.waiters = flags.max_waiters.unwrap_or(limits.connections);
     limits.subscribers = flags.max_subscribers.unwrap_or(limits.connections);

@@ -9,6 +9,8 @@ mod ask;
 mod daemon_time;
 mod details;
 mod flow;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod interrupt;
 mod judge;
 mod outcome;

@@ -108,6 +108,17 @@ async fn a_limit_of_the_daemon_is_told_from_its_faults() {
     }
 }
 
+/// A proxy had cut an ask in the middle, and `requester` took the daemon's complaint about the half
+/// that came for a refusal of the request: it ended with 64 instead of asking again.
+#[tokio::test]
+async fn a_call_that_was_cut_on_its_way_may_pass() {
+    for code in ["invalid_body", "invalid_http"] {
+        let result = read_from(move || Reply::problem(400, code, "it broke off")).await;
+        let (what, _) = transient(result);
+        assert_eq!(what, "400 Bad Request: it broke off");
+    }
+}
+
 #[tokio::test]
 async fn a_retry_after_may_be_a_date() {
     let headers =

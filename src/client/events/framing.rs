@@ -6,6 +6,9 @@
 //! gives up on invalid UTF-8. So it gets one event at a time, line by line, and only the lines of
 //! the fields `event` and `data`; ids and `retry` are read here.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -38,6 +41,7 @@ pub(super) struct Framer {
     last_id: String,
     /// The last event ID buffer: what `id` lines have set.
     id_buffer: String,
+    id_changed: bool,
     retry: Option<Duration>,
     start: Start,
     line: Vec<u8>,
@@ -72,6 +76,7 @@ impl Framer {
         Self {
             cap,
             id_buffer: last_id.clone(),
+            id_changed: false,
             last_id,
             retry: None,
             start: Start::Mark(0),
@@ -183,6 +188,7 @@ impl Framer {
             _ if !whole => {}
             b"id" if !value.contains(&0) => {
                 self.id_buffer = String::from_utf8_lossy(value).into_owned();
+                self.id_changed = true;
             }
             b"retry" => self.retry = digits(value).or(self.retry),
             b"event" | b"data" if !self.block.skipping => {
@@ -197,7 +203,10 @@ impl Framer {
 
     /// A blank line: the id counts now, whether or not there is data to dispatch.
     fn end_event(&mut self) {
-        self.last_id.clone_from(&self.id_buffer);
+        // A blank line is one byte, and an id may be long: it is only copied when it is another.
+        if std::mem::take(&mut self.id_changed) {
+            self.last_id.clone_from(&self.id_buffer);
+        }
         let block = std::mem::take(&mut self.block);
         if block.skipping {
             self.ready.push_back(Frame::Skipped(self.cap));

@@ -36,7 +36,7 @@ pub(super) fn may_have_credentials(named: &Url, target: &Url) -> bool {
 }
 
 /// Where a redirect leads; `None` when it leads nowhere that we can follow, or down from TLS.
-pub(super) fn redirect_target(from: &Url, location: &str) -> Option<Url> {
+pub(in crate::client) fn redirect_target(from: &Url, location: &str) -> Option<Url> {
     let target = from.join(location).ok()?;
     match (from.scheme(), target.scheme()) {
         ("http", "http" | "https") | ("https", "https") => Some(target),

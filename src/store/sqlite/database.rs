@@ -197,7 +197,8 @@ pub(super) fn examine(connection: &Connection, path: &Path) -> Result<(), OpenEr
         .query_row(sql, (), |row| row.get(0))
         .map_err(sqlite)?;
     if found != "ok" {
-        return Err(damaged(found));
+        // It speaks in several lines; a log and an error message have one.
+        return Err(damaged(found.replace('\n', " ")));
     }
     for (index, part) in schema::PARTIAL {
         let count = |by: &str| {

@@ -77,6 +77,12 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// A restore has begun to replace it and was interrupted.
+    #[error("{} is neither the old database nor the restored one, because pushd restore was interrupted: run it again", .path.display())]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+    },
     /// The bytes were those of a database.
     #[error("{} is damaged ({reason}): stop pushd, then restore a backup, or save what is left with the `.recover` command of sqlite3", .path.display())]
     Damaged {

@@ -11,6 +11,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Access;
 
 use super::error::OpenError;
+use super::part::beside;
+
+/// What stands under the database's name while its log is being removed for a restore: neither a
+/// database nor empty, so that a daemon that is started after a crash in between refuses it.
+pub(super) const UNFINISHED: &[u8] = b"pushd restore was not finished; run it again.\n";
 
 /// Makes the file and its directory when they are missing, for their owner alone, and answers the
 /// file's one absolute name, free of symbolic links.
@@ -32,9 +37,13 @@ pub(super) fn prepare(path: &Path) -> Result<PathBuf, OpenError> {
                 what: "not a regular file",
             });
         }
-        Ok(found) if found.len() == 0 => refuse_emptied(&path)?,
+        Ok(found) if found.len() == 0 => refuse_orphaned(&path, "it is empty")?,
+        Ok(found) if found.len() == UNFINISHED.len() as u64 => refuse_unfinished(&path)?,
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            refuse_orphaned(&path, "it is not there")?;
+            create(&path)?;
+        }
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
             let parent = path.parent().unwrap_or(&path);
             return Err(OpenError::Directory {
@@ -52,15 +61,24 @@ pub(super) fn prepare(path: &Path) -> Result<PathBuf, OpenError> {
     Ok(path)
 }
 
-/// An empty file is a database to be made, unless the log of one stands beside it: `SQLite` would
-/// throw that away, and with it the last commits of a database that somebody has emptied.
-fn refuse_emptied(path: &Path) -> Result<(), OpenError> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    match fs::metadata(log) {
+/// An empty or missing file is a database to be made, unless the log of one stands beside it:
+/// `SQLite` would throw that away, and with it the last commits of a database that somebody has
+/// emptied or moved.
+fn refuse_orphaned(path: &Path, why: &str) -> Result<(), OpenError> {
+    match fs::metadata(beside(path, "-wal")) {
         Ok(log) if log.len() > 0 => Err(OpenError::Damaged {
             path: path.to_owned(),
-            reason: "it is empty, but its write-ahead log is not".to_owned(),
+            reason: format!("{why}, but its write-ahead log is there"),
+        }),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn refuse_unfinished(path: &Path) -> Result<(), OpenError> {
+    // Nobody has this file open, so that reading it lets go of no lock: it is no database.
+    match fs::read(path) {
+        Ok(bytes) if bytes == UNFINISHED => Err(OpenError::Unfinished {
+            path: path.to_owned(),
         }),
         Ok(_) | Err(_) => Ok(()),
     }
@@ -85,7 +103,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
 
 /// Makes a directory and those above it. Each entry is made durable: a database that a power cut
 /// can take out of its directory keeps no promise.
-fn create_directory(path: &Path) -> io::Result<()> {
+pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -98,6 +116,7 @@ fn create_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-fn sync(directory: &Path) -> io::Result<()> {
+/// Makes the entries of a directory durable.
+pub(super) fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }

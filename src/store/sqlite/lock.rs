@@ -3,7 +3,6 @@
 //! `SQLite`'s own locks cannot do it: they come and go with each transaction, and two daemons
 //! taking turns would each believe in a head that the other has moved.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,6 +12,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::error::OpenError;
+use super::part;
 
 /// Holds the lock until it is dropped, or the process ends in whatever way.
 ///
@@ -77,9 +77,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// `pushd.db.lock` for `pushd.db`.
 fn beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(".lock");
-    PathBuf::from(name)
+    part::beside(path, ".lock")
 }
 
 fn holder(file: &File) -> Option<u32> {

@@ -19,24 +19,32 @@
 //! After a failed COMMIT the feed is told what the database then holds: each request at its latest
 //! state, as a reader that resumes would see it.
 
+mod backup;
 mod condition;
 mod database;
 mod error;
 mod files;
 mod group;
 mod lock;
+mod part;
 mod published;
 mod queue;
 mod reader;
 mod recovery;
+mod restore;
 mod rows;
 mod schema;
+mod set_aside;
+mod summary;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use backup::{BackupError, backup};
 pub use error::OpenError;
+pub use restore::{RestoreError, Restored, restore};
+pub use summary::Summary;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

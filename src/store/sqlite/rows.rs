@@ -81,6 +81,28 @@ pub(super) fn is_bad(connection: &Connection, row: EventId) -> rusqlite::Result<
     Ok(rows.next()?.is_some_and(|row| request(row).is_err()))
 }
 
+/// How many requests there are, and how many of them have a record that cannot be read. It reads
+/// every record.
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<(usize, usize)> {
+    let mut statement =
+        connection.prepare("SELECT event_id, id, record FROM requests NOT INDEXED")?;
+    let mut rows = statement.query(())?;
+    let (mut all, mut bad) = (0, 0);
+    while let Some(row) = rows.next()? {
+        all += 1;
+        bad += usize::from(request(row).is_err());
+    }
+    Ok((all, bad))
+}
+
+/// How many pending requests should have expired.
+pub(super) fn count_overdue(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+    let sql = "SELECT count(*) FROM requests INDEXED BY pending_by_expiry \
+               WHERE status = 'pending' AND expires_at <= ?1";
+    let count: i64 = connection.query_row(sql, [now.as_millis()], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
 pub(super) const CHANGES: &str = "SELECT event_id, id, record FROM requests \
      NOT INDEXED \
      WHERE event_id > ?1 AND event_id <= ?2 ORDER BY event_id";

@@ -99,11 +99,17 @@ pub(super) fn migrate(transaction: &Transaction<'_>, from: i64) -> Result<(), Mi
     }
     if history(transaction)?.is_none() {
         let history = HistoryId::from_random(getrandom::u64().map_err(MigrateError::Random)?);
-        let sql = "INSERT INTO meta VALUES ('history', ?1)";
-        transaction.execute(sql, [history.to_stored()])?;
+        begin_history(transaction, history)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", known())?;
+    Ok(())
+}
+
+/// Gives the database this history number in place of the one that it has.
+pub(super) fn begin_history(connection: &Connection, history: HistoryId) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO meta VALUES ('history', ?1)";
+    connection.execute(sql, [history.to_stored()])?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The contract, and what only a file and its writer can do.
 
+mod copies;
 mod crash;
 mod faults;
 mod groups;

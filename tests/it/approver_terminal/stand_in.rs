@@ -12,10 +12,13 @@ use pushd::wire::{DecisionView, Party, ProblemView, RequestView, Status, media};
 #[derive(Default)]
 struct State {
     /// What the stream has said so far; a listener gets it from the beginning.
-    stream: String,
+    stream: Vec<u8>,
     listeners: Vec<TcpStream>,
-    /// Status and body for those who want the stream.
-    refusal: Option<(&'static str, String)>,
+    /// What those who want the stream get instead, which ends their connection.
+    refusal: Option<String>,
+    /// How often the stream was wanted, and after which id the last time.
+    listens: usize,
+    last_event_id: Option<String>,
     /// Whether decisions get no answer, and the calls that wait for theirs.
     holds: bool,
     courtesy: Courtesy,
@@ -71,10 +74,18 @@ impl StandIn {
     }
 
     pub(super) fn send_raw(&self, text: &str) {
-        let mut state = self.state.0.lock().unwrap();
-        state.stream.push_str(text);
-        for listener in &mut state.listeners {
-            listener.write_all(text.as_bytes()).unwrap();
+        self.send_bytes(text.as_bytes());
+    }
+
+    pub(super) fn send_bytes(&self, bytes: &[u8]) {
+        self.state.0.lock().unwrap().stream.extend_from_slice(bytes);
+        self.send_once(bytes);
+    }
+
+    /// Sends to those who listen now; who comes later does not get it.
+    pub(super) fn send_once(&self, bytes: &[u8]) {
+        for listener in &mut self.state.0.lock().unwrap().listeners {
+            listener.write_all(bytes).unwrap();
         }
     }
 
@@ -108,7 +119,27 @@ impl StandIn {
             ..ProblemView::default()
         };
         let body = serde_json::to_string(&problem).unwrap();
-        self.state.0.lock().unwrap().refusal = Some((status, body));
+        self.answer_listeners(&json(status, &body));
+    }
+
+    /// Answers whoever wants the stream with these bytes, and closes.
+    pub(super) fn answer_listeners(&self, bytes: &str) {
+        self.state.0.lock().unwrap().refusal = Some(bytes.to_owned());
+    }
+
+    /// How often the stream was wanted.
+    pub(super) fn listens(&self) -> usize {
+        self.state.0.lock().unwrap().listens
+    }
+
+    /// After which id the stream was wanted the last time.
+    pub(super) fn last_event_id(&self) -> Option<String> {
+        self.state.0.lock().unwrap().last_event_id.clone()
+    }
+
+    /// Waits until the stream was wanted so often.
+    pub(super) fn wait_for_listens(&self, count: usize) {
+        self.wait(|state| state.listens >= count);
     }
 
     /// Treats `/v1/me` and `seen` so from now on.
@@ -149,6 +180,9 @@ impl StandIn {
 
     /// Serves one call and closes, but for the stream.
     fn serve(&self, socket: TcpStream) {
+        // A program that hangs is a failure of the test, and not its last word.
+        let patience = Some(Duration::from_secs(20));
+        socket.set_write_timeout(patience).unwrap();
         let mut reader = BufReader::new(socket);
         let mut head = String::new();
         // A connection without a call is closed.
@@ -166,12 +200,19 @@ impl StandIn {
         let mut socket = reader.into_inner();
         let is_stream = head.starts_with("GET /v1/events");
         let mut state = self.state.0.lock().unwrap();
-        if let Some((status, body)) = state.refusal.as_ref().filter(|_| is_stream) {
-            socket.write_all(json(status, body).as_bytes()).unwrap();
+        if is_stream {
+            state.listens += 1;
+            state.last_event_id = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(": ")?;
+                let is_it = name.eq_ignore_ascii_case("last-event-id");
+                is_it.then(|| value.to_owned())
+            });
+        }
+        if let Some(bytes) = state.refusal.as_ref().filter(|_| is_stream) {
+            socket.write_all(bytes.as_bytes()).unwrap();
         } else if is_stream {
-            socket
-                .write_all((STREAM.to_owned() + &state.stream).as_bytes())
-                .unwrap();
+            socket.write_all(STREAM.as_bytes()).unwrap();
+            socket.write_all(&state.stream).unwrap();
             state.listeners.push(socket);
         } else if head.contains("/decision ") {
             state.decisions.push(String::from_utf8(body).unwrap());

@@ -1,5 +1,6 @@
 //! What happens to the daemon itself.
 
+use std::fs;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -22,6 +23,10 @@ enum Misfortune {
     Stopped,
     /// It is asked to end, and started again.
     Replaced,
+    /// Its files cannot grow for a while, from somewhere in the next few writes on.
+    Full,
+    /// The same, and then it is killed.
+    FullAndKilled,
 }
 
 impl Misfortune {
@@ -31,17 +36,25 @@ impl Misfortune {
             Self::KilledTwice => "killed twice",
             Self::Stopped => "stopped",
             Self::Replaced => "replaced",
+            Self::Full => "disk",
+            Self::FullAndKilled => "disk and killed",
         }
     }
 }
 
 /// Breaks the daemon a few times, with `kill -9` among them; answers the one that is left, which
-/// works. Also answers how often it was killed.
-pub(crate) async fn break_daemon(mut daemon: Daemon, notes: &Notes, mut rng: Rng) -> Daemon {
-    use Misfortune::{Killed, KilledTwice, Replaced, Stopped};
+/// works. Before each time `burst` gives it something to do.
+pub(crate) async fn break_daemon(
+    mut daemon: Daemon,
+    notes: &Notes,
+    mut rng: Rng,
+    mut burst: impl FnMut(Rng),
+) -> Daemon {
+    use Misfortune::{Full, FullAndKilled, Killed, KilledTwice, Replaced, Stopped};
+    let others = [Killed, KilledTwice, Stopped, Replaced, Full, FullAndKilled];
     let mut plan = vec![Killed];
     for _ in 0..rng.usize(..3) {
-        plan.push([Killed, KilledTwice, Stopped, Replaced][rng.usize(..4)]);
+        plan.push(others[rng.usize(..others.len())]);
     }
     rng.shuffle(&mut plan);
     for misfortune in plan {
@@ -49,6 +62,10 @@ pub(crate) async fn break_daemon(mut daemon: Daemon, notes: &Notes, mut rng: Rng
         // The worst moment is when something was just told: whatever was not kept before is lost.
         if rng.bool() {
             drop(timeout(Duration::from_millis(300), notes.news()).await);
+        }
+        if rng.bool() {
+            burst(rng.fork());
+            sleep(Duration::from_micros(rng.u64(..8000))).await;
         }
         let from = notes.now();
         daemon = strike(daemon, misfortune, &mut rng).await;
@@ -67,11 +84,11 @@ async fn strike(mut daemon: Daemon, misfortune: Misfortune, rng: &mut Rng) -> Da
         Misfortune::Killed => {
             daemon.crash();
             sleep(away).await;
-            start(daemon.setup()).await
+            start(daemon.again()).await
         }
         Misfortune::KilledTwice => {
             daemon.crash();
-            let setup = daemon.setup();
+            let setup = daemon.again();
             let mut child = setup.command().spawn().expect("the program can be run");
             sleep(Duration::from_millis(rng.u64(0..60))).await;
             drop((child.kill(), child.wait()));
@@ -86,9 +103,37 @@ async fn strike(mut daemon: Daemon, misfortune: Misfortune, rng: &mut Rng) -> Da
         Misfortune::Replaced => {
             daemon.signal(Signal::TERM);
             daemon.ended().await;
-            start(daemon.setup()).await
+            start(daemon.again()).await
+        }
+        Misfortune::Full => {
+            fill_up(&daemon, rng);
+            sleep(Duration::from_millis(rng.u64(20..600))).await;
+            daemon.limit_files(None);
+            ready(&daemon).await;
+            daemon
+        }
+        Misfortune::FullAndKilled => {
+            fill_up(&daemon, rng);
+            sleep(Duration::from_millis(rng.u64(..200))).await;
+            daemon.crash();
+            start(daemon.again()).await
         }
     }
+}
+
+/// Lets the log of the database grow by a few pages at most, so that a write breaks off somewhere.
+fn fill_up(daemon: &Daemon, rng: &mut Rng) {
+    let log = fs::metadata(daemon.setup().path("pushd.db-wal"));
+    let size = log.map_or(0, |log| log.len());
+    daemon.limit_files(Some(size + rng.u64(..30_000)));
+}
+
+/// Waits until it takes asks and decisions again.
+async fn ready(daemon: &Daemon) {
+    until("the daemon to be ready again", async || {
+        (daemon.get("/readyz").await.status == 200).then_some(())
+    })
+    .await;
 }
 
 /// Starts it on the port that it had. For a moment another program may have that port for a

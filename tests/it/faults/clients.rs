@@ -104,6 +104,8 @@ impl Client {
             (200..300, Some(view)) => Told::Yes(view),
             // What passes by itself, and a write that may have counted.
             (500.., _) => Told::Nothing,
+            // Something on the way has cut the call.
+            _ if body["code"] == "invalid_body" => Told::Nothing,
             _ => Told::No(body["code"].as_str().unwrap_or("no code").to_owned()),
         }
     }

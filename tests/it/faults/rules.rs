@@ -336,7 +336,7 @@ fn expiry(history: &History, _: &Store<'_>, broken: &mut dyn FnMut(String)) {
     let disk: Vec<_> = history
         .faults
         .iter()
-        .filter(|fault| fault.what == "disk")
+        .filter(|fault| fault.what.starts_with("disk"))
         .cloned()
         .collect();
     for look in &history.looks {

@@ -19,6 +19,10 @@ use crate::daemon::setup;
 
 /// How long a run may take once nothing is broken any more.
 const END: Duration = Duration::from_secs(45);
+/// Polls of one request beside those of whoever asked.
+const HERD: usize = 6;
+/// Asks and decisions that are under way when the daemon is struck.
+const BURST: usize = 6;
 /// Requests that expire sooner than this are left to do so.
 const SOON: i64 = 5_000;
 
@@ -42,14 +46,20 @@ pub(crate) async fn with_a_daemon(seed: u64) -> History {
     let daemon = setup().start();
     let direct = Client::at(daemon.url(), &run.notes);
     let person = run.begin(daemon.address()).await;
-    let mut daemon = break_daemon(daemon, &run.notes, run.rng.fork()).await;
+    let (notes, rng, mark) = (run.notes.clone(), run.rng.fork(), run.title("burst"));
+    let mut bursts = 0;
+    let burst = |rng| {
+        bursts += 1;
+        spawn_burst(&mut run.tasks, &direct, &format!("{mark}-{bursts}"), rng);
+    };
+    let mut daemon = break_daemon(daemon, &notes, rng, burst).await;
     run.end(&direct).await;
     drop(person);
     run.rest(&direct).await;
     // Once more, so that nothing counts that only lived in its memory.
     let from = run.notes.now();
     daemon.crash();
-    let daemon = start(daemon.setup()).await;
+    let daemon = start(daemon.again()).await;
     let (what, to) = ("killed", run.notes.now());
     run.notes.open().faults.push(Fault { what, from, to });
     let history = run.history(&direct).await;
@@ -202,11 +212,22 @@ impl Run {
         self.links.calm_down();
         let notes = self.notes.clone();
         let mut rng = self.rng.fork();
+        let mut herd = JoinSet::new();
         let deciding = async {
             loop {
                 let pending = direct.list("&status=pending").await;
                 for view in pending.into_iter().flat_map(|(views, _)| views) {
                     if view.expires_at > notes.now() + SOON {
+                        // Polls that begin in the very moment in which it is decided.
+                        for _ in 0..HERD {
+                            let (client, id, mut rng) =
+                                (direct.clone(), view.id.clone(), rng.fork());
+                            herd.spawn(async move {
+                                sleep(Duration::from_micros(rng.u64(..3000))).await;
+                                client.wait(&id, &mut rng).await;
+                            });
+                        }
+                        sleep(Duration::from_micros(rng.u64(..3000))).await;
                         let verdict = if rng.bool() { "approve" } else { "deny" };
                         direct.decide(&view, verdict, &mut rng).await;
                     }
@@ -228,6 +249,14 @@ impl Run {
         if in_time.await.is_err() {
             let stuck = format!("{} of those who ask", self.tasks.len());
             notes.open().stuck.push(stuck);
+        }
+        let polling = async {
+            while let Some(ended) = herd.join_next().await {
+                ended.expect("no poll panics");
+            }
+        };
+        if timeout(END, polling).await.is_err() {
+            notes.open().stuck.push("a poll".to_owned());
         }
         // Whatever was asked for somebody who was killed.
         let settled = async {
@@ -290,6 +319,19 @@ impl Run {
             sleep(Duration::from_millis(10)).await;
         }
         self.notes.open().rest = rest;
+    }
+}
+
+/// Many writes at once: each asks and decides at once.
+fn spawn_burst(tasks: &mut JoinSet<()>, direct: &Client, mark: &str, mut rng: Rng) {
+    for n in 0..BURST {
+        let (client, title, mut rng) = (direct.clone(), format!("{mark}-{n}"), rng.fork());
+        tasks.spawn(async move {
+            sleep(Duration::from_micros(rng.u64(..6000))).await;
+            let view = client.ask(&title, 600, &mut rng).await;
+            let verdict = if rng.bool() { "approve" } else { "deny" };
+            client.decide(&view, verdict, &mut rng).await;
+        });
     }
 }
 

@@ -17,6 +17,10 @@ impl Listener for Browser {
             .map(Told::from_json)
             .collect()
     }
+
+    async fn quit(self) {
+        Self::quit(self).await;
+    }
 }
 
 /// A page of the daemon's own origin that listens. There is no HTML to open, but a browser makes a

@@ -75,4 +75,6 @@ impl Listener for Node {
     async fn told(&self) -> Vec<Told> {
         self.told.lock().unwrap().clone()
     }
+
+    async fn quit(self) {}
 }

@@ -106,6 +106,7 @@ pub(super) async fn lives_through_it<L: Listener>(listen: impl AsyncFnOnce(&Daem
     assert_eq!(told[3].json()["id"], other);
     daemon.approve(&other).await;
     reader.next(&["other approved"]).await;
+    reader.listener.quit().await;
 }
 
 /// Waits, with a stream of our own that was opened later, until a keep-alive has come.
@@ -128,4 +129,5 @@ pub(super) async fn idles<L: Listener>(listen: impl AsyncFnOnce(&Daemon) -> L) {
     ask(&daemon, "live").await;
     // On the connection that it had: it was not told of another one.
     reader.next(&["live pending"]).await;
+    reader.listener.quit().await;
 }

@@ -50,6 +50,26 @@ fn the_examples_of_the_standard_are_read_as_it_says() {
     );
 }
 
+/// The streams that `tests/it` gives to a browser as well, so that what is expected is not ours
+/// alone. Their bytes are written as the characters of the same numbers.
+#[test]
+fn a_browser_s_streams_are_read_as_the_browser_reads_them() {
+    let streams = include_str!("../../../../tests/streams.json");
+    let streams: Vec<serde_json::Value> = serde_json::from_str(streams).unwrap();
+    for stream in streams {
+        let chars = stream["bytes"].as_str().unwrap().chars();
+        let mut framer = Framer::new(1024 * 1024, String::new());
+        let mut events = Vec::new();
+        for byte in chars.map(|c| u8::try_from(u32::from(c)).unwrap()) {
+            framer.push(&[byte]);
+            while let Some(Frame::Event { name, data }) = framer.pop() {
+                events.push(serde_json::json!([name, data, framer.last_id()]));
+            }
+        }
+        assert_eq!(events, *stream["events"].as_array().unwrap(), "{stream}");
+    }
+}
+
 /// A stream with every kind of line, whose meaning must not depend on how it arrives.
 fn sample(end: &str) -> Vec<u8> {
     let lines = [
@@ -190,6 +210,17 @@ fn an_event_of_many_lines_takes_linear_time() {
     framer.push("data\n".repeat(200_000).as_bytes());
     framer.push(b"\n");
     assert!(matches!(framer.pop(), Some(Frame::Event { data, .. }) if data.len() == 199_999));
+}
+
+// A server that named one long id and then sent line feeds had `approver` copy that id for each of
+// them: a processor was busy for minutes with what came in a second.
+#[test]
+fn blank_lines_after_a_long_id_take_linear_time() {
+    let megabytes = 4 << 20;
+    let mut framer = Framer::new(megabytes, String::new());
+    framer.push(format!("id: {}\n", "7".repeat(megabytes - 4)).as_bytes());
+    framer.push("\n".repeat(megabytes).as_bytes());
+    assert_eq!(framer.last_id().len(), megabytes - 4);
 }
 
 #[test]

@@ -175,6 +175,10 @@ async fn a_file_that_was_emptied_is_not_taken_for_a_new_one() {
     put(&store, asked(1)).await;
     let (log, copy) = (dir.0.path().join("pushd.db-wal"), Dir::new());
     std::fs::copy(log, copy.0.path().join("pushd.db-wal")).unwrap();
+    // Neither is one that was moved away while its log stayed.
+    let refused = copy.refusal().await;
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+    assert!(!copy.path().exists(), "and none was made");
     std::fs::write(copy.path(), "").unwrap();
     let refused = copy.refusal().await;
     assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");

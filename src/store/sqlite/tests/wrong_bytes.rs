@@ -142,7 +142,7 @@ async fn damage_that_only_reads_meet_takes_readiness_away_until_it_is_gone() {
 }
 
 /// Takes a row away and leaves it in the index of pending requests.
-fn tear(connection: &Connection, row: EventId) {
+pub(super) fn tear(connection: &Connection, row: EventId) {
     let hide = "PRAGMA writable_schema = ON;
          CREATE TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = 'pending_by_event';
          DELETE FROM sqlite_schema WHERE name = 'pending_by_event';

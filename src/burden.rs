@@ -1,0 +1,332 @@
+//! What peers make the daemon hold: bodies that are still arriving, and answers that are not taken.
+//!
+//! A limit for each connection does not bound the sum: ten thousand peers that ask for a large
+//! list and never read it hold ten thousand lists. So all that is held for peers is counted here,
+//! and when it is more than may be held in all, the connection whose load is the oldest has to go.
+//! A healthy peer takes its answer within a moment, so among the oldest there are only those that
+//! do not read, or read as slowly as they can. Nobody else waits, is refused, or is asked.
+//!
+//! A peer may be slow while there is room, but not without end: a load that moves more slowly than
+//! [`limits::LOAD_RATE`] costs its connection as well.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::limits;
+
+/// All that is held for peers.
+#[derive(Debug)]
+pub struct Burden {
+    // A std mutex: it is held for map operations only, never over an await.
+    state: Mutex<State>,
+    most: usize,
+    // Told when there is something after there was nothing.
+    begun: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    // By age: numbers are given out in order.
+    loads: BTreeMap<u64, Entry>,
+    next: u64,
+    // Bytes of the loads whose connections are not on their way out.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    since: Instant,
+    bytes: usize,
+    // What the peer has to send or take, whoever else shares it.
+    length: usize,
+    of: Arc<Connection>,
+}
+
+#[derive(Debug, Default)]
+struct Connection {
+    // Only changed under the lock of the burden.
+    bytes: AtomicUsize,
+    cut: CancellationToken,
+    // What is kept for it, by the number of its load. It is here, and not with whoever sends it, so
+    // that it can be thrown away in the moment of the cut: the tasks of a connection come to their
+    // ends one by one, and thousands of them may have something else to do first.
+    kept: Mutex<BTreeMap<u64, Bytes>>,
+}
+
+impl Connection {
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<u64, Bytes>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_cut(&self) -> bool {
+        self.cut.is_cancelled()
+    }
+}
+
+/// One connection as the burden knows it. Clones are of the same connection.
+#[derive(Clone, Debug)]
+pub struct Carrier {
+    burden: Arc<Burden>,
+    connection: Arc<Connection>,
+}
+
+/// Bytes that are held for a connection, until this is dropped.
+#[derive(Debug)]
+pub struct Load {
+    carrier: Carrier,
+    number: u64,
+}
+
+/// Bytes that are to be taken piece by piece, and counted as a load. They are gone when the
+/// connection is cut.
+#[derive(Debug)]
+pub struct Kept {
+    load: Load,
+    // Some of it was taken.
+    begun: bool,
+}
+
+/// What there is to be taken next.
+#[derive(Debug)]
+pub enum Piece {
+    /// Some of it.
+    Some(Bytes),
+    /// The rest, with its load.
+    Rest(Bytes, Load),
+    /// Nothing: the connection has to go.
+    Cut,
+}
+
+impl Burden {
+    /// Nothing is held, and at most `most` bytes will be.
+    pub fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            most,
+            begun: Notify::new(),
+        })
+    }
+
+    /// A connection for which something may be held.
+    pub fn carrier(self: &Arc<Self>) -> Carrier {
+        Carrier {
+            burden: Arc::clone(self),
+            connection: Arc::default(),
+        }
+    }
+
+    /// Bytes that are held, [`limits::LOAD_OVERHEAD`] of each load included, without those of
+    /// connections that have been told to go.
+    pub fn bytes(&self) -> usize {
+        self.state().bytes
+    }
+
+    /// Cuts connections whose loads take too long, for ever. It sleeps while nothing is held.
+    /// Dropping the future ends that.
+    pub async fn watch(&self) {
+        loop {
+            let begun = self.begun.notified();
+            match self.cut_overdue(Instant::now()) {
+                Some(next) => sleep_until(next).await,
+                None => begun.await,
+            }
+        }
+    }
+
+    /// Cuts whose time is over; answers when to look again, `None` when nothing is held.
+    fn cut_overdue(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.state();
+        let overdue: Vec<_> = state
+            .loads
+            .values()
+            .take_while(|entry| entry.since + limits::LOAD_TIME <= now)
+            .filter(|entry| entry.since + allowed(entry.length) <= now)
+            .map(|entry| Arc::clone(&entry.of))
+            .collect();
+        for connection in overdue {
+            state.cut(&connection);
+        }
+        let oldest = state.loads.values().next()?.since;
+        // Who is old but was large may stay, and is looked at again with the others.
+        Some((oldest + limits::LOAD_TIME).max(now + limits::LOAD_LOOK))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a load of so many bytes may be held.
+fn allowed(bytes: usize) -> Duration {
+    let secs = bytes / limits::LOAD_RATE;
+    limits::LOAD_TIME + Duration::from_secs(secs as u64)
+}
+
+impl State {
+    fn add(&mut self, number: u64, bytes: usize) {
+        let Some(entry) = self.loads.get_mut(&number) else {
+            return;
+        };
+        entry.bytes += bytes;
+        // Whoever is on its way out is off the sum already, and all that it still brings.
+        if !entry.of.is_cut() {
+            entry.of.bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.bytes += bytes;
+        }
+    }
+
+    /// Counts a load as so many bytes from now on, if it was more.
+    fn settle(&mut self, number: u64, bytes: usize) {
+        let Some(entry) = self.loads.get_mut(&number) else {
+            return;
+        };
+        let less = entry.bytes.saturating_sub(bytes);
+        entry.bytes -= less;
+        if !entry.of.is_cut() {
+            entry.of.bytes.fetch_sub(less, Ordering::Relaxed);
+            self.bytes -= less;
+        }
+    }
+
+    fn remove(&mut self, number: u64) {
+        let Some(entry) = self.loads.remove(&number) else {
+            return;
+        };
+        if !entry.of.is_cut() {
+            entry.of.bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
+            self.bytes -= entry.bytes;
+        }
+    }
+
+    /// Tells the connection to go. What it holds is free in a moment and counts no longer.
+    fn cut(&mut self, connection: &Connection) {
+        if !connection.is_cut() {
+            self.bytes -= connection.bytes.swap(0, Ordering::Relaxed);
+            connection.cut.cancel();
+            connection.kept().clear();
+        }
+    }
+
+    /// Cuts the connections with the oldest loads until at most `most` bytes are held.
+    fn make_room(&mut self, most: usize) {
+        while self.bytes > most {
+            let mut loads = self.loads.values().map(|entry| &entry.of);
+            let Some(oldest) = loads.find(|of| !of.is_cut()).map(Arc::clone) else {
+                return;
+            };
+            self.cut(&oldest);
+        }
+    }
+}
+
+impl Carrier {
+    /// Counts `bytes` that begin to be held for this connection now. It may cost this or another
+    /// connection its life.
+    pub fn hold(&self, bytes: usize) -> Load {
+        self.begin(bytes, bytes)
+    }
+
+    fn begin(&self, bytes: usize, length: usize) -> Load {
+        let mut state = self.burden.state();
+        let number = state.next;
+        state.next += 1;
+        let entry = Entry {
+            since: Instant::now(),
+            bytes: 0,
+            length,
+            of: Arc::clone(&self.connection),
+        };
+        let first = state.loads.is_empty();
+        state.loads.insert(number, entry);
+        state.add(number, limits::LOAD_OVERHEAD + bytes);
+        state.make_room(self.burden.most);
+        drop(state);
+        if first {
+            self.burden.begun.notify_waiters();
+        }
+        Load {
+            carrier: self.clone(),
+            number,
+        }
+    }
+
+    /// Keeps `bytes` for this connection, counted as [`hold`](Self::hold) does. What others share
+    /// costs nothing more.
+    pub fn keep(&self, bytes: Bytes) -> Kept {
+        let own = if bytes.is_unique() { bytes.len() } else { 0 };
+        let load = self.begin(own, bytes.len());
+        // Under the lock of what is kept, so that a cut comes before or finds it.
+        let mut kept = self.connection.kept();
+        if !self.connection.is_cut() {
+            kept.insert(load.number, bytes);
+        }
+        drop(kept);
+        Kept { load, begun: false }
+    }
+
+    /// Waits until this connection has to go. Safe to drop at any time.
+    pub async fn cut(&self) {
+        self.connection.cut.cancelled().await;
+    }
+}
+
+impl Kept {
+    /// Takes the next piece, of at most `most` bytes.
+    pub fn take(mut self, most: usize) -> (Piece, Option<Self>) {
+        let mut kept = self.load.carrier.connection.kept();
+        let Some(bytes) = kept.get_mut(&self.load.number) else {
+            drop(kept);
+            return (Piece::Cut, None);
+        };
+        let piece = bytes.split_to(most.min(bytes.len()));
+        let is_last = bytes.is_empty();
+        drop(kept);
+        // What is larger is sent in copies, so that it can be thrown away without them, and the
+        // last of them does not keep all of it.
+        let piece = if is_last && !self.begun {
+            piece
+        } else {
+            Bytes::copy_from_slice(&piece)
+        };
+        if is_last {
+            self.load.settle(piece.len());
+            return (Piece::Rest(piece, self.load), None);
+        }
+        self.begun = true;
+        (Piece::Some(piece), Some(self))
+    }
+}
+
+impl Load {
+    /// All but the last `bytes` were taken.
+    fn settle(&self, bytes: usize) {
+        self.carrier.connection.kept().remove(&self.number);
+        let mut state = self.carrier.burden.state();
+        state.settle(self.number, limits::LOAD_OVERHEAD + bytes);
+    }
+
+    /// Counts `bytes` more. It may cost this or another connection its life.
+    pub fn grow(&mut self, bytes: usize) {
+        let burden = &self.carrier.burden;
+        let mut state = burden.state();
+        state.add(self.number, bytes);
+        state.make_room(burden.most);
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.carrier.connection.kept().remove(&self.number);
+        self.carrier.burden.state().remove(self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! docs/operations.md against the program: limits and what the log says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use pushd::limits;
+
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
+const LIMITS: &str = include_str!("../../src/limits.rs");
+
+/// A bound as the document writes it.
+trait Written {
+    fn written(&self, name: &str) -> String;
+}
+
+impl Written for usize {
+    fn written(&self, name: &str) -> String {
+        if name.ends_with("_BYTES") {
+            let kib = self / 1024;
+            return match kib / 1024 {
+                0 => format!("{kib} KiB"),
+                mib => format!("{mib} MiB"),
+            };
+        }
+        match self {
+            0..10_000 => self.to_string(),
+            _ => format!("{},{:03}", self / 1000, self % 1000),
+        }
+    }
+}
+
+impl Written for u32 {
+    fn written(&self, name: &str) -> String {
+        usize::try_from(*self).unwrap().written(name)
+    }
+}
+
+impl Written for Duration {
+    fn written(&self, _: &str) -> String {
+        let millis = self.as_millis();
+        let units = [
+            (86_400_000, "days"),
+            (3_600_000, "h"),
+            (60_000, "min"),
+            (1000, "s"),
+        ];
+        for (unit, name) in units {
+            if millis.is_multiple_of(unit) {
+                return format!("{} {name}", millis / unit);
+            }
+        }
+        format!("{millis} ms")
+    }
+}
+
+impl Written for (Duration, Duration) {
+    fn written(&self, name: &str) -> String {
+        format!("{} to {}", self.0.written(name), self.1.written(name))
+    }
+}
+
+macro_rules! seen {
+    ($($name:ident)*) => {
+        [$((stringify!($name), Written::written(&limits::$name, stringify!($name)))),*]
+    };
+}
+
+/// The limits that somebody meets, with their values.
+fn seen() -> BTreeMap<&'static str, String> {
+    seen![
+        TITLE_CHARS DETAILS_BYTES FIELDS FIELD_NAME_CHARS FIELD_VALUE_CHARS TOPIC_CHARS
+        REASON_CHARS IDEMPOTENCY_KEY_CHARS EXPIRY_MIN EXPIRY_MAX EXPIRY_DEFAULT SEEN_BY
+        BODY_BYTES BODY_TIME HEAD_BYTES HEAD_TIME WAIT_MAX LIST_DEFAULT LIST_MAX LIST_BYTES
+        STREAM_TOPICS KEEP_ALIVE STREAM_RETRY RETRY_AFTER HTTP2_STREAMS HTTP2_PING
+        HTTP2_PING_TIME TCP_KEEPALIVE_IDLE TCP_KEEPALIVE_INTERVAL TCP_KEEPALIVE_PROBES
+        TCP_USER_TIMEOUT PARTING_TIME TURN_AWAY TURN_AWAY_TIME ACCEPT_PAUSE
+        RESERVED_DESCRIPTORS PENDING CLOCK_DIFFERENCE DRAIN_MAX RETAIN_MIN PURGE_INTERVAL
+        COMMIT_ATTEMPTS WRITE_QUEUE WRITE_QUEUE_BYTES READ_QUEUE STORE_BUSY STORE_REOPEN
+        STORE_PROBE_BYTES STORE_BAD_RECORDS STORE_LOG_BYTES TAIL_EVENTS TAIL_BYTES
+        POLL_DEFAULT POLL_GRACE CONNECT_DEFAULT CONNECT_TIME CALL_TIME DEADLINE_GRACE
+        CANCEL_TIME BACKOFF RETRY_AFTER_MAX ANSWER_BYTES EVENT_BYTES STREAM_SILENCE RECONNECT
+        REDIRECTS DECIDE_TIME QUESTION_GUARD SKIP_TIME INBOX INBOX_BYTES DETAILS_LINES FIELD_ROWS
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// The others: sizes of steps, caches and pictures, at which nobody sees anything, and bounds that
+/// cannot be reached.
+const UNSEEN: &[&str] = &[
+    "CHANGES_BATCH",
+    "CLOCK_TICK",
+    "COURTESIES",
+    "COURTESY_TIME",
+    "DATE_SLACK",
+    "DEADLINE_MAX",
+    "ECHO_TIME",
+    "ERROR_CHARS",
+    "FAREWELL_TIME",
+    "FIELDS_ROWS",
+    "HISTORY_STEPS",
+    "LAST_EVENT_ID_BYTES",
+    "LINK_NEWS",
+    "LINK_NEWS_TIME",
+    "MARKS",
+    "PAGER_END_TIME",
+    "PASTE_GAP",
+    "POLL_AFTER_TROUBLE",
+    "POLL_HASTE",
+    "RECENT_BYTES",
+    "RECENT_EVENTS",
+    "RECONNECT_DEFAULT",
+    "SIGNAL_ECHO",
+    "SPINNER_TICK",
+    "SPINNER_TITLE_COLUMNS",
+    "STORE_CHECKPOINT_PAGES",
+    "STORE_READERS",
+    "STORE_STATEMENTS",
+    "STREAM_BATCH_BYTES",
+    "STREAM_BATCH_EVENTS",
+    "SWEEP_BATCH",
+    "SWEEP_PAUSE",
+    "SWEEP_SLEEP",
+    "TROUBLE_COLUMNS",
+    "TYPED_BYTES",
+    "UNREAD_LOOK",
+    "WRITE_GROUP",
+    "WRITE_GROUP_BYTES",
+];
+
+/// Name and value of each limit in the document's tables.
+fn documented() -> BTreeMap<&'static str, String> {
+    let rows = OPERATIONS.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+        let (value, _) = rest.split_once(" |")?;
+        let is_limit = name
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        is_limit.then(|| (name, value.to_owned()))
+    });
+    rows.collect()
+}
+
+#[test]
+fn every_limit_that_somebody_meets_is_in_the_document_with_its_value() {
+    assert_eq!(documented(), seen());
+    let constants = LIMITS
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("pub const ")?.split_once(':')?.0));
+    let listed: BTreeSet<_> = seen().into_keys().chain(UNSEEN.iter().copied()).collect();
+    assert_eq!(
+        constants.collect::<BTreeSet<_>>(),
+        listed,
+        "a new limit is met by somebody, and then in docs/operations.md, or it is not"
+    );
+    assert_eq!(listed.len(), seen().len() + UNSEEN.len(), "and not both");
+}
+
+fn sources(of: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(of).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &sources(&path);
+        } else {
+            text += &fs::read_to_string(path).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn the_log_says_what_the_document_quotes() {
+    let source = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let rows = OPERATIONS.lines().filter_map(|line| {
+        let (level, rest) = line.strip_prefix("| ")?.split_once(" | `")?;
+        let known = ["INFO", "WARN", "ERROR"].contains(&level);
+        known.then(|| rest.split_once("` |").unwrap().0)
+    });
+    let messages: Vec<_> = rows.collect();
+    assert!(messages.len() > 15, "{messages:?}");
+    for message in messages {
+        assert!(source.contains(&format!("\"{message}\"")), "{message:?}");
+    }
+}
+
+/// The format of records is named where it is said what an older daemon can read.
+#[test]
+fn this_version_is_the_one_that_the_document_speaks_of() {
+    let format = format!("format {}", pushd::store::record::FORMAT);
+    assert!(OPERATIONS.contains(&format), "{format}");
+}
