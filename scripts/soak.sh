@@ -3,6 +3,8 @@
 #
 #   scripts/soak.sh faults [RUNS [SEED]]     seeded fault runs, 500 from seed 1 on
 #   scripts/soak.sh load [SECONDS [PLOT]]    a steady load with restarts, for 1800 s; draws PLOT (an SVG file)
+#   scripts/soak.sh peers                    15,000 waiters beside all hostile peers at once; then peers
+#                                            that vanish (as root, in a network namespace)
 #
 # All of them run on loopback, print figures, and end with an error if a promise was broken.
 set -euo pipefail
@@ -67,7 +69,12 @@ load() {
     rm "$figures"
 }
 
+peers() {
+    cargo test --locked --release --test it -- --ignored --nocapture --test-threads 1 \
+        peers::crowd peers::vanished
+}
+
 case ${1-} in
-faults | load) "$@" ;;
-*) die "say what to run: faults or load; see the first lines of this script" ;;
+faults | load | peers) "$@" ;;
+*) die "say what to run: faults, load or peers; see the first lines of this script" ;;
 esac
