@@ -138,7 +138,7 @@ pub(super) struct Flags {
         env = "PUSHD_ALLOW_HOST", value_delimiter = ',', value_parser = host_name)]
     pub(super) allow_host: Vec<String>,
 
-    /// Where people reach this daemon from other machines, such as https://pushd.example
+    /// Where people reach this daemon from other machines, such as `https://pushd.example`
     ///
     /// It is told to requesters, who show it as a link and a QR code, and its host is answered to
     /// as with --allow-host.
