@@ -128,6 +128,23 @@ pub const PARTING_TIME: Duration = Duration::from_secs(5);
 /// File descriptors that connections leave to the rest of the daemon.
 pub const RESERVED_DESCRIPTORS: usize = 256;
 
+// --- The classic routes ------------------------------------------------------------------------
+
+/// Channels of the classic routes that are in use at the same time: any page may name new ones.
+pub const CLASSIC_CHANNELS: usize = 1024;
+/// Characters in the name of a channel: what a topic has behind `classic/`.
+pub const CLASSIC_CHANNEL_CHARS: usize = TOPIC_CHARS - "classic/".len();
+/// Polls that one channel holds at the same time: one page holds one, two while it resends.
+pub const CLASSIC_POLLS: usize = 64;
+/// How long an answer is kept that came while no poll was held. The demonstration's page resends
+/// at once, so this is the time for a slow network and a restart.
+pub const CLASSIC_KEEP: Duration = Duration::from_secs(10);
+/// How long after its last poll a channel's question is withdrawn: three of the demonstration's
+/// time-outs, so that nobody inherits the answer of somebody who left.
+pub const CLASSIC_ABANDON: Duration = Duration::from_secs(15);
+/// Bytes in the body of a classic call: a form of one word.
+pub const CLASSIC_BODY_BYTES: usize = 16 * 1024;
+
 // --- The daemon --------------------------------------------------------------------------------
 
 /// Pending requests in all.

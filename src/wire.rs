@@ -394,6 +394,10 @@ pub struct MeView {
     /// The version of the daemon.
     #[serde(default)]
     pub daemon: String,
+    /// Where people reach the daemon's pages, if it was told; a request's page is below it, at
+    /// `/r/{id}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
 }
 
 /// An error as it travels (RFC 9457 section 3.1), with what some errors add.

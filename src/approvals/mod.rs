@@ -5,6 +5,7 @@
 //! that what is seen has been stored first.
 
 mod bulk;
+pub mod classic;
 pub mod pump;
 mod room;
 pub mod subscription;

@@ -1,5 +1,6 @@
 //! The use cases over a memory store, with time and its failures in our hands.
 
+mod classic;
 mod commands;
 mod faults;
 mod model;

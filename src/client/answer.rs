@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, ETAG, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 
@@ -139,6 +139,28 @@ pub(super) async fn json<T: DeserializeOwned>(response: Response) -> Result<Answ
         }),
         Err(error) => Err(CallError::broken(format!("the answer is no JSON: {error}"))),
     }
+}
+
+/// Reads the answer to a conditional wait: JSON as above, or `None` for a 304 that repeats the
+/// entity tag `known`. A 304 without it may be of a cache that knows something else.
+pub(super) async fn news<T: DeserializeOwned>(
+    response: Response,
+    known: &str,
+) -> Result<Answer<Option<T>>, CallError> {
+    let tag = response.headers().get(ETAG);
+    let unchanged = tag.is_some_and(|tag| tag == known);
+    if response.status() == StatusCode::NOT_MODIFIED && unchanged {
+        let head = Head {
+            status: response.status(),
+            headers: response.headers().clone(),
+        };
+        return Ok(head.answer(None));
+    }
+    let answer = json(response).await?;
+    Ok(Answer {
+        value: Some(answer.value),
+        date: answer.date,
+    })
 }
 
 /// Reads an answer that only matters by its status.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 
-use super::answer::{Answer, CallError, empty, json};
+use super::answer::{Answer, CallError, empty, json, news};
 use super::transport::{TransportError, transport};
 use super::url::DaemonUrl;
-use crate::domain::RequestId;
+use crate::domain::{EventId, RequestId};
 use crate::limits;
 use crate::wire::{AskBody, DecisionBody, MeView, RequestView, header, media};
 
@@ -81,6 +81,27 @@ impl Client {
     ) -> Result<Answer<RequestView>, CallError> {
         let call = self.call(Method::GET, &format!("/v1/requests/{id}"));
         self.exchange(call, wait, json).await
+    }
+
+    /// Waits until a pending request is another than `known`, at most for `wait`, rounded up to
+    /// whole seconds: being seen counts. `None` when it is as it was.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn read_news(
+        &self,
+        id: RequestId,
+        wait: Duration,
+        known: EventId,
+    ) -> Result<Answer<Option<RequestView>>, CallError> {
+        let tag = format!("\"{known}\"");
+        let call = self
+            .call(Method::GET, &format!("/v1/requests/{id}"))
+            .header(reqwest::header::IF_NONE_MATCH, &tag);
+        self.exchange(call, Some(wait), |response| async move {
+            news(response, &tag).await
+        })
+        .await
     }
 
     /// Withdraws a request; a second time is a success too.

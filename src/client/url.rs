@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
+use crate::domain::RequestId;
+
 /// The address of a daemon: `http://host:port`, possibly with a path in front of every call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DaemonUrl(Url);
@@ -56,6 +58,22 @@ impl DaemonUrl {
         url.set_path(&format!("{prefix}/{}", path.trim_start_matches('/')));
         url.set_query(query);
         url
+    }
+
+    /// The host alone, an IPv6 address without its brackets.
+    pub fn host(&self) -> Option<String> {
+        let host = self.0.host_str()?;
+        Some(host.trim_matches(['[', ']']).to_owned())
+    }
+
+    /// Whether it leads to this machine, whoever opens it: then it is of no use on another one.
+    pub fn is_local(&self) -> bool {
+        is_local(&self.0)
+    }
+
+    /// The page of a request.
+    pub fn page(&self, id: RequestId) -> Url {
+        self.join(&format!("/r/{id}"))
     }
 
     /// The address itself.

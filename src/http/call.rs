@@ -10,12 +10,13 @@ use bytes::{Buf, BytesMut};
 use futures_util::{Stream, StreamExt};
 use headers::{ContentLength, HeaderMapExt};
 use headers_accept::Accept;
-use mediatype::{MediaType, MediaTypeBuf, ReadParams};
+use mediatype::{MediaType, MediaTypeBuf, Name, ReadParams};
 use serde::de::DeserializeOwned;
 use warp::http::{HeaderMap, Method, header};
 
 use super::params::Query;
 use super::{Api, Kind, Problem};
+use crate::approvals::classic::SharedReceiver;
 use crate::burden::{Carrier, Load};
 use crate::domain::{Caller, Principal, RequestId};
 use crate::limits;
@@ -34,6 +35,11 @@ pub struct Peer {
     pub carrier: Carrier,
 }
 
+/// What becomes of the answer to a call, as far as the transport knows; the server puts it into
+/// the HTTP request's extensions.
+#[derive(Clone)]
+pub struct WayBack(pub SharedReceiver);
+
 type BodyStream =
     Pin<Box<dyn Stream<Item = Result<bytes::Bytes, warp::Error>> + Send + Sync + 'static>>;
 
@@ -47,6 +53,8 @@ pub(super) struct Call {
     pub(super) method: Method,
     /// Its headers.
     pub(super) headers: HeaderMap,
+    /// Where its answer goes; `None` where the transport does not say.
+    pub(super) way_back: Option<WayBack>,
     query: String,
     body: BodyStream,
     unread: Arc<AtomicBool>,
@@ -64,7 +72,7 @@ impl Call {
     /// Puts together what the filters extracted.
     pub(super) fn new<S, B>(
         api: Api,
-        peer: Peer,
+        (peer, way_back): (Peer, Option<WayBack>),
         method: Method,
         headers: HeaderMap,
         query: String,
@@ -84,6 +92,7 @@ impl Call {
             peer,
             method,
             headers,
+            way_back,
             query,
             body: Box::pin(body),
             unread: Arc::new(AtomicBool::new(unread)),
@@ -114,6 +123,12 @@ impl Call {
     /// [`Kind::InvalidQuery`] when one is unknown, given twice or not UTF-8.
     pub(super) fn query(&self, known: &[&str]) -> Result<Query, Problem> {
         Query::parse(&self.query, known)
+    }
+
+    /// The parameters after the `?`, whatever their names: the demonstration's pages may add some,
+    /// such as one that keeps caches away.
+    pub(super) fn any_query(&self) -> Query {
+        Query::of_any(self.query.as_bytes())
     }
 
     /// A header as text; `None` when it is absent.
@@ -178,8 +193,8 @@ impl Call {
     /// Another content type, a content coding, too large, too slow, not JSON, or members that do
     /// not fit; each with its own kind.
     pub(super) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
-        self.expect_json()?;
-        let bytes = self.bytes().await?;
+        self.expect_media(mediatype::names::JSON)?;
+        let bytes = self.bytes(limits::BODY_BYTES).await?;
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let parsed = serde_path_to_error::deserialize(&mut deserializer);
         let Object(value) = parsed.map_err(|error| {
@@ -192,7 +207,12 @@ impl Call {
         Ok(value)
     }
 
-    fn expect_json(&self) -> Result<(), Problem> {
+    /// Checks that the body is declared as `application/` and this, in UTF-8 and without a coding.
+    ///
+    /// # Errors
+    /// [`Kind::UnsupportedMediaType`].
+    pub(super) fn expect_media(&self, subtype: Name<'static>) -> Result<(), Problem> {
+        let expected = MediaType::new(mediatype::names::APPLICATION, subtype);
         let unsupported = |detail: String| Err(Problem::new(Kind::UnsupportedMediaType, detail));
         let mut codings = self.headers.get_all(header::CONTENT_ENCODING).iter();
         if let Some(coding) = codings.find(|coding| *coding != "identity") {
@@ -200,7 +220,7 @@ impl Call {
                 "Content-Encoding {coding:?}: send the body as it is"
             ));
         }
-        let remedy = "send the body with Content-Type: application/json";
+        let remedy = format!("send the body with Content-Type: {expected}");
         let mut types = self.headers.get_all(header::CONTENT_TYPE).iter();
         let Some(value) = types.next() else {
             return unsupported(format!("there is no Content-Type; {remedy}"));
@@ -209,26 +229,31 @@ impl Call {
             return unsupported(format!("there are two Content-Types; {remedy}"));
         }
         let text = value.to_str().unwrap_or("(not ASCII)");
-        let is_json = MediaType::parse(text).is_ok_and(|media| {
+        let is_expected = MediaType::parse(text).is_ok_and(|media| {
             let utf8 = media.get_param(mediatype::names::CHARSET);
-            media.essence() == MediaType::new(mediatype::names::APPLICATION, mediatype::names::JSON)
+            media.essence() == expected
                 && utf8.is_none_or(|charset| charset.unquoted_str().eq_ignore_ascii_case("utf-8"))
         });
-        if is_json {
+        if is_expected {
             Ok(())
         } else {
             unsupported(format!("Content-Type {text:?}: {remedy}"))
         }
     }
 
-    async fn bytes(&mut self) -> Result<BytesMut, Problem> {
+    /// The body, read whole; at most `most` bytes of it.
+    ///
+    /// # Errors
+    /// Too large, or too slow.
+    pub(super) async fn bytes(&mut self, most: usize) -> Result<BytesMut, Problem> {
         // Before anything is read, so that a client that waits for `100 Continue` keeps its body.
         let length: Option<ContentLength> = self.headers.typed_get();
-        if length.is_some_and(|length| length.0 > limits::BODY_BYTES as u64) {
-            return Err(too_large());
+        if length.is_some_and(|length| length.0 > most as u64) {
+            return Err(too_large(most));
         }
         let load = self.peer.carrier.hold(0);
-        let whole = tokio::time::timeout(limits::BODY_TIME, collect(&mut self.body, load)).await;
+        let collecting = collect(&mut self.body, most, load);
+        let whole = tokio::time::timeout(limits::BODY_TIME, collecting).await;
         let whole = whole.unwrap_or_else(|_| {
             let detail = format!("the body did not come within {:?}", limits::BODY_TIME);
             Err(Problem::new(Kind::BodyTimeout, detail))
@@ -238,14 +263,14 @@ impl Call {
     }
 }
 
-async fn collect(body: &mut BodyStream, mut load: Load) -> Result<BytesMut, Problem> {
+async fn collect(body: &mut BodyStream, most: usize, mut load: Load) -> Result<BytesMut, Problem> {
     let mut whole = BytesMut::new();
     while let Some(part) = body.next().await {
         let part = part.map_err(|error| {
             Problem::new(Kind::InvalidBody, format!("the body broke off: {error}"))
         })?;
-        if whole.len() + part.len() > limits::BODY_BYTES {
-            return Err(too_large());
+        if whole.len() + part.len() > most {
+            return Err(too_large(most));
         }
         load.grow(part.len());
         whole.extend_from_slice(&part);
@@ -253,8 +278,8 @@ async fn collect(body: &mut BodyStream, mut load: Load) -> Result<BytesMut, Prob
     Ok(whole)
 }
 
-fn too_large() -> Problem {
-    let detail = format!("the body is larger than {} bytes", limits::BODY_BYTES);
+fn too_large(most: usize) -> Problem {
+    let detail = format!("the body is larger than {most} bytes");
     Problem::new(Kind::BodyTooLarge, detail)
 }
 

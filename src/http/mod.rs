@@ -4,6 +4,7 @@
 //! hold no state of their own and wake nobody.
 
 mod call;
+mod classic;
 mod decisions;
 mod etag;
 mod events;
@@ -19,7 +20,7 @@ mod routes;
 
 use std::sync::Arc;
 
-pub use call::Peer;
+pub use call::{Peer, WayBack};
 pub use operations::OPENAPI;
 pub use origin::AllowedHosts;
 pub use problem::{Kind, Problem};
@@ -28,6 +29,7 @@ pub use routes::routes;
 use call::Call;
 
 use crate::approvals::Approvals;
+use crate::approvals::classic::Classic;
 use crate::metrics::Metrics;
 
 /// What every handler may use.
@@ -39,6 +41,10 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// The names that the daemon answers to.
     pub hosts: Arc<AllowedHosts>,
+    /// The classic routes, if they are served.
+    pub classic: Option<Arc<Classic>>,
+    /// Where people reach the pages from other machines.
+    pub public_url: Option<Arc<str>>,
 }
 
 /// A complete answer.

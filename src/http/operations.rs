@@ -24,6 +24,7 @@ pub(super) fn me(call: &Call) -> Handled {
         roles,
         topics: vec!["*".to_owned()],
         daemon: env!("CARGO_PKG_VERSION").to_owned(),
+        public_url: call.api.public_url.as_deref().map(str::to_owned),
     }))
 }
 
@@ -132,6 +133,8 @@ mod tests {
             approvals: approvals.unwrap(),
             metrics,
             hosts: Arc::new(AllowedHosts::new(&[])),
+            classic: None,
+            public_url: None,
         });
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         for (health, status, words) in [

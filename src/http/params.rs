@@ -22,10 +22,8 @@ impl Query {
     /// # Errors
     /// [`Kind::InvalidQuery`] when a parameter is not among `known`.
     pub(super) fn parse(text: &str, known: &[&str]) -> Result<Self, Problem> {
-        let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes())
-            .into_owned()
-            .collect();
-        for (name, _) in &pairs {
+        let query = Self::of_any(text.as_bytes());
+        for (name, _) in &query.0 {
             if !known.contains(&name.as_str()) {
                 let takes = match known {
                     [] => "none".to_owned(),
@@ -36,7 +34,12 @@ impl Query {
                 )));
             }
         }
-        Ok(Self(pairs))
+        Ok(query)
+    }
+
+    /// The same, whatever the parameters are called.
+    pub(super) fn of_any(text: &[u8]) -> Self {
+        Self(url::form_urlencoded::parse(text).into_owned().collect())
     }
 
     /// The value of a parameter that may be given once.

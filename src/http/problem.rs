@@ -7,6 +7,7 @@ use warp::http::{HeaderValue, StatusCode, header};
 
 use super::Response;
 use crate::approvals::Error;
+use crate::approvals::classic::Refused;
 use crate::domain::{Event, Refusal, Status};
 use crate::limits;
 use crate::store::StoreError;
@@ -47,10 +48,26 @@ pub enum Kind {
     TooManyPending,
     TooManySubscribers,
     TooManyWaiters,
+    // Those of the classic routes follow, which are not in the contract.
+    InvalidForm,
+    NothingPending,
+    Cancelled,
+    TooManyChannels,
+    Expired,
 }
 
 impl Kind {
-    /// All of them; a list that lacks one does not compile, as long as the last is in its place.
+    /// Those of the classic routes.
+    pub const CLASSIC: [Self; Self::Expired as usize - Self::TooManyWaiters as usize] = [
+        Self::InvalidForm,
+        Self::NothingPending,
+        Self::Cancelled,
+        Self::TooManyChannels,
+        Self::Expired,
+    ];
+
+    /// Those of the contract; a list that lacks one does not compile, as long as the last is in
+    /// its place.
     pub const ALL: [Self; Self::TooManyWaiters as usize + 1] = [
         Self::InvalidHttp,
         Self::InvalidJson,
@@ -120,6 +137,11 @@ impl Kind {
             Self::TooManyPending       => (StatusCode::SERVICE_UNAVAILABLE, "too_many_pending"),
             Self::TooManySubscribers   => (StatusCode::SERVICE_UNAVAILABLE, "too_many_subscribers"),
             Self::TooManyWaiters       => (StatusCode::SERVICE_UNAVAILABLE, "too_many_waiters"),
+            Self::InvalidForm          => (StatusCode::BAD_REQUEST, "invalid_form"),
+            Self::NothingPending       => (StatusCode::CONFLICT, "nothing_pending"),
+            Self::Cancelled            => (StatusCode::SERVICE_UNAVAILABLE, "cancelled"),
+            Self::TooManyChannels      => (StatusCode::SERVICE_UNAVAILABLE, "too_many_channels"),
+            Self::Expired              => (StatusCode::GATEWAY_TIMEOUT, "expired"),
         }
     }
 
@@ -219,6 +241,24 @@ impl From<Error> for Problem {
             Error::TooManySubscribers(_) => Self::new(Kind::TooManySubscribers, text),
             Error::Contended(_) => Self::new(Kind::Contended, text),
             Error::Store(error) => store(&error),
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let text = refused.to_string();
+        match refused {
+            Refused::TooManyChannels => Self::new(Kind::TooManyChannels, text),
+            Refused::TooManyPolls => Self::new(Kind::TooManyWaiters, text),
+            Refused::NothingPending(_) => Self::new(
+                Kind::NothingPending,
+                format!("{text}; it may be decided already, or nobody polls for it any more"),
+            ),
+            Refused::Draining => Self::new(Kind::Draining, format!("{text}; poll again")),
+            // Nobody reads it; it is for the counters.
+            Refused::Gone => Self::new(Kind::Cancelled, text),
+            Refused::Request(error) => error.into(),
         }
     }
 }

@@ -17,6 +17,7 @@ pub(super) type Handler = fn(Call, String) -> BoxFuture<'static, Handled>;
 pub(super) struct Resource {
     methods: Vec<(Method, Handler)>,
     any_host: bool,
+    any_page: bool,
     exists: bool,
 }
 
@@ -26,6 +27,7 @@ impl Resource {
         Self {
             methods: Vec::new(),
             any_host: false,
+            any_page: false,
             exists: true,
         }
     }
@@ -41,6 +43,11 @@ impl Resource {
     /// Takes GET, and with it HEAD (RFC 9110 section 9.3.2).
     pub(super) fn get(self, handler: Handler) -> Self {
         self.on(Method::GET, handler).on(Method::HEAD, handler)
+    }
+
+    /// Takes GET but not HEAD, because a call does something.
+    pub(super) fn get_alone(self, handler: Handler) -> Self {
+        self.on(Method::GET, handler)
     }
 
     /// Takes POST.
@@ -61,6 +68,14 @@ impl Resource {
         }
     }
 
+    /// Lets pages of any origin read its answers (Fetch Standard, section 3.3.3).
+    pub(super) fn for_any_page(self) -> Self {
+        Self {
+            any_page: true,
+            ..self
+        }
+    }
+
     fn on(mut self, method: Method, handler: Handler) -> Self {
         self.methods.push((method, handler));
         self
@@ -72,7 +87,7 @@ impl Resource {
         call: Call,
         id: String,
     ) -> impl Future<Output = Response> + Send + use<> {
-        let (api, unread) = (call.api.clone(), call.unread());
+        let (api, unread, any_page) = (call.api.clone(), call.unread(), self.any_page);
         let handled = self.admit(&call).map(|handler| handler(call, id));
         async move {
             let handled = match handled {
@@ -86,6 +101,11 @@ impl Resource {
             if unread.load(Ordering::Relaxed) {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
+            }
+            if any_page {
+                let anybody = HeaderValue::from_static("*");
+                let headers = response.headers_mut();
+                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
             }
             finish(response, &api)
         }

@@ -6,7 +6,10 @@ use warp::filters::BoxedFilter;
 use warp::{Filter, path};
 
 use super::resource::Resource;
-use super::{Api, Call, Handled, Kind, Peer, Response, decisions, events, operations, requests};
+use super::{
+    Api, Call, Handled, Kind, Peer, Response, WayBack, classic, decisions, events, operations,
+    requests,
+};
 
 /// The routes of contract version 1 over `api`. Every call is answered, unknown paths included.
 #[rustfmt::skip]
@@ -35,11 +38,13 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
         (plain(path!("openapi.json")), Resource::new()
             .get(|_, _| now(Ok(operations::openapi())))),
     ];
-    let codes = Kind::ALL.iter().map(|kind| kind.row().1);
+    let table = table.into_iter().chain(classic::routes(api));
+    let of_classic = Kind::CLASSIC.iter().filter(|_| api.classic.is_some());
+    let codes = Kind::ALL.iter().chain(of_classic).map(|kind| kind.row().1);
     api.metrics.expect_problems(codes);
     let call = call(api);
     let unknown = serve(plain(warp::any()), &call, Resource::nothing());
-    table.into_iter().rev().fold(unknown, |rest, (path, resource)| {
+    table.rev().fold(unknown, |rest, (path, resource)| {
         serve(path, &call, resource).or(rest).unify().boxed()
     })
 }
@@ -50,7 +55,7 @@ fn now(handled: Handled) -> BoxFuture<'static, Handled> {
 }
 
 /// A path that names nothing.
-fn plain<F>(path: F) -> BoxedFilter<(String,)>
+pub(super) fn plain<F>(path: F) -> BoxedFilter<(String,)>
 where
     F: Filter<Extract = ()> + Clone + Send + Sync + 'static,
     F::Error: Into<warp::Rejection>,
@@ -72,9 +77,11 @@ fn serve(
 fn call(api: &Api) -> BoxedFilter<(Call,)> {
     let api = api.clone();
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let peer = warp::ext::get::<Peer>().and(warp::ext::optional::<WayBack>());
+    let peer = peer.map(|peer, way_back| (peer, way_back));
     warp::any()
         .map(move || api.clone())
-        .and(warp::ext::get::<Peer>())
+        .and(peer)
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(query)

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures_util::TryFutureExt;
 use hyper::body::Incoming;
@@ -22,7 +23,7 @@ use super::carried::Carried;
 use super::polite::{Polite, bare};
 use super::socket::Socket;
 use crate::burden::Carrier;
-use crate::http::{Kind, Peer, Problem, Response};
+use crate::http::{Kind, Peer, Problem, Response, WayBack};
 use crate::limits;
 
 /// Serves a connection to its end. On `drain` it finishes the calls that it has and closes; it
@@ -40,6 +41,8 @@ pub(super) async fn serve(
     };
     let (called, first_call) = watch::channel(false);
     let service = warp::service(routes);
+    let socket = Socket::new(stream);
+    let watched = socket.clone();
     let of_calls = carrier.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         called.send_if_modified(|called| !std::mem::replace(called, true));
@@ -50,13 +53,14 @@ pub(super) async fn serve(
             host,
             carrier: of_calls.clone(),
         });
+        let way_back = Arc::new(watched.way_back());
+        request.extensions_mut().insert(WayBack(way_back));
         let carrier = of_calls.clone();
         let service = TowerToHyperService::new(service.clone());
         let answer = hyper::service::Service::call(&service, request);
         answer.map_ok(move |answer| answer.map(|body| Carried::new(body, carrier)))
     });
     let builder = builder(Tracked(calls));
-    let socket = Socket::new(stream);
     let io = TokioIo::new(Polite::new(socket.clone()));
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut late = pin!(late(first_call));

@@ -1,8 +1,10 @@
 //! An accepted socket: its options, and a look at whether its peer has gone.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use crate::approvals::classic::Receiver;
 use crate::limits;
 
 /// Sends small answers at once, and notices a peer that has vanished without a word.
@@ -35,17 +38,90 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
 
 /// A socket that is read and written in one place and watched in another.
 #[derive(Clone, Debug)]
-pub(super) struct Socket(Arc<TcpStream>);
+pub(super) struct Socket {
+    stream: Arc<TcpStream>,
+    fate: Arc<Fate>,
+}
+
+/// What is known of a connection, even when it is over.
+#[derive(Debug, Default)]
+struct Fate {
+    /// The peer has thrown it away, and with it what it had not read.
+    broken: AtomicBool,
+    calls: AtomicU64,
+}
+
+impl Fate {
+    /// Notes what reading or writing came to.
+    fn watch<T>(&self, outcome: io::Result<T>) -> io::Result<T> {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset};
+        if let Err(error) = &outcome
+            && matches!(error.kind(), ConnectionReset | BrokenPipe)
+        {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+}
+
+/// The way back to whoever made a call, without keeping the connection open.
+#[derive(Debug)]
+pub(super) struct WayBack {
+    stream: Weak<TcpStream>,
+    fate: Arc<Fate>,
+    /// The number of the call on its connection.
+    call: u64,
+}
+
+impl WayBack {
+    /// Looks at the connection without taking anything from it: whether the peer has closed it.
+    fn look(&self) -> Option<bool> {
+        let stream = self.stream.upgrade()?;
+        let peeked = SockRef::from(&*stream).peek(&mut [MaybeUninit::uninit()]);
+        match self.fate.watch(peeked) {
+            Ok(length) => Some(length == 0),
+            Err(error) => Some(error.kind() != io::ErrorKind::WouldBlock),
+        }
+    }
+}
+
+impl Receiver for WayBack {
+    fn is_gone(&self) -> bool {
+        self.look().unwrap_or(true)
+    }
+
+    /// A client that stops waiting closes its socket, and its system then refuses the answer that
+    /// comes after that with a reset. A later call on the connection shows that it has arrived.
+    fn has_missed(&self) -> bool {
+        // The look notes a reset that nobody has read yet.
+        let closed = self.look();
+        let last = self.fate.calls.load(Ordering::Relaxed) == self.call;
+        last && closed != Some(false) && self.fate.broken.load(Ordering::Relaxed)
+    }
+}
 
 impl Socket {
     /// The socket of this connection.
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self(Arc::new(stream))
+        Self {
+            stream: Arc::new(stream),
+            fate: Arc::default(),
+        }
+    }
+
+    /// The way back for the next call on this connection.
+    pub(super) fn way_back(&self) -> WayBack {
+        WayBack {
+            stream: Arc::downgrade(&self.stream),
+            fate: Arc::clone(&self.fate),
+            call: self.fate.calls.fetch_add(1, Ordering::Relaxed) + 1,
+        }
     }
 
     /// Has the system forget what it was to send, as soon as the socket is closed.
     pub(super) fn abandon(&self) {
-        if let Err(error) = SockRef::from(&*self.0).set_linger(Some(Duration::ZERO)) {
+        self.fate.broken.store(true, Ordering::Relaxed);
+        if let Err(error) = SockRef::from(&*self.stream).set_linger(Some(Duration::ZERO)) {
             tracing::debug!(%error, "what was sent stays until its time is over");
         }
     }
@@ -57,7 +133,7 @@ impl Socket {
     /// that nobody reads. Then a held poll would outlive its connection.
     pub(super) async fn gone(&self) {
         loop {
-            match self.0.ready(Interest::READABLE).await {
+            match self.stream.ready(Interest::READABLE).await {
                 Ok(ready) if !ready.is_read_closed() => {
                     // Either it is being read right now, or it is one of these cases, in which
                     // nothing but looking again tells.
@@ -76,8 +152,8 @@ impl AsyncRead for Socket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read_buf(buf) {
+            ready!(self.stream.poll_read_ready(cx))?;
+            match self.fate.watch(self.stream.try_read_buf(buf)) {
                 Ok(_) => return Poll::Ready(Ok(())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -113,7 +189,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(SockRef::from(&*self.0).shutdown(std::net::Shutdown::Write))
+        Poll::Ready(SockRef::from(&*self.stream).shutdown(std::net::Shutdown::Write))
     }
 }
 
@@ -124,8 +200,8 @@ impl Socket {
         write: impl Fn(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match write(&self.0) {
+            ready!(self.stream.poll_write_ready(cx))?;
+            match self.fate.watch(write(&self.stream)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => return Poll::Ready(written),
             }

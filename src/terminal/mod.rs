@@ -7,6 +7,7 @@ pub mod lines;
 pub mod locale;
 pub mod measure;
 pub mod printable;
+pub mod qr;
 pub mod row;
 pub mod screen;
 pub mod spinner;

@@ -114,9 +114,9 @@ impl Progress {
         self.line().poll = number;
     }
 
-    /// These people have the question in view.
+    /// These people have opened the question: it is on their screens.
     pub fn seen(&self, by: &[&str]) {
-        let seen = (!by.is_empty()).then(|| format!("seen by {}", visible(&by.join(", "))));
+        let seen = (!by.is_empty()).then(|| format!("opened by {}", visible(&by.join(", "))));
         let news = {
             let mut line = self.line();
             let news = seen.clone().filter(|_| line.seen != seen);
@@ -152,6 +152,33 @@ impl Progress {
             Output::Lines(_) => self.change(&words),
             Output::Quiet => {}
         }
+    }
+
+    /// Shows a picture that stays: rows of ours, with what the terminal takes for colours in them.
+    pub fn picture(&self, rows: &[String]) {
+        let rows = rows.join("\n");
+        match &self.output {
+            Output::Spinner(bar) => bar.suspend(|| write_line(&mut std::io::stderr(), &rows)),
+            Output::Lines(to) => {
+                let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
+                write_line(&mut *to, &rows);
+            }
+            Output::Quiet => {}
+        }
+    }
+
+    /// The room for a picture, in rows and columns; `None` where nobody would look at one.
+    pub fn room(&self) -> Option<(usize, usize)> {
+        if let Output::Quiet = self.output {
+            return None;
+        }
+        let (rows, columns) = console::Term::stderr().size_checked()?;
+        Some((rows.into(), columns.into()))
+    }
+
+    /// How the terminal is written to.
+    pub const fn look(&self) -> Look {
+        self.look
     }
 
     /// Ends the wait, and says how.

@@ -214,6 +214,16 @@ impl Daemon {
         self.address
     }
 
+    /// Every address that it has logged so far.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let text = self.log.text();
+        let words = text.split_whitespace();
+        let addresses = words.filter_map(|word| word.strip_prefix("address="));
+        addresses
+            .filter_map(|address| address.parse().ok())
+            .collect()
+    }
+
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()

@@ -46,6 +46,8 @@ impl Inside {
             approvals,
             metrics,
             hosts,
+            classic: None,
+            public_url: None,
         };
         Self { api, drain }
     }

@@ -23,6 +23,7 @@ mod until;
 
 mod approval;
 mod approver_terminal;
+mod classic;
 mod contract;
 mod copies;
 mod curl;
@@ -41,6 +42,7 @@ mod operations;
 mod origins;
 mod peers;
 mod proxies;
+mod qr;
 mod service_manager;
 mod shutdown;
 mod soak;

@@ -77,6 +77,11 @@ impl Socket {
         soon("an answer", reading).await
     }
 
+    /// Waits until there is something to read, and leaves it there.
+    pub(crate) async fn readable(&self) {
+        soon("an answer", self.stream.readable()).await.unwrap();
+    }
+
     /// Waits until the daemon has closed the connection; answers what it had said before.
     pub(crate) async fn closed(&mut self) -> Vec<u8> {
         let reading = async {

@@ -9,9 +9,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use warp::http::uri::Authority;
 
 use crate::cli::flags::duration;
+use crate::client::DaemonUrl;
 use crate::limits;
 
-#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+#[allow(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    reason = "these comments are the help text"
+)]
 /// Holds requests for approval between those who ask and those who answer.
 ///
 /// Without a command it is the daemon, to which requesters and approvers connect over HTTP. Every
@@ -133,12 +138,32 @@ pub(super) struct Flags {
         env = "PUSHD_ALLOW_HOST", value_delimiter = ',', value_parser = host_name)]
     pub(super) allow_host: Vec<String>,
 
+    /// Where people reach this daemon from other machines, such as `https://pushd.example`
+    ///
+    /// It is told to requesters, who show it as a link and a QR code, and its host is answered to
+    /// as with --allow-host.
+    #[arg(long, value_name = "URL", env = "PUSHD_PUBLIC_URL")]
+    pub(super) public_url: Option<DaemonUrl>,
+
     /// Let anybody who can reach the address ask AND APPROVE
     ///
     /// This version knows no tokens, so it listens on loopback addresses only.
     /// With this flag it listens wherever it is told to, and trusts everybody there.
     #[arg(long, env = "PUSHD_TRUST_EVERYBODY_ON_THE_NETWORK")]
     pub(super) trust_everybody_on_the_network: bool,
+
+    /// Serve the classic routes as well: /longPolling, /btServer, /ensure and /sure
+    ///
+    /// They are for the unchanged pages and servers of the demonstration that pushd comes from,
+    /// and need no login: whoever reaches the daemon may answer on every channel.
+    #[arg(long, env = "PUSHD_CLASSIC")]
+    pub(super) classic: bool,
+
+    /// Serve the classic routes to a network, where ANYBODY MAY SAY YES on them
+    ///
+    /// Without this flag --classic is refused together with an address that is not a loopback one.
+    #[arg(long, env = "PUSHD_CLASSIC_LETS_ANYBODY_DECIDE")]
+    pub(super) classic_lets_anybody_decide: bool,
 
     /// Open connections at most [default: the limit of open files less 256]
     #[arg(long, value_name = "N", env = "PUSHD_MAX_CONNECTIONS", value_parser = at_least_one)]

@@ -22,9 +22,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::flags::{Command, CommandLine, Flags, StoreFlag};
 use self::signals::{Signals, obey};
+use self::sockets::Trust;
 use super::exit;
 use super::flags::parse;
+use crate::approvals::classic::Classic;
 use crate::approvals::{Approvals, Pump, sweep};
+use crate::client::DaemonUrl;
 use crate::clock::SystemClock;
 use crate::domain::HistoryId;
 use crate::http::{self, AllowedHosts, Api};
@@ -83,9 +86,9 @@ impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
 }
 
 async fn daemon(flags: Flags) -> Result<(), Failure> {
-    let trusting = flags.trust_everybody_on_the_network;
-    sockets::check_addresses(&flags.listen, trusting).or_exit(exit::CONFIGURATION)?;
-    let handed = sockets::handed_over(trusting).or_exit(exit::CONFIGURATION)?;
+    let trust = Trust::of(&flags);
+    trust.check(&flags.listen).or_exit(exit::CONFIGURATION)?;
+    let handed = sockets::handed_over(trust).or_exit(exit::CONFIGURATION)?;
     let drain = CancellationToken::new();
     // Before anything is begun, so that a start that stalls on a slow disk can be ended too.
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
@@ -100,14 +103,23 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         begun = begin(flags.store.store, limits, Arc::clone(&metrics), drain.clone()) => begun,
     };
     let (store, approvals) = begun.or_exit(exit::CONFIGURATION)?;
-    let sweep = sweep::run(Arc::clone(&approvals), flags.retain);
-    let sweep = tokio::spawn(vital(sweep, drain.clone()));
+    let mut classic = None;
+    if flags.classic {
+        let begun = Classic::begin(Arc::clone(&approvals)).await;
+        classic = Some(begun.or_exit(exit::CONFIGURATION)?);
+    }
+    let tasks = keep(Arc::clone(&approvals), flags.retain, classic.clone());
+    let tasks = tokio::spawn(vital(tasks, drain.clone()));
     let told = Arc::clone(&approvals);
-    let hosts = Arc::new(AllowedHosts::new(&flags.allow_host));
+    let public_host = flags.public_url.as_ref().and_then(DaemonUrl::host);
+    let allowed: Vec<_> = flags.allow_host.into_iter().chain(public_host).collect();
+    let hosts = Arc::new(AllowedHosts::new(&allowed));
     let api = Api {
         approvals,
         metrics: Arc::clone(&metrics),
         hosts,
+        classic,
+        public_url: flags.public_url.map(|url| url.to_string().into()),
     };
     let server = Server::new(
         http::routes(&api),
@@ -128,7 +140,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     };
     let serving = server.run(listeners, grace(flags.drain));
     let (drained_from, ()) = tokio::join!(begun_to_drain, serving);
-    end(sweep, store, drained_from + flags.drain).await
+    end(tasks, store, drained_from + flags.drain).await
 }
 
 /// Opens the store and begins to serve it.
@@ -152,6 +164,17 @@ async fn begin(
     Ok((store, approvals))
 }
 
+/// What the daemon does by itself while it serves: lets requests expire, forgets old ones, and
+/// withdraws those of classic polls that have ended.
+async fn keep(approvals: Arc<Approvals>, retain: Duration, classic: Option<Arc<Classic>>) {
+    let sweep = sweep::run(approvals, retain);
+    match classic {
+        // Each ends before its time only by breaking off, and takes the other with it.
+        Some(classic) => drop(tokio::join!(sweep, classic.keep())),
+        None => sweep.await,
+    }
+}
+
 /// Runs a task without which the daemon is none: should it end before its time, the daemon winds
 /// down, to be started again.
 async fn vital(task: impl Future<Output = ()>, drain: CancellationToken) {
@@ -161,14 +184,14 @@ async fn vital(task: impl Future<Output = ()>, drain: CancellationToken) {
 }
 
 /// Ends what served, until `until` at the latest.
-async fn end(sweep: JoinHandle<()>, store: SharedStore, until: Instant) -> Result<(), Failure> {
-    let swept = timeout_at(until, sweep).await;
+async fn end(tasks: JoinHandle<()>, store: SharedStore, until: Instant) -> Result<(), Failure> {
+    let ended = timeout_at(until, tasks).await;
     // What was begun to be committed the close finishes.
     if timeout_at(until, store.close()).await.is_err() {
         tracing::warn!("the store took too long to close; what it acknowledged is on disk");
     }
-    if let Ok(swept) = swept {
-        swept
+    if let Ok(ended) = ended {
+        ended
             .context("the sweep broke off")
             .or_exit(exit::INTERNAL)?;
     }

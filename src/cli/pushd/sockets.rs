@@ -10,31 +10,56 @@ use anyhow::{Context, bail};
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, TcpSocket};
 
+use super::flags::Flags;
 use crate::limits;
 
 /// Where the daemon listens when nobody says otherwise.
 const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8888);
 
-/// Without tokens, whoever reaches the daemon may approve; so only this machine may reach it,
-/// unless it is `trusting`.
-///
-/// # Errors
-/// One of the addresses is reached by others.
-pub(super) fn check_addresses(addresses: &[SocketAddr], trusting: bool) -> anyhow::Result<()> {
-    let wide = addresses
-        .iter()
-        .find(|address| !address.ip().to_canonical().is_loopback());
-    match wide {
-        Some(address) if !trusting => bail!(
-            "--listen {address}: whoever reaches this address could approve anything, because \
-             this version knows no tokens; listen on 127.0.0.1 and put a proxy with a login in \
-             front, or give --trust-everybody-on-the-network if that is what you want"
-        ),
-        Some(address) => {
-            tracing::warn!(%address, "everybody who reaches this address may approve anything");
-            Ok(())
+/// Whom the flags trust on a network.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trust {
+    everybody: bool,
+    /// The classic routes are served, and not to everybody.
+    narrow_classic: bool,
+}
+
+impl Trust {
+    /// What these flags say.
+    pub(super) const fn of(flags: &Flags) -> Self {
+        Self {
+            everybody: flags.trust_everybody_on_the_network,
+            narrow_classic: flags.classic && !flags.classic_lets_anybody_decide,
         }
-        None => Ok(()),
+    }
+
+    /// Without tokens, whoever reaches the daemon may approve; so only this machine may reach it,
+    /// unless the flags trust everybody, and the classic routes are served to a network only by a
+    /// flag of their own.
+    ///
+    /// # Errors
+    /// One of the addresses is reached by others.
+    pub(super) fn check(self, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+        let wide = addresses
+            .iter()
+            .find(|address| !address.ip().to_canonical().is_loopback());
+        match wide {
+            Some(address) if !self.everybody => bail!(
+                "--listen {address}: whoever reaches this address could approve anything, because \
+                 this version knows no tokens; listen on 127.0.0.1 and put a proxy with a login in \
+                 front, or give --trust-everybody-on-the-network if that is what you want"
+            ),
+            Some(address) if self.narrow_classic => bail!(
+                "--classic with --listen {address}: the classic routes take a yes from anybody \
+                 without a login, so they are for this machine only; listen on 127.0.0.1, leave \
+                 --classic out, or give --classic-lets-anybody-decide if that is what you want"
+            ),
+            Some(address) => {
+                tracing::warn!(%address, "everybody who reaches this address may approve anything");
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -43,7 +68,7 @@ pub(super) fn check_addresses(addresses: &[SocketAddr], trusting: bool) -> anyho
 ///
 /// # Errors
 /// One is no listening TCP socket, or is reached by others.
-pub(super) fn handed_over(trusting: bool) -> anyhow::Result<Vec<TcpListener>> {
+pub(super) fn handed_over(trust: Trust) -> anyhow::Result<Vec<TcpListener>> {
     let mut handed = ListenFd::from_env();
     let mut listeners = Vec::new();
     for index in 0..handed.len() {
@@ -55,7 +80,9 @@ pub(super) fn handed_over(trusting: bool) -> anyhow::Result<Vec<TcpListener>> {
         let address = listener
             .local_addr()
             .context("a socket that was handed over")?;
-        check_addresses(&[address], trusting).context("a socket that was handed over")?;
+        trust
+            .check(&[address])
+            .context("a socket that was handed over")?;
         listener
             .set_nonblocking(true)
             .and_then(|()| TcpListener::from_std(listener))

@@ -100,6 +100,11 @@ pub(super) struct AskFlags {
     #[arg(long, env = "PUSHD_KEY", value_parser = key)]
     pub(super) key: Option<String>,
 
+    /// Show the link of the request's page, for a phone or another machine, and where the terminal
+    /// has the room also as a QR code
+    #[arg(long, env = "PUSHD_QR", value_parser = FalseyValueParser::new())]
+    pub(super) qr: bool,
+
     /// Print the final request on standard output, as one line of JSON; an approval that cannot be
     /// printed ends with 70. A closed standard output (>&-) counts as /dev/null
     #[arg(long, env = "PUSHD_JSON", value_parser = FalseyValueParser::new())]

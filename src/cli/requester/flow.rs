@@ -3,12 +3,15 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::ask::Asking;
 use super::interrupt::Interrupts;
 use super::outcome::End;
 use super::{wait, withdraw};
-use crate::client::{Answer, CallError, Client};
+use crate::client::{Answer, CallError, Client, DaemonUrl};
 use crate::domain::RequestId;
+use crate::limits;
 use crate::terminal::spinner::Progress;
 use crate::wire::{AskBody, RequestView};
 
@@ -19,6 +22,8 @@ pub(super) struct Plan {
     pub(super) daemon: String,
     /// The question.
     pub(super) ask: AskBody,
+    /// The daemon's address, if the request's page is to be shown.
+    pub(super) page_of: Option<DaemonUrl>,
     /// The idempotency key, made before the first attempt.
     pub(super) key: String,
     /// How long one poll may take.
@@ -31,10 +36,12 @@ pub(super) struct Plan {
 pub(super) trait Daemon {
     /// See [`Client::ask`].
     async fn ask(&self, body: &AskBody, key: &str) -> Outcome;
-    /// See [`Client::read`].
-    async fn read(&self, id: RequestId, wait: Duration) -> Outcome;
+    /// See [`Client::read_news`]; the request as it is known when there are none.
+    async fn read(&self, known: &RequestView, wait: Duration) -> Outcome;
     /// See [`Client::cancel`].
     async fn cancel(&self, id: RequestId) -> Outcome;
+    /// Where people reach the daemon from other machines, as far as it can be learnt.
+    async fn public_url(&self) -> Option<String>;
 }
 
 /// What one attempt leads to.
@@ -45,12 +52,21 @@ impl Daemon for Client {
         Self::ask(self, body, key).await
     }
 
-    async fn read(&self, id: RequestId, wait: Duration) -> Outcome {
-        Self::read(self, id, Some(wait)).await
+    async fn read(&self, known: &RequestView, wait: Duration) -> Outcome {
+        let answer = Self::read_news(self, known.id, wait, known.event_id).await?;
+        Ok(Answer {
+            value: answer.value.unwrap_or_else(|| known.clone()),
+            date: answer.date,
+        })
     }
 
     async fn cancel(&self, id: RequestId) -> Outcome {
         Self::cancel(self, id).await
+    }
+
+    async fn public_url(&self) -> Option<String> {
+        let me = timeout(limits::COURTESY_TIME, self.me()).await.ok()?;
+        me.ok()?.value.public_url
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod fuzzing;
 mod interrupt;
 mod judge;
 mod outcome;
+mod page;
 #[cfg(test)]
 mod script;
 mod title;
@@ -31,7 +32,7 @@ use self::interrupt::Signals;
 use self::outcome::End;
 use super::exit;
 use super::flags::parse;
-use crate::client::Client;
+use crate::client::{Client, DaemonUrl};
 use crate::domain::Title;
 use crate::terminal::spinner::{Mood, Progress};
 use crate::wire::{AskBody, RequestView};
@@ -50,7 +51,7 @@ pub fn main() -> u8 {
 
 fn run(line: Requester) -> u8 {
     let (json, quiet) = (line.ask.json, line.ask.quiet);
-    let plan = match plan(line.ask, line.daemon.url.to_string()) {
+    let plan = match plan(line.ask, &line.daemon.url) {
         Ok(plan) => plan,
         Err(end) => return finish(&Progress::on_stderr(PROGRAM, "", quiet), json, end),
     };
@@ -85,7 +86,7 @@ fn run(line: Requester) -> u8 {
 }
 
 /// Everything that is known before the daemon is.
-fn plan(flags: AskFlags, daemon: String) -> Result<Plan, End> {
+fn plan(flags: AskFlags, daemon: &DaemonUrl) -> Result<Plan, End> {
     let details = flags.details.map(details::Source::read).transpose();
     let details = details.map_err(|error| End::failed(exit::USAGE, error))?;
     if flags.fields.len() > crate::limits::FIELDS {
@@ -107,8 +108,9 @@ fn plan(flags: AskFlags, daemon: String) -> Result<Plan, End> {
         expires_in_secs: flags.expires.map(|expires| expires.as_secs()),
     };
     Ok(Plan {
-        daemon,
         ask,
+        page_of: flags.qr.then(|| daemon.clone()),
+        daemon: daemon.to_string(),
         key,
         timeout: flags.timeout,
         connect_timeout: flags.connect_timeout,

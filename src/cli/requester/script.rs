@@ -181,14 +181,18 @@ impl Daemon for Script {
         self.play(format!("ask {} {key}", body.title)).await
     }
 
-    async fn read(&self, id: RequestId, wait: Duration) -> Outcome {
-        assert_eq!(id, ID);
+    async fn read(&self, known: &RequestView, wait: Duration) -> Outcome {
+        assert_eq!(known.id, ID);
         self.play(format!("read {}", wait.as_secs())).await
     }
 
     async fn cancel(&self, id: RequestId) -> Outcome {
         assert_eq!(id, ID);
         self.play("cancel".to_owned()).await
+    }
+
+    async fn public_url(&self) -> Option<String> {
+        None
     }
 }
 

@@ -7,9 +7,10 @@ use super::daemon_time::DaemonTime;
 use super::flow::{Daemon, Plan};
 use super::judge::{Meaning, judge};
 use super::outcome::End;
+use super::page;
 use crate::cli::exit;
 use crate::client::{Answer, Backoff, CallError};
-use crate::domain::{RequestId, Timestamp};
+use crate::domain::RequestId;
 use crate::limits;
 use crate::terminal::spinner::Progress;
 use crate::wire::RequestView;
@@ -21,11 +22,15 @@ pub(super) async fn until_final(
     acknowledged: Answer<RequestView>,
     progress: &Progress,
 ) -> End {
-    let mut waiting = Waiting::new(&acknowledged.value, progress);
+    let mut waiting = Waiting::new(acknowledged.value.clone(), progress);
     if let Next::End(end) = waiting.take(Ok(acknowledged)) {
         return end;
     }
     waiting.introduce();
+    if let Some(url) = &plan.page_of {
+        let public = daemon.public_url().await;
+        page::show(public.as_deref(), url, waiting.id, progress);
+    }
     let wait = plan.timeout.min(limits::WAIT_MAX);
     let mut number = 0;
     loop {
@@ -39,10 +44,13 @@ pub(super) async fn until_final(
         let begun = Instant::now();
         let silence = begun + wait + limits::POLL_GRACE;
         let limit = silence.min(waiting.limit());
-        let outcome = timeout_at(limit, daemon.read(waiting.id, wait)).await;
+        let seen = waiting.known.seen_by.len();
+        let outcome = timeout_at(limit, daemon.read(&waiting.known, wait)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(CallError::silent(begun.elapsed())));
         let pause = match waiting.take(outcome) {
             Next::End(end) => return end,
+            // Somebody has opened it, which happens a few times at most.
+            Next::Poll if waiting.known.seen_by.len() > seen => continue,
             // A poll that was not held would make this a busy loop.
             Next::Poll if begun.elapsed() < limits::POLL_HASTE => waiting.backoff.next(None),
             Next::Poll => {
@@ -65,7 +73,8 @@ async fn sleep_until_latest(latest: Instant, pause: std::time::Duration) {
 /// What is known of the request and of the way to it.
 struct Waiting<'a> {
     id: RequestId,
-    expires_at: Timestamp,
+    /// As it was last told, still pending.
+    known: RequestView,
     time: DaemonTime,
     deadline: Instant,
     backoff: Backoff,
@@ -81,14 +90,14 @@ enum Next {
 }
 
 impl<'a> Waiting<'a> {
-    fn new(request: &RequestView, progress: &'a Progress) -> Self {
+    fn new(request: RequestView, progress: &'a Progress) -> Self {
         let now = Instant::now();
         // The daemon's clock cannot be behind the moment at which it accepted the ask.
         let time = DaemonTime::new(request.created_at, now);
         Self {
             id: request.id,
-            expires_at: request.expires_at,
             deadline: time.instant(request.expires_at, now),
+            known: request,
             time,
             backoff: Backoff::new(),
             trouble: None,
@@ -106,7 +115,7 @@ impl<'a> Waiting<'a> {
     }
 
     fn take(&mut self, outcome: Result<Answer<RequestView>, CallError>) -> Next {
-        match judge(self.id, self.expires_at, outcome) {
+        match judge(self.id, self.known.expires_at, outcome) {
             Meaning::Over(end) => Next::End(end),
             Meaning::Pending(answer) => {
                 self.pending(&answer);
@@ -126,7 +135,6 @@ impl<'a> Waiting<'a> {
             self.time.observe(date, now);
         }
         let request = &answer.value;
-        self.expires_at = request.expires_at;
         let deadline = self.time.instant(request.expires_at, now);
         // A deadline that is over stays over: a daemon that goes on saying "pending" must not
         // push it along.
@@ -141,6 +149,7 @@ impl<'a> Waiting<'a> {
         let seen = request.seen_by.iter().map(|seen| &*seen.by.principal);
         let seen: Vec<_> = seen.collect();
         self.progress.seen(&seen);
+        self.known = request.clone();
     }
 
     /// The deadline is over and the daemon has not said what became of the request.

@@ -296,3 +296,27 @@ async fn being_seen_needs_no_body_in_return() {
         "POST /v1/requests/aaaaaaaaaaaaaaaaaaaaaaaaaa/seen"
     );
 }
+
+#[tokio::test]
+async fn a_conditional_wait_takes_a_304_only_with_the_entity_tag_that_it_sent() {
+    let id = RequestId::from_bytes([0; 16]);
+    let wait = Duration::from_secs(1);
+    for (tag, unchanged) in [
+        ("ETag: \"7\"\r\n", true),
+        ("ETag: \"8\"\r\n", false),
+        ("", false),
+    ] {
+        let server = StandIn::start(move |_, _| Reply::with("304 Not Modified", tag, "")).await;
+        let client = Client::new(server.url(), "requester").unwrap();
+        let answer = client.read_news(id, wait, EventId(7)).await;
+        assert_eq!(server.calls()[0].header("if-none-match"), Some("\"7\""));
+        match answer {
+            Ok(answer) => assert!(unchanged && answer.value.is_none()),
+            Err(error) => assert!(!unchanged && error.is_foreign(), "{error:?}"),
+        }
+    }
+    let server = StandIn::start(|_, _| Reply::json(REQUEST)).await;
+    let client = Client::new(server.url(), "requester").unwrap();
+    let answer = client.read_news(id, wait, EventId(7)).await.unwrap();
+    assert_eq!(answer.value.map(|request| request.id), Some(id));
+}

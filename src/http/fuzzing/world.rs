@@ -66,6 +66,8 @@ impl World {
             approvals,
             metrics,
             hosts,
+            classic: None,
+            public_url: None,
         };
         Self { api, id }
     }

@@ -175,6 +175,8 @@ impl Inside {
             approvals: Arc::clone(&approvals),
             metrics: Arc::clone(&metrics),
             hosts: Arc::new(AllowedHosts::default()),
+            classic: None,
+            public_url: None,
         };
         let server = Server::new(routes(&api), metrics, limits.connections, drain);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -45,6 +45,7 @@ async fn run_against(
             title: "Deploy?".to_owned(),
             ..AskBody::default()
         },
+        page_of: None,
         key: "key-1".to_owned(),
         timeout: Duration::from_secs(5),
         connect_timeout: Duration::from_secs(10),

@@ -21,6 +21,7 @@ fn plan() -> Plan {
             title: "Deploy?".to_owned(),
             ..AskBody::default()
         },
+        page_of: None,
         key: "key-1".to_owned(),
         timeout: 5 * SECOND,
         connect_timeout: 10 * SECOND,
