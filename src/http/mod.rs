@@ -8,6 +8,7 @@ mod decisions;
 mod events;
 mod operations;
 mod origin;
+mod page;
 mod params;
 mod problem;
 mod requests;

@@ -6,9 +6,9 @@ use warp::filters::BoxedFilter;
 use warp::{Filter, path};
 
 use super::resource::Resource;
-use super::{Api, Call, Handled, Peer, Response, decisions, events, operations, requests};
+use super::{Api, Call, Handled, Peer, Response, decisions, events, operations, page, requests};
 
-/// The routes of contract version 1 over `api`. Every call is answered, unknown paths included.
+/// The routes of contract version 1 over `api`, and the pages. Every call is answered, unknown paths included.
 #[rustfmt::skip]
 pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
     let table = [
@@ -34,6 +34,14 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
             .get(|call, _| operations::metrics(call).map(Ok).boxed())),
         (plain(path!("openapi.json")), Resource::new()
             .get(|_, _| now(Ok(operations::openapi())))),
+        (plain(path::end()), Resource::new()
+            .get(|call, _| now(page::inbox(&call)))),
+        (path!("r" / String).boxed(), Resource::new()
+            .get(|call, _| now(page::request(&call)))),
+        (plain(path!("ask")), Resource::new()
+            .get(|call, _| now(page::ask(&call)))),
+        (path!("assets" / String).boxed(), Resource::new()
+            .get(|call, name| now(page::asset(&call, &name)))),
     ];
     let call = call(api);
     let unknown = serve(plain(warp::any()), &call, Resource::nothing());

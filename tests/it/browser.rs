@@ -34,7 +34,7 @@ const ARGUMENTS: [&str; 9] = [
     "--no-proxy-server",
 ];
 
-/// A browser with one window.
+/// A browser; its calls go to one of its tabs.
 #[derive(Debug)]
 pub(crate) struct Browser {
     http: reqwest::Client,
@@ -67,6 +67,7 @@ impl Browser {
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": {"args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL"},
         }}});
         let made = command(&http, Method::POST, &format!("{base}/session"), &wanted).await;
         let pid = made["capabilities"]["goog:processID"].as_i64();
@@ -98,6 +99,57 @@ impl Browser {
             (!matches!(found, Value::Null | Value::Bool(false))).then_some(found)
         })
         .await
+    }
+
+    /// Opens another tab and goes to it; answers its name.
+    pub(crate) async fn new_tab(&self) -> String {
+        let made = self.post("window/new", json!({"type": "tab"})).await;
+        let handle = made["handle"].as_str().unwrap().to_owned();
+        self.go_to(&handle).await;
+        handle
+    }
+
+    /// Goes to a tab, which comes to the front.
+    pub(crate) async fn go_to(&self, tab: &str) {
+        self.post("window", json!({ "handle": tab })).await;
+        self.devtools("Page.bringToFront", json!({})).await;
+    }
+
+    /// Presses the left button of the mouse at a point of the window, in pixels of the page.
+    pub(crate) async fn press(&self, x: f64, y: f64) {
+        let mouse = json!({"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"},
+        "actions": [
+            {"type": "pointerMove", "duration": 0, "x": x.round(), "y": y.round()},
+            {"type": "pointerDown", "button": 0},
+            {"type": "pointerUp", "button": 0},
+        ]});
+        self.post("actions", json!({ "actions": [mouse] })).await;
+    }
+
+    /// Presses and releases a key.
+    pub(crate) async fn key(&self, key: &str) {
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": [
+            {"type": "keyDown", "value": key},
+            {"type": "keyUp", "value": key},
+        ]});
+        self.post("actions", json!({ "actions": [keyboard] })).await;
+    }
+
+    /// A command of the browser's own protocol for developers.
+    pub(crate) async fn devtools(&self, name: &str, parameters: Value) -> Value {
+        let call = json!({"cmd": name, "params": parameters});
+        self.post("goog/cdp/execute", call).await
+    }
+
+    /// What pages have complained about since the last time: errors, refused calls, and what their
+    /// security policy has kept them from.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let log = self.post("se/log", json!({"type": "browser"})).await;
+        let entries = log.as_array().unwrap().iter();
+        let serious = entries.filter(|entry| entry["level"] == "SEVERE");
+        serious
+            .map(|entry| entry["message"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     async fn post(&self, what: &str, members: Value) -> Value {
