@@ -310,6 +310,13 @@ pub const PAGE_RECONNECT: (Duration, Duration) =
 pub const TAB_ANSWER: Duration = Duration::from_millis(200);
 /// Time between two questions of an inbox page whether another one still leads.
 pub const TAB_LOOK: Duration = Duration::from_secs(2);
+/// Pages of one browser that hold a poll at the same time, beyond the one that asks: a browser has
+/// six connections, and others need some.
+pub const HOLDERS: usize = 3;
+/// How long another page is taken for one that holds a poll: the longest that one takes.
+pub const HOLD_TIME: Duration = Duration::from_secs(45);
+/// Pause between two looks of a page that holds no poll because enough others do.
+pub const LOOK_TIME: Duration = Duration::from_secs(2);
 /// How long pages hold no poll after another page of the same browser needed a connection.
 pub const ROOM_TIME: Duration = Duration::from_secs(1);
 /// Combining marks shown on one letter; more of them would cover the neighbouring lines.

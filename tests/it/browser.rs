@@ -6,6 +6,7 @@
 //! end with it.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::until::until;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Arguments that leave nothing but a browser for one test: no window, no sandbox (which root
 /// cannot have), and no services that call home.
-const ARGUMENTS: [&str; 9] = [
+const ARGUMENTS: [&str; 10] = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -32,6 +33,7 @@ const ARGUMENTS: [&str; 9] = [
     "--disable-component-update",
     "--disable-sync",
     "--no-proxy-server",
+    "--hide-scrollbars",
 ];
 
 /// A browser; its calls go to one of its tabs.
@@ -103,10 +105,48 @@ impl Browser {
 
     /// Opens another tab and goes to it; answers its name.
     pub(crate) async fn new_tab(&self) -> String {
-        let made = self.post("window/new", json!({"type": "tab"})).await;
+        self.new("tab").await
+    }
+
+    /// Opens another window and goes to it; answers the name of its tab.
+    pub(crate) async fn new_window(&self) -> String {
+        self.new("window").await
+    }
+
+    async fn new(&self, kind: &str) -> String {
+        let made = self.post("window/new", json!({ "type": kind })).await;
         let handle = made["handle"].as_str().unwrap().to_owned();
         self.go_to(&handle).await;
         handle
+    }
+
+    /// Closes a tab.
+    pub(crate) async fn close(&self, tab: &str) {
+        self.post("window", json!({ "handle": tab })).await;
+        let url = format!("{}/window", self.session);
+        command(&self.http, Method::DELETE, &url, &json!({})).await;
+    }
+
+    /// Goes to the tab that was there from the start.
+    pub(crate) async fn go_to_first(&self) {
+        let url = format!("{}/window/handles", self.session);
+        let tabs = command(&self.http, Method::GET, &url, &json!({})).await;
+        self.go_to(tabs[0].as_str().unwrap()).await;
+    }
+
+    /// Takes a picture of the whole page, for people to look at: `target/screenshots/NAME.png`.
+    pub(crate) async fn screenshot(&self, name: &str) {
+        let taken = self
+            .devtools(
+                "Page.captureScreenshot",
+                json!({"captureBeyondViewport": true}),
+            )
+            .await;
+        let image = data_encoding::BASE64.decode(taken["data"].as_str().unwrap().as_bytes());
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let folder = target.join("screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), image.unwrap()).unwrap();
     }
 
     /// Goes to a tab, which comes to the front.
@@ -193,7 +233,16 @@ struct Driver(Child);
 
 impl Driver {
     /// Starts it on a free port; answers that.
+    ///
+    /// It looks for a port that is free under both versions of IP, one after the other, and ends
+    /// when another program was quicker at the second; so there are several attempts.
     fn start() -> (Self, u16) {
+        let mut attempts = std::iter::repeat_with(Self::try_start).take(20);
+        let started = attempts.find_map(|started| started);
+        started.expect("chromedriver says where it listens")
+    }
+
+    fn try_start() -> Option<(Self, u16)> {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -213,8 +262,8 @@ impl Driver {
                 }
             }
         });
-        let port = told.recv_timeout(PATIENCE);
-        (this, port.expect("chromedriver says where it listens"))
+        let port = told.recv_timeout(PATIENCE).ok()?;
+        Some((this, port))
     }
 }
 

@@ -35,6 +35,7 @@ mod limits;
 mod long_poll;
 mod openapi;
 mod origins;
+mod pages;
 mod shutdown;
 mod soak;
 mod sse;

@@ -64,6 +64,7 @@ pub(super) fn limits() -> String {
         ("FIELDS", limits::FIELDS),
         ("FIELD_NAME_CHARS", limits::FIELD_NAME_CHARS),
         ("FIELD_VALUE_CHARS", limits::FIELD_VALUE_CHARS),
+        ("HOLDERS", limits::HOLDERS),
         ("PAGE_CARDS", limits::PAGE_CARDS),
         ("PAGE_RECENT", limits::PAGE_RECENT),
         ("PAGE_REQUESTS", limits::PAGE_REQUESTS),
@@ -85,6 +86,8 @@ pub(super) fn limits() -> String {
         ("TAB_ANSWER", limits::TAB_ANSWER),
         ("TAB_LOOK", limits::TAB_LOOK),
         ("ROOM_TIME", limits::ROOM_TIME),
+        ("HOLD_TIME", limits::HOLD_TIME),
+        ("LOOK_TIME", limits::LOOK_TIME),
     ];
     let pauses = [
         ("BACKOFF", limits::BACKOFF),

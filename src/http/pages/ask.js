@@ -128,7 +128,7 @@ function wait(asked) {
       place("polls").hidden = false;
       setText(place("polls"), t("poll", { count }));
     },
-  });
+  }, asked);
 }
 
 function show(newer) {

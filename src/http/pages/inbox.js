@@ -114,12 +114,7 @@ function tick() {
   banner.tick();
   const at = performance.now();
   for (const [id, due] of leaving) {
-    const { element } = cards.get(id);
-    if (due > at || element.contains(document.activeElement)) continue;
-    leaving.delete(id);
-    cards.delete(id);
-    element.parentElement.remove();
-    drawSoon();
+    if (due <= at) remove(id);
   }
   if (!isVisible()) return;
   for (const card of cards.values()) card.tick();
@@ -127,6 +122,25 @@ function tick() {
     const view = feed.requests.get(row.dataset.id);
     if (view) setText(row.querySelector(".ago"), settledAgo(view, now()));
   }
+}
+
+// A card in which somebody scrolls the details stays until they are done. Any other focus in it
+// goes on to the next question, and never to a button.
+function remove(id) {
+  const { element } = cards.get(id);
+  const item = element.parentElement;
+  const focused = document.activeElement;
+  const hasFocus = element.contains(focused);
+  if (hasFocus && focused.matches("pre")) return;
+  leaving.delete(id);
+  cards.delete(id);
+  if (hasFocus) {
+    const titles = [...cards.keys()].filter((other) => !leaving.has(other)).map((other) => `title-${other}`);
+    const isBelow = (title) => item.compareDocumentPosition(place(title)) & Node.DOCUMENT_POSITION_FOLLOWING;
+    place(titles.find(isBelow) ?? titles.at(-1) ?? "main").focus({ preventScroll: true });
+  }
+  item.remove();
+  drawSoon();
 }
 
 async function showCaller() {

@@ -2,15 +2,15 @@
 //
 // It is held only while somebody can see the page, because a browser has six connections in all.
 
-import { BACKOFF, POLL_HASTE, POLL_SECS } from "./limits.js";
+import { BACKOFF, LOOK_TIME, POLL_HASTE, POLL_SECS } from "./limits.js";
 import { Refusal, Trouble, call } from "./api.js";
 import { backoff, isVisible, pause } from "./dom.js";
-import { closedFor, hold } from "./room.js";
+import { closedFor, hold, mayHold } from "./room.js";
 
 export class Poll {
   #path;
   #on;
-  #tag = null;
+  #tag;
   #attempt = 0;
   #count = 0;
   #contact = null;
@@ -18,12 +18,13 @@ export class Poll {
   #isOver = false;
 
   /**
-   * Starts it. `on.view(view)` hears of each change, `on.gone()` that there is no such request,
+   * Starts it; `known` is the view that is known already, if any. `on.view(view)` hears of each change, `on.gone()` that there is no such request,
    * `on.link(link, contact)` how the connection is, and `on.count(polls)` how many were sent.
    */
-  constructor(id, on) {
+  constructor(id, on, known) {
     this.#path = `/v1/requests/${id}`;
     this.#on = on;
+    this.#tag = known ? `"${known.event_id}"` : null;
     document.addEventListener("visibilitychange", () => this.hurry());
     addEventListener("online", () => this.hurry());
     this.#run();
@@ -53,11 +54,17 @@ export class Poll {
   }
 
   async #once(signal) {
-    const release = hold(this.#controller);
+    // The first answer is there at once, and is not waited for in a queue of pages.
+    const wait = this.#tag && mayHold() ? POLL_SECS : 0;
+    const release = wait > 0 ? hold(this.#controller) : () => {};
     const started = performance.now();
+    let rest = 0;
     try {
-      this.#take(await this.#send(signal));
-      if (performance.now() - started < POLL_HASTE) this.#attempt += 1;
+      const isFirst = !this.#tag;
+      this.#take(await this.#send(wait, signal));
+      if (wait === 0 && !isFirst) rest = LOOK_TIME;
+      // A poll that comes back at once, again and again, was not held.
+      if (wait > 0 && performance.now() - started < POLL_HASTE) this.#attempt += 1;
       else this.#attempt = 0;
     } catch (error) {
       if (error instanceof Refusal && error.status === 404) {
@@ -73,15 +80,16 @@ export class Poll {
     } finally {
       release();
     }
-    if (!this.#isOver && this.#attempt > 1) await pause(backoff(this.#attempt, BACKOFF), signal);
+    if (this.#attempt > 1) rest = Math.max(rest, backoff(this.#attempt, BACKOFF));
+    if (!this.#isOver && rest > 0) await pause(rest, signal);
   }
 
-  #send(signal) {
+  #send(wait, signal) {
     this.#count += 1;
     this.#on.count?.(this.#count);
-    if (!this.#tag) return call("GET", this.#path, { signal });
-    const headers = { "If-None-Match": this.#tag };
-    return call("GET", `${this.#path}?wait=${POLL_SECS}`, { headers, wait: POLL_SECS, signal });
+    const headers = this.#tag ? { "If-None-Match": this.#tag } : {};
+    const path = wait > 0 ? `${this.#path}?wait=${wait}` : this.#path;
+    return call("GET", path, { headers, wait, signal });
   }
 
   #take({ status, headers, body }) {
