@@ -22,8 +22,9 @@ use crate::daemon::Daemon;
 use crate::until::until;
 
 /// Why a browser may complain: the daemon was away, or said no.
-const EXPECTED: [&str; 5] = [
+const EXPECTED: [&str; 6] = [
     "ERR_",
+    "status of 403",
     "status of 404",
     "status of 409",
     "status of 502",

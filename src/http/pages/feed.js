@@ -79,9 +79,10 @@ export class Feed {
     if (cursor !== undefined) this.#cursor = cursor;
     if (contact) this.#contact = contact;
     if (event) this.#heard(event);
-    if (link) {
-      this.#link = link;
-      if (link.state === "live") this.#contact = Date.now();
+    if (link) this.#link = link;
+    if (link?.state === "live") {
+      this.#contact = Date.now();
+      this.#on.caughtUp();
     }
     if (link || contact || event) this.#on.link(this.#link, this.#contact);
   }
@@ -94,7 +95,6 @@ export class Feed {
     if (name === "caught-up") {
       heardExactly(Date.parse(data.now));
       const lost = this.requests.caughtUp();
-      this.#on.caughtUp();
       if (this.#stream) this.#find(lost);
     }
     const { overflows } = this.requests;

@@ -1,9 +1,12 @@
 //! Clicks that were meant for something else.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::json;
 
 use crate::browser::Browser;
 use crate::daemon::setup;
+use crate::front::{BAD_GATEWAY, Front, Way};
 
 /// Moves everything down and clicks a button in the same instant, as if the card had jumped under
 /// the pointer.
@@ -48,6 +51,54 @@ async fn a_click_on_what_has_just_moved_decides_nothing() {
                  return document.querySelector('.card').dataset.state !== 'pending'";
     browser.until("the click to count", click).await;
     browser.card_is(&id, "approved").await;
+}
+
+/// What a daemon says that takes no decision of this one.
+const NO: Way = Way::Page(
+    "403 Forbidden",
+    "application/problem+json",
+    r#"{"status":403,"code":"forbidden","detail":"You may not decide deploy/prod."}"#,
+);
+
+#[tokio::test]
+async fn a_decision_that_fails_says_why_and_can_be_made_again() {
+    let daemon = setup().start();
+    let decisions = AtomicUsize::new(0);
+    let front = Front::before(&daemon, move |_, line| {
+        if !line.contains("/decision ") {
+            return Way::Through;
+        }
+        match decisions.fetch_add(1, Ordering::SeqCst) {
+            0 => NO,
+            1 => Way::AnswerLost,
+            2 => BAD_GATEWAY,
+            _ => Way::Through,
+        }
+    })
+    .await;
+    let id = daemon.ask("Deploy?").await;
+    let browser = Browser::start().await;
+    browser.open(&front.url()).await;
+    browser.decide(&id, "approve").await;
+    let text = browser.card_is(&id, "failed").await;
+    assert!(
+        text.contains("Nothing was decided. You may not decide"),
+        "{text}"
+    );
+    // It counts although the answer is lost, and saying it again changes nothing.
+    crate::until::until("the other try to be taken", async || {
+        browser.press_on(".card .approve").await;
+        (browser.card(&id).await != "failed").then_some(())
+    })
+    .await;
+    browser.card_is(&id, "approved").await;
+    let decided = daemon.read(&id).await;
+    assert_eq!(
+        decided["decisions"].as_array().unwrap().len(),
+        1,
+        "{decided}"
+    );
+    browser.is_content().await;
 }
 
 #[tokio::test]

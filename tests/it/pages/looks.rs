@@ -130,6 +130,25 @@ async fn nothing_serious_is_wrong_for_those_who_do_not_see_or_point() {
 }
 
 #[tokio::test]
+async fn the_inbox_can_be_installed() {
+    let daemon = setup().start();
+    let browser = Browser::at(&daemon, "/").await;
+    browser.is_live().await;
+    let manifest = browser.devtools("Page.getAppManifest", json!({})).await;
+    assert_eq!(manifest["errors"], json!([]), "{manifest}");
+    assert!(
+        manifest["url"]
+            .as_str()
+            .unwrap()
+            .ends_with("/assets/manifest.webmanifest")
+    );
+    let faults = browser
+        .devtools("Page.getInstallabilityErrors", json!({}))
+        .await;
+    assert_eq!(faults["installabilityErrors"], json!([]), "{faults}");
+}
+
+#[tokio::test]
 async fn without_javascript_the_page_says_what_to_do() {
     let daemon = setup().start();
     let browser = Browser::start().await;

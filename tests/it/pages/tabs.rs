@@ -41,8 +41,15 @@ async fn eight_tabs_share_one_stream_and_a_decision_goes_through() {
     browser.go_to(&tabs[6]).await;
     browser.card_is(&third, "pending").await;
     daemon.subscribers_are(1).await;
+    // A tab that comes when all is decided learns that from the one that leads.
+    daemon.approve(&third).await;
+    browser.new_tab().await;
+    browser.open(&daemon.url()).await;
+    browser.says("#nothing", "Nothing waits for you.").await;
+    browser.says("#recent", "Third?").await;
+    daemon.subscribers_are(1).await;
     let count = "return document.getElementById('count').textContent";
-    assert_eq!(browser.run(count, json!([])).await, "1");
+    assert_eq!(browser.run(count, json!([])).await, "0");
     browser.is_content().await;
 }
 
