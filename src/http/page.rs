@@ -80,17 +80,17 @@ static FILES: LazyLock<HashMap<&'static str, File>> = LazyLock::new(|| {
 });
 
 /// `GET /`: the inbox.
-pub(super) fn inbox(call: &Call) -> Handled {
+pub(super) fn inbox(call: &Call) -> Response {
     serve(call, "index.html")
 }
 
 /// `GET /r/{id}`: one request alone. The page is the same for every id, so it tells nothing.
-pub(super) fn request(call: &Call) -> Handled {
+pub(super) fn request(call: &Call) -> Response {
     serve(call, "request.html")
 }
 
 /// `GET /ask`: a form that asks.
-pub(super) fn ask(call: &Call) -> Handled {
+pub(super) fn ask(call: &Call) -> Response {
     serve(call, "ask.html")
 }
 
@@ -100,12 +100,12 @@ pub(super) fn asset(call: &Call, name: &str) -> Handled {
         let detail = "there is no such file; / is the page";
         return Err(Problem::new(Kind::NoSuchPath, detail));
     }
-    serve(call, name)
+    Ok(serve(call, name))
 }
 
 /// A file as an answer. A browser keeps it and asks each time whether it is still the one, so
 /// that a page never mixes files of two versions of the daemon.
-fn serve(call: &Call, name: &str) -> Handled {
+fn serve(call: &Call, name: &str) -> Response {
     let file = &FILES[name];
     let known: Option<IfNoneMatch> = call.headers.typed_get();
     let mut response = if known.is_some_and(|known| !known.precondition_passes(&file.tag)) {
@@ -134,7 +134,7 @@ fn serve(call: &Call, name: &str) -> Handled {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    Ok(response)
+    response
 }
 
 #[cfg(test)]

@@ -35,11 +35,11 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
         (plain(path!("openapi.json")), Resource::new()
             .get(|_, _| now(Ok(operations::openapi())))),
         (plain(path::end()), Resource::new()
-            .get(|call, _| now(page::inbox(&call)))),
+            .get(|call, _| now(Ok(page::inbox(&call))))),
         (path!("r" / String).boxed(), Resource::new()
-            .get(|call, _| now(page::request(&call)))),
+            .get(|call, _| now(Ok(page::request(&call))))),
         (plain(path!("ask")), Resource::new()
-            .get(|call, _| now(page::ask(&call)))),
+            .get(|call, _| now(Ok(page::ask(&call))))),
         (path!("assets" / String).boxed(), Resource::new()
             .get(|call, name| now(page::asset(&call, &name)))),
     ];

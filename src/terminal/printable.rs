@@ -88,15 +88,11 @@ impl Before {
     /// as itself after what stands before it.
     fn with(self, c: char) -> Self {
         match (class(c), self) {
-            (Class::Hidden, _) => Self::Nothing,
-            (Class::Selector, Self::Symbol) | (Class::Plain, _) => Self::Plain,
-            (Class::Selector, Self::Nothing | Self::Plain | Self::Base(_)) => Self::Nothing,
-            (Class::Mark, Self::Base(marks)) if marks < limits::MARKS => Self::Base(marks + 1),
-            (Class::Mark, Self::Base(_) | Self::Nothing | Self::Plain | Self::Symbol) => {
-                Self::Nothing
-            }
             (Class::Letter, _) => Self::Base(0),
             (Class::Symbol, _) => Self::Symbol,
+            (Class::Plain, _) | (Class::Selector, Self::Symbol) => Self::Plain,
+            (Class::Mark, Self::Base(marks)) if marks < limits::MARKS => Self::Base(marks + 1),
+            (Class::Hidden | Class::Mark | Class::Selector, _) => Self::Nothing,
         }
     }
 }

@@ -105,15 +105,15 @@ impl Browser {
 
     /// Opens another tab and goes to it; answers its name.
     pub(crate) async fn new_tab(&self) -> String {
-        self.new("tab").await
+        self.open_new("tab").await
     }
 
     /// Opens another window and goes to it; answers the name of its tab.
     pub(crate) async fn new_window(&self) -> String {
-        self.new("window").await
+        self.open_new("window").await
     }
 
-    async fn new(&self, kind: &str) -> String {
+    async fn open_new(&self, kind: &str) -> String {
         let made = self.post("window/new", json!({ "type": kind })).await;
         let handle = made["handle"].as_str().unwrap().to_owned();
         self.go_to(&handle).await;

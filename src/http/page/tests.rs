@@ -11,8 +11,8 @@ fn text(name: &str) -> &'static str {
 }
 
 fn sources() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let names = FILES.keys().filter(|name| !name.ends_with(".png"));
-    names.map(|name| (*name, text(name)))
+    let texts = FILES.iter().filter(|(_, file)| file.media != "image/png");
+    texts.map(|(name, _)| (*name, text(name)))
 }
 
 /// The texts of one language: the part of its module that is JSON.
@@ -29,16 +29,13 @@ fn words(language: &str) -> BTreeMap<String, Value> {
 
 /// The places for values in a text, and in each of its plurals the same.
 fn places(text: &Value) -> BTreeSet<String> {
-    let forms = match text {
-        Value::String(text) => vec![text.clone()],
-        forms => {
-            let forms = forms.as_object().unwrap();
-            assert!(forms.contains_key("other"), "{forms:?}");
-            forms
-                .values()
-                .map(|form| form.as_str().unwrap().to_owned())
-                .collect()
-        }
+    let forms: Vec<_> = if let Some(text) = text.as_str() {
+        vec![text.to_owned()]
+    } else {
+        let forms = text.as_object().unwrap();
+        assert!(forms.contains_key("other"), "{forms:?}");
+        let forms = forms.values().map(|form| form.as_str().unwrap());
+        forms.map(str::to_owned).collect()
     };
     let of = |form: &String| -> BTreeSet<String> {
         let parts = form.split('{').skip(1);
@@ -85,10 +82,11 @@ fn every_text_is_used_and_every_text_that_is_used_is_there() {
         for start in ["t(\"", "data-t=\"", "data-t-label=\"", "data-t-hint=\""] {
             for (at, _) in text.match_indices(start) {
                 // The names of other functions may end like this one.
-                if start == "t(\"" && text[..at].ends_with(|c: char| c.is_alphanumeric()) {
+                let (before, rest) = text.split_at(at);
+                if start == "t(\"" && before.ends_with(char::is_alphanumeric) {
                     continue;
                 }
-                let (key, _) = text[at + start.len()..].split_once('"').unwrap();
+                let (key, _) = rest.strip_prefix(start).unwrap().split_once('"').unwrap();
                 assert!(english.contains_key(key), "{name}: {key}");
             }
         }
@@ -131,7 +129,7 @@ fn nothing_is_inline_and_nothing_comes_from_another_host() {
                 "{name}: {address}"
             );
         }
-        if name.ends_with(".html") {
+        if FILES[name].media == HTML {
             for bad in [" style=", "<style", " onclick=", " onload=", "javascript:"] {
                 assert!(!text.contains(bad), "{name}: {bad}");
             }
@@ -161,15 +159,10 @@ fn the_runs_of_characters_cover_all_of_them() {
     let module = text("characters.js");
     let (_, runs) = module.split_once("RUNS = \"").unwrap();
     let (runs, _) = runs.split_once('"').unwrap();
-    let mut code = 0;
-    let kinds: Vec<_> = runs
-        .match_indices(char::is_uppercase)
-        .map(|(at, _)| at)
-        .collect();
-    for (n, start) in kinds.iter().enumerate() {
-        let end = kinds.get(n + 1).copied().unwrap_or(runs.len());
-        code += u32::from_str_radix(&runs[start + 1..end], 36).unwrap();
-    }
+    let counts = runs.split(char::is_uppercase).skip(1);
+    let code: u32 = counts
+        .map(|count| u32::from_str_radix(count, 36).unwrap())
+        .sum();
     assert_eq!(code, u32::from(char::MAX) + 1);
     assert!(runs.starts_with("Hw"), "the control characters are hidden");
     assert!(runs.len() < 16 * 1024, "{}", runs.len());

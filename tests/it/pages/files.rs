@@ -90,7 +90,7 @@ async fn only_what_is_there_is_served_and_only_under_our_names() {
         assert_eq!(
             (
                 reply.status().as_u16(),
-                &*reply.headers()["allow"].to_str().unwrap()
+                reply.headers()["allow"].to_str().unwrap()
             ),
             (405, "GET, HEAD"),
             "{path}"
