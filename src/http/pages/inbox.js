@@ -3,6 +3,7 @@
 import { PAGE_CARDS, PAGE_LINGER, PAGE_RECENT } from "./limits.js";
 import { call } from "./api.js";
 import { Banner } from "./banner.js";
+import * as below from "./below.js";
 import { Card } from "./card.js";
 import { now } from "./clock.js";
 import { el, isVisible, setText } from "./dom.js";
@@ -24,6 +25,7 @@ let isDue = false;
 
 const banner = new Banner(place("banner"), place("link"), () => feed.hurry());
 notify.setUp(place("notify"));
+below.setUp(place("below"));
 const feed = new Feed({ changed, link: banner.show.bind(banner), caughtUp });
 setInterval(tick, 1000);
 document.addEventListener("visibilitychange", () => isVisible() && tick());
@@ -52,6 +54,7 @@ function announce(view) {
 // A settled card stays for a moment, so that what happened to it can be read.
 function settle(id, card) {
   seen.forget(card.element);
+  below.forget(card.element);
   if (!leaving.has(id)) leaving.set(id, performance.now() + PAGE_LINGER);
 }
 
@@ -89,6 +92,7 @@ function add(view) {
   cards.set(view.id, card);
   list.append(el("li", {}, card.element));
   seen.watchFor(card.element, view.id);
+  if (isCaughtUp) below.watch(card.element);
 }
 
 function drawSettled() {

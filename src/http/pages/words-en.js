@@ -18,6 +18,7 @@ export default {
   "asking": "Asking…",
   "asking-again": "Asking again: attempt {attempt} failed. {why}",
   "banner": "The daemon cannot be heard, so this page may be out of date. {why}",
+  "below": { "one": "{count} new question below", "other": "{count} new questions below" },
   "by": "by {by}",
   "cancel": "Cancel the request",
   "cancelled": "Cancelled by its requester",

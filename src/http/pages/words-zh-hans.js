@@ -18,6 +18,7 @@ export default {
   "asking": "正在提交请求…",
   "asking-again": "正在重试：第 {attempt} 次尝试失败。{why}",
   "banner": "联系不上守护进程，本页内容可能已过时。{why}",
+  "below": { "other": "下方有 {count} 个新请求" },
   "by": "由 {by}",
   "cancel": "取消请求",
   "cancelled": "已被请求方取消",

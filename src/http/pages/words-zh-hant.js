@@ -18,6 +18,7 @@ export default {
   "asking": "正在送出請求…",
   "asking-again": "正在重試：第 {attempt} 次嘗試失敗。{why}",
   "banner": "聯絡不上常駐程式，本頁內容可能已過時。{why}",
+  "below": { "other": "下方有 {count} 個新請求" },
   "by": "由 {by}",
   "cancel": "取消請求",
   "cancelled": "已被請求方取消",

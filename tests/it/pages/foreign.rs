@@ -91,6 +91,15 @@ async fn a_page_of_another_origin_can_neither_decide_nor_read() {
         for (n, outcome) in outcomes.as_array().unwrap().iter().enumerate() {
             assert_eq!(outcome, "refused", "attempt {n} of {page} on {base}");
         }
+        let complaints = browser.complaints().await;
+        let refused = complaints
+            .iter()
+            .filter(|one| one.contains("frame-ancestors"));
+        assert_eq!(
+            refused.count(),
+            2,
+            "both frames were refused: {complaints:#?}"
+        );
         let request = daemon.read(&id).await;
         assert_eq!(request["status"], "pending");
         assert_eq!(request["seen_by"], json!([]));

@@ -40,7 +40,12 @@ async fn a_click_on_what_has_just_moved_decides_nothing() {
     browser
         .says(".card .status", "had only just come here")
         .await;
+    // It has held still for long enough before it jumps, so that only the jump can be the reason.
     for button in [".card .approve", ".card .deny"] {
+        let since = "return performance.now()";
+        let since = browser.run(since, json!([])).await.as_f64().unwrap();
+        let still = format!("return performance.now() - {since} > 700");
+        browser.until("the card to hold still", &still).await;
         let state = browser.run(JUMP_AND_CLICK, json!([button])).await;
         assert_eq!(state, "pending", "{button}");
     }

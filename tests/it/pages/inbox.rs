@@ -122,6 +122,44 @@ async fn what_was_decided_before_is_listed_and_what_is_pending_is_told_as_seen()
 }
 
 #[tokio::test]
+async fn what_comes_out_of_view_is_announced_and_moves_nothing() {
+    let daemon = setup().start();
+    let first = daemon.ask("First?").await;
+    let browser = Browser::start().await;
+    browser.resize(390, 420).await;
+    browser.open(&daemon.url()).await;
+    browser.card_is(&first, "pending").await;
+    browser.is_live().await;
+    let place = "return document.querySelector('.card .approve').getBoundingClientRect().top";
+    let before = browser.run(place, json!([])).await;
+    let second = daemon.ask("Second?").await;
+    let third = daemon.ask("Third?").await;
+    browser.says("#below", "2 new questions below").await;
+    assert_eq!(
+        browser.run(place, json!([])).await,
+        before,
+        "the first card has moved"
+    );
+    let announced = "return document.getElementById('news').textContent";
+    let announced = browser.run(announced, json!([])).await;
+    assert_eq!(announced, "New request: Third?");
+    browser.press_on("#below").await;
+    let focused = "return document.activeElement.id";
+    assert_eq!(
+        browser.run(focused, json!([])).await,
+        format!("title-{second}")
+    );
+    browser.says("#below", "1 new question below").await;
+    daemon.approve(&third).await;
+    browser
+        .until(
+            "nothing new to be left",
+            "return document.getElementById('below').hidden",
+        )
+        .await;
+}
+
+#[tokio::test]
 async fn the_keyboard_alone_decides_and_no_single_key_approves() {
     let daemon = setup().start();
     let id = daemon.ask("By keyboard?").await;

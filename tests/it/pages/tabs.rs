@@ -41,9 +41,9 @@ async fn eight_tabs_share_one_stream_and_a_decision_goes_through() {
     browser.go_to(&tabs[6]).await;
     browser.card_is(&third, "pending").await;
     daemon.subscribers_are(1).await;
-    // A tab that comes when all is decided learns that from the one that leads.
+    // A window that comes when all is decided learns that from the one that leads.
     daemon.approve(&third).await;
-    browser.new_tab().await;
+    browser.new_window().await;
     browser.open(&daemon.url()).await;
     browser.says("#nothing", "Nothing waits for you.").await;
     browser.says("#recent", "Third?").await;
