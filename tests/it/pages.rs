@@ -9,6 +9,7 @@ mod foreign;
 mod guard;
 mod hostile;
 mod inbox;
+mod knowing;
 mod languages;
 mod looks;
 mod single;

@@ -144,6 +144,7 @@ function show(newer) {
 function finish(state, text, reason) {
   place("asked").dataset.state = state;
   setText(place("progress"), "");
+  place("asked-where").hidden = true;
   setText(place("outcome"), text);
   const given = place("given");
   given.hidden = !reason;

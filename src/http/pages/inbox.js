@@ -69,7 +69,8 @@ function drawSoon() {
 
 function draw() {
   const pending = feed.requests.pending();
-  for (const view of pending) {
+  // Not before all are known, so that those that were asked first stand first.
+  for (const view of isCaughtUp ? pending : []) {
     if (cards.size - leaving.size >= PAGE_CARDS) break;
     if (!cards.has(view.id)) add(view);
   }

@@ -15,6 +15,8 @@ export class Requests {
   // What was known before a stream that began anew: any word about it counts, however old.
   #doubtful = new Set();
   #size = 0;
+  // The pending one that was asked last, while there are too many.
+  #newest = null;
   #changed;
 
   /** Whether some that are pending were left out, because too many are. */
@@ -50,8 +52,9 @@ export class Requests {
     const before = this.#views.get(view.id);
     const isDoubtful = this.#doubtful.delete(view.id);
     if (before && !isDoubtful && view.event_id <= before.event_id) return false;
-    if (!before && view.status === "pending" && !this.#hasRoom(view)) return false;
+    if (!before && view.status === "pending" && !this.#makeRoom(view)) return false;
     this.#views.set(view.id, view);
+    this.#newest = null;
     this.#size += size(view) - (before ? size(before) : 0);
     this.#changed(view, before);
     this.#forget();
@@ -76,6 +79,7 @@ export class Requests {
     const before = this.#views.get(id);
     this.#doubtful.delete(id);
     if (!before || !this.#views.delete(id)) return;
+    this.#newest = null;
     this.#size -= size(before);
     this.#changed(null, before);
   }
@@ -85,11 +89,20 @@ export class Requests {
     return [...this.#views.values()];
   }
 
-  // Asks that come when there are too many are left to be fetched when there is room again.
-  #hasRoom(view) {
-    const fits = this.#views.size < PAGE_REQUESTS && this.#size + size(view) <= PAGE_TEXT;
-    this.overflows ||= !fits;
-    return fits;
+  // When there are too many, those that were asked last are left to be fetched when there is room
+  // again. A stream does not tell them in that order, because being seen moves a request.
+  #makeRoom(view) {
+    if (this.#fits(view)) return true;
+    this.overflows = true;
+    this.#newest ??= this.pending().at(-1);
+    if (!this.#newest || view.created_at >= this.#newest.created_at) return false;
+    this.drop(this.#newest.id);
+    this.#newest = null;
+    return this.#fits(view);
+  }
+
+  #fits(view) {
+    return this.#views.size < PAGE_REQUESTS && this.#size + size(view) <= PAGE_TEXT;
   }
 
   // The oldest of those that are settled need not be known.

@@ -122,6 +122,20 @@ async fn what_was_decided_before_is_listed_and_what_is_pending_is_told_as_seen()
 }
 
 #[tokio::test]
+async fn what_was_asked_first_stands_first_even_if_it_was_seen_since() {
+    let daemon = setup().start();
+    let first = daemon.ask("First?").await;
+    let second = daemon.ask("Second?").await;
+    daemon.post(&format!("/v1/requests/{first}/seen")).await;
+    let third = daemon.ask("Third?").await;
+    let browser = Browser::at(&daemon, "/").await;
+    browser.card_is(&third, "pending").await;
+    let order = "return [...document.querySelectorAll('.card')].map((card) => card.dataset.id)";
+    let order = browser.run(order, json!([])).await;
+    assert_eq!(order, json!([first, second, third]));
+}
+
+#[tokio::test]
 async fn what_comes_out_of_view_is_announced_and_moves_nothing() {
     let daemon = setup().start();
     let first = daemon.ask("First?").await;
