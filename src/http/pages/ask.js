@@ -3,7 +3,15 @@
 // The idempotency key is made before the first send and kept with what is asked, so that neither a
 // lost answer nor a reload asks twice.
 
-import { BACKOFF, DECIDE_TIME, FIELD_NAME_CHARS, FIELD_VALUE_CHARS, FIELDS, TITLE_CHARS, TOPIC_CHARS } from "./limits.js";
+import {
+  BACKOFF,
+  DECIDE_TIME,
+  FIELD_NAME_CHARS,
+  FIELD_VALUE_CHARS,
+  FIELDS,
+  TITLE_CHARS,
+  TOPIC_CHARS,
+} from "./limits.js";
 import { Refusal, Trouble, call } from "./api.js";
 import { Banner } from "./banner.js";
 import { now } from "./clock.js";
@@ -120,15 +128,12 @@ function refuse(why, unsure) {
 function wait(asked) {
   show(asked);
   if (asked.status !== "pending") return;
-  poll = new Poll(asked.id, {
-    view: show,
-    gone: () => finish("gone", t("gone")),
-    link: banner.show.bind(banner),
-    count: (count) => {
-      place("polls").hidden = false;
-      setText(place("polls"), t("poll", { count }));
-    },
-  }, asked);
+  const count = (polls) => {
+    place("polls").hidden = false;
+    setText(place("polls"), t("poll", { count: polls }));
+  };
+  const gone = () => finish("gone", t("gone"));
+  poll = new Poll(asked.id, { view: show, gone, link: banner.show.bind(banner), count }, asked);
 }
 
 function show(newer) {

@@ -189,6 +189,7 @@ export class Card {
       this.gone();
       return;
     }
+    const hadFocus = this.#hasFocus();
     this.#send(false, {
       counted: () => t("counted"),
       "too-late": () => t("too-late"),
@@ -196,6 +197,8 @@ export class Card {
       failed: () => t(result.unsure ? "failed-unsure" : "failed", { why: result.why }),
     }[result.outcome]());
     if (result.outcome === "failed") this.element.dataset.state = "failed";
+    // Not onto the button: the next key is not meant for it yet.
+    if (hadFocus) this.element.querySelector(".title").focus({ preventScroll: true });
   }
 
   #send(isSending, text) {
@@ -205,9 +208,15 @@ export class Card {
     setText(this.#status, text);
   }
 
+  // Whether the focus is in the answer, or was on a button until sending disabled it.
+  #hasFocus() {
+    const focused = document.activeElement ?? document.body;
+    return this.#answer.contains(focused) || (this.#isSending && focused === document.body);
+  }
+
   // No more answers: what became of it stands where the buttons were.
   #close(state, text) {
-    const hadFocus = this.#answer.contains(document.activeElement) || this.#isSending;
+    const hadFocus = this.#hasFocus();
     this.leave();
     this.#isSending = false;
     this.element.dataset.state = state;
@@ -215,9 +224,8 @@ export class Card {
     const reason = deciding(this.#view)?.reason;
     this.#answer.replaceChildren(line);
     if (reason) {
-      this.#answer.append(
-        el("p", { class: "frame given" }, `${t("reason")}: `, el("span", { dir: "auto" }, ...visibleNodes(reason))),
-      );
+      const text = el("span", { dir: "auto" }, ...visibleNodes(reason));
+      this.#answer.append(el("p", { class: "frame given" }, `${t("reason")}: `, text));
     }
     setText(this.#status, "");
     // So that a keyboard goes on from here and not from the top of the page.

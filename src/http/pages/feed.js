@@ -1,6 +1,13 @@
 // What an inbox page knows, kept up to date: by its own stream, or by the page that leads.
 
-import { PAGE_LOOK, PAGE_LOOK_GRACE, PAGE_LOOK_REQUESTS, PAGE_LOST, PAGE_RECENT, PAGE_REQUESTS } from "./limits.js";
+import {
+  PAGE_LOOK,
+  PAGE_LOOK_GRACE,
+  PAGE_LOOK_REQUESTS,
+  PAGE_LOST,
+  PAGE_RECENT,
+  PAGE_REQUESTS,
+} from "./limits.js";
 import { Refusal, call } from "./api.js";
 import { heardExactly } from "./clock.js";
 import { isVisible, pause } from "./dom.js";

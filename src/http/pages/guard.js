@@ -59,7 +59,12 @@ for (const name of ["scroll", "resize", "toggle", "pointerover"]) {
   addEventListener(name, lookSoon, { capture: true, passive: true });
 }
 globalThis.visualViewport?.addEventListener("resize", lookSoon);
-// A page that has just come into view has come under the pointer as a whole.
-document.addEventListener("visibilitychange", () => {
-  if (isVisible()) for (const button of [...watched.keys()]) watch(button);
+// A page that has just come into view has come under the pointer as a whole, and so has one from
+// above which another window was closed between two clicks. A finger is nowhere before it touches.
+function startOver() {
+  for (const button of [...watched.keys()]) watch(button);
+}
+document.addEventListener("visibilitychange", () => isVisible() && startOver());
+document.documentElement.addEventListener("pointerenter", ({ pointerType }) => {
+  if (pointerType === "mouse") startOver();
 });

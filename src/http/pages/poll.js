@@ -18,8 +18,9 @@ export class Poll {
   #isOver = false;
 
   /**
-   * Starts it; `known` is the view that is known already, if any. `on.view(view)` hears of each change, `on.gone()` that there is no such request,
-   * `on.link(link, contact)` how the connection is, and `on.count(polls)` how many were sent.
+   * Starts it; `known` is the view that is known already, if any. `on.view(view)` hears of each
+   * change, `on.gone()` that there is no such request, `on.link(link, contact)` how the connection
+   * is, and `on.count(polls)` how many were sent.
    */
   constructor(id, on, known) {
     this.#path = `/v1/requests/${id}`;

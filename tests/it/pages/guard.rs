@@ -50,6 +50,18 @@ async fn a_click_on_what_has_just_moved_decides_nothing() {
         assert_eq!(state, "pending", "{button}");
     }
     assert_eq!(daemon.read(&id).await["status"], "pending");
+    // So it is when the pointer comes from elsewhere, such as from a window above that was closed
+    // between two clicks.
+    let since = browser.run("return performance.now()", json!([])).await;
+    let still = format!("return performance.now() - {since} > 700");
+    browser.until("the card to hold still", &still).await;
+    let enters = "
+        const enter = new PointerEvent('pointerenter', { pointerType: 'mouse' });
+        document.documentElement.dispatchEvent(enter);
+        const button = document.querySelector('.card .approve');
+        button.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 1 }));
+        return document.querySelector('.card').dataset.state";
+    assert_eq!(browser.run(enters, json!([])).await, "pending");
     // The very same click counts once it holds still.
     let click = "const button = document.querySelector('.card .approve');
                  button?.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 1 }));

@@ -193,6 +193,14 @@ async fn the_keyboard_alone_decides_and_no_single_key_approves() {
     let named = "const labels = document.activeElement.getAttribute('aria-labelledby').split(' ');
                  return labels.map((id) => document.getElementById(id).textContent).join(' ')";
     assert_eq!(browser.run(named, json!([])).await, "Approve By keyboard?");
+    // A key that was held down already when the focus came here is no answer.
+    let repeated = "return document.activeElement.dispatchEvent(
+        new KeyboardEvent('keydown', { key: 'Enter', repeat: true, cancelable: true }))";
+    assert_eq!(
+        browser.run(repeated, json!([])).await,
+        false,
+        "it is kept from pressing"
+    );
     browser.key("\u{e007}").await;
     browser.card_is(&id, "approved").await;
     // The focus has not fallen to the top of the page, nor onto another button.
