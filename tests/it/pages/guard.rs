@@ -109,6 +109,13 @@ async fn a_decision_that_fails_says_why_and_can_be_made_again() {
     })
     .await;
     browser.card_is(&id, "approved").await;
+    // The refusal, the lost answer, the proxy, and the daemon: it is sent until it is answered.
+    crate::until::until("the decision to be sent again", async || {
+        let calls = front.calls();
+        let sent = calls.iter().filter(|call| call.contains("/decision "));
+        (sent.count() == 4).then_some(())
+    })
+    .await;
     let decided = daemon.read(&id).await;
     assert_eq!(
         decided["decisions"].as_array().unwrap().len(),
