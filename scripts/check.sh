@@ -15,6 +15,7 @@ typos_version=1.52.0
 cargo_deny_version=0.20.2
 # Newer ones need a newer Node than Debian has.
 eventsource_version=3.0.7
+axe_version=4.14.1
 
 say() { printf '\n=== %s ===\n' "$*"; }
 
@@ -76,6 +77,12 @@ tests() {
             "eventsource@$eventsource_version"
     fi
     export PUSHD_CHECK_NODE_MODULES=$node/node_modules
+    local axe=$tools/axe-core-$axe_version
+    if [ ! -f "$axe/node_modules/axe-core/axe.min.js" ]; then
+        npm install --prefix "$axe" --no-package-lock --no-audit --no-fund --silent \
+            "axe-core@$axe_version"
+    fi
+    export PUSHD_CHECK_AXE=$axe/node_modules/axe-core/axe.min.js
     cargo test --locked
 }
 

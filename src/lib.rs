@@ -4,6 +4,7 @@
 //! The modules follow the dependencies, one way: each knows only those above it.
 //! ARCHITECTURE.md is the map.
 
+pub mod characters;
 pub mod limits;
 
 pub mod domain;

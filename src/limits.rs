@@ -333,5 +333,47 @@ pub const DECIDE_TIME: Duration = Duration::from_secs(30);
 /// Bytes in one line that is typed: `no` and the longest reason, and no more than a kernel's
 /// canonical mode can hand over.
 pub const TYPED_BYTES: usize = 4094;
+// --- The pages ---------------------------------------------------------------------------------
+
+/// A click within this time after the button came to its place decides nothing.
+pub const CLICK_GUARD: Duration = Duration::from_millis(500);
+/// How long a request is in view before the page reports it as seen.
+pub const SEEN_TIME: Duration = Duration::from_secs(1);
+/// How long a page cannot hear the daemon before its banner says so.
+pub const BANNER_TIME: Duration = Duration::from_secs(1);
+/// How long a settled card stays where it was, to be read.
+pub const PAGE_LINGER: Duration = Duration::from_secs(6);
+/// Pending requests that are shown as cards; as they are settled, others follow.
+pub const PAGE_CARDS: usize = 50;
+/// Settled requests that are listed below them.
+pub const PAGE_RECENT: usize = 20;
+/// Requests that an inbox page knows at once; others are fetched when there is room again.
+pub const PAGE_REQUESTS: usize = 2_000;
+/// UTF-16 units of text in these requests.
+pub const PAGE_TEXT: usize = 16 * 1024 * 1024;
+/// Requests that are looked up one by one when a stream that began anew does not tell of them.
+pub const PAGE_LOST: usize = 50;
+/// Time between two looks of a page at the list, which show whether its stream has died in silence.
+pub const PAGE_LOOK: Duration = Duration::from_secs(30);
+/// Requests in such a look.
+pub const PAGE_LOOK_REQUESTS: usize = 5;
+/// How long the stream may be behind such a look.
+pub const PAGE_LOOK_GRACE: Duration = Duration::from_secs(3);
+/// Pause of a page before it opens its stream again, at first and at most.
+pub const PAGE_RECONNECT: (Duration, Duration) =
+    (Duration::from_millis(400), Duration::from_secs(10));
+/// Time in which the inbox page that leads answers another one of the same browser.
+pub const TAB_ANSWER: Duration = Duration::from_millis(200);
+/// Time between two questions of an inbox page whether another one still leads.
+pub const TAB_LOOK: Duration = Duration::from_secs(2);
+/// Pages of one browser that hold a poll at the same time, beyond the one that asks: a browser has
+/// six connections, and others need some.
+pub const HOLDERS: usize = 3;
+/// How long another page is taken for one that holds a poll: the longest that one takes.
+pub const HOLD_TIME: Duration = Duration::from_secs(45);
+/// Pause between two looks of a page that holds no poll because enough others do.
+pub const LOOK_TIME: Duration = Duration::from_secs(2);
+/// How long pages hold no poll after another page of the same browser needed a connection.
+pub const ROOM_TIME: Duration = Duration::from_secs(1);
 /// Combining marks shown on one letter; more of them would cover the neighbouring lines.
 pub const MARKS: usize = 3;

@@ -12,6 +12,7 @@ mod events;
 pub(crate) mod fuzzing;
 mod operations;
 mod origin;
+mod page;
 mod params;
 mod problem;
 mod requests;

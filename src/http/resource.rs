@@ -137,11 +137,18 @@ impl Resource {
     }
 }
 
-/// What all answers have in common. The `Date` is by the clock that requests expire by, so that
-/// clients can reckon the time left.
+/// What all answers have in common: they are kept by nobody unless they say else, and are for
+/// this origin's pages alone (Fetch Standard, section 3.7). The `Date` is by the clock that
+/// requests expire by, so that clients can reckon the time left.
 fn finish(mut response: Response, api: &Api) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        "cross-origin-resource-policy",
+        HeaderValue::from_static("same-origin"),
+    );
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

@@ -8,10 +8,10 @@ use warp::{Filter, path};
 use super::resource::Resource;
 use super::{
     Api, Call, Handled, Kind, Peer, Response, WayBack, classic, decisions, events, operations,
-    requests,
+    page, requests,
 };
 
-/// The routes of contract version 1 over `api`. Every call is answered, unknown paths included.
+/// The routes of contract version 1 over `api`, and the pages. Every call is answered, unknown paths included.
 #[rustfmt::skip]
 pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
     let table = [
@@ -37,6 +37,14 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
             .get(|call, _| operations::metrics(call).map(Ok).boxed())),
         (plain(path!("openapi.json")), Resource::new()
             .get(|_, _| now(Ok(operations::openapi())))),
+        (plain(path::end()), Resource::new()
+            .get(|call, _| now(Ok(page::inbox(&call))))),
+        (path!("r" / String).boxed(), Resource::new()
+            .get(|call, _| now(Ok(page::request(&call))))),
+        (plain(path!("ask")), Resource::new()
+            .get(|call, _| now(Ok(page::ask(&call))))),
+        (path!("assets" / String).boxed(), Resource::new()
+            .get(|call, name| now(page::asset(&call, &name)))),
     ];
     let table = table.into_iter().chain(classic::routes(api));
     let of_classic = Kind::CLASSIC.iter().filter(|_| api.classic.is_some());

@@ -10,9 +10,8 @@
 
 use std::fmt::Write as _;
 
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
-
 use super::locale::Charset;
+use crate::characters::{Class, class};
 use crate::limits;
 
 /// The text with every character that could drive a terminal or hide shown as an escape such as
@@ -88,88 +87,14 @@ impl Before {
     /// What stands before the character after `c`; [`Before::Nothing`] when `c` may not be shown
     /// as itself after what stands before it.
     fn with(self, c: char) -> Self {
-        use GeneralCategory as G;
-        if is_presentation_selector(c) {
-            return if self == Self::Symbol {
-                Self::Plain
-            } else {
-                Self::Nothing
-            };
-        }
-        if is_blank(c) || is_overlay(c) {
-            return Self::Nothing;
-        }
-        match c.general_category() {
-            G::Control
-            | G::Format
-            | G::LineSeparator
-            | G::ParagraphSeparator
-            | G::Surrogate
-            | G::PrivateUse
-            | G::Unassigned
-            | G::EnclosingMark => Self::Nothing,
-            G::NonspacingMark | G::SpacingMark => match self {
-                Self::Base(marks) if marks < limits::MARKS => Self::Base(marks + 1),
-                Self::Base(_) | Self::Nothing | Self::Plain | Self::Symbol => Self::Nothing,
-            },
-            G::UppercaseLetter
-            | G::LowercaseLetter
-            | G::TitlecaseLetter
-            | G::ModifierLetter
-            | G::OtherLetter
-            | G::DecimalNumber
-            | G::LetterNumber
-            | G::OtherNumber => Self::Base(0),
-            G::OtherSymbol | G::MathSymbol => Self::Symbol,
-            G::ConnectorPunctuation
-            | G::DashPunctuation
-            | G::OpenPunctuation
-            | G::ClosePunctuation
-            | G::InitialPunctuation
-            | G::FinalPunctuation
-            | G::OtherPunctuation
-            | G::CurrencySymbol
-            | G::ModifierSymbol
-            | G::SpaceSeparator => Self::Plain,
+        match (class(c), self) {
+            (Class::Letter, _) => Self::Base(0),
+            (Class::Symbol, _) => Self::Symbol,
+            (Class::Plain, _) | (Class::Selector, Self::Symbol) => Self::Plain,
+            (Class::Mark, Self::Base(marks)) if marks < limits::MARKS => Self::Base(marks + 1),
+            (Class::Hidden | Class::Mark | Class::Selector, _) => Self::Nothing,
         }
     }
-}
-
-/// The selectors of text and emoji presentation (UTS #51 section 1.4.3).
-const fn is_presentation_selector(c: char) -> bool {
-    matches!(c, '\u{fe0e}' | '\u{fe0f}')
-}
-
-/// Characters that show nothing although their general category says letter, mark or symbol:
-/// those that are `Default_Ignorable_Code_Point` (Unicode Standard, section 5.21) and not of a
-/// category that is refused anyway, and the empty Braille pattern.
-const fn is_blank(c: char) -> bool {
-    matches!(
-        c,
-        '\u{34f}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{2065}'
-            | '\u{2800}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fff8}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
-}
-
-/// Marks that strike through what they stand on: a stranger's text must not look struck out.
-const fn is_overlay(c: char) -> bool {
-    matches!(
-        c,
-        '\u{334}'..='\u{338}'
-            | '\u{20d2}'..='\u{20d3}'
-            | '\u{20d8}'..='\u{20da}'
-            | '\u{20e5}'..='\u{20e6}'
-            | '\u{20ea}'..='\u{20eb}'
-    )
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! end with it.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::until::until;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Arguments that leave nothing but a browser for one test: no window, no sandbox (which root
 /// cannot have), and no services that call home.
-const ARGUMENTS: [&str; 9] = [
+const ARGUMENTS: [&str; 10] = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -32,9 +33,10 @@ const ARGUMENTS: [&str; 9] = [
     "--disable-component-update",
     "--disable-sync",
     "--no-proxy-server",
+    "--hide-scrollbars",
 ];
 
-/// A browser with one window.
+/// A browser; its calls go to one of its tabs.
 #[derive(Debug)]
 pub(crate) struct Browser {
     http: reqwest::Client,
@@ -66,6 +68,7 @@ impl Browser {
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": {"args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL"},
         }}});
         let made = command(&http, Method::POST, &format!("{base}/session"), &wanted).await;
         let pid = made["capabilities"]["goog:processID"].as_i64();
@@ -104,6 +107,95 @@ impl Browser {
         let none = json!({});
         command(&self.http, Method::DELETE, &self.session, &none).await;
         self.pid = None;
+    }
+
+    /// Opens another tab and goes to it; answers its name.
+    pub(crate) async fn new_tab(&self) -> String {
+        self.open_new("tab").await
+    }
+
+    /// Opens another window and goes to it; answers the name of its tab.
+    pub(crate) async fn new_window(&self) -> String {
+        self.open_new("window").await
+    }
+
+    async fn open_new(&self, kind: &str) -> String {
+        let made = self.post("window/new", json!({ "type": kind })).await;
+        let handle = made["handle"].as_str().unwrap().to_owned();
+        self.go_to(&handle).await;
+        handle
+    }
+
+    /// Closes a tab.
+    pub(crate) async fn close(&self, tab: &str) {
+        self.post("window", json!({ "handle": tab })).await;
+        let url = format!("{}/window", self.session);
+        command(&self.http, Method::DELETE, &url, &json!({})).await;
+    }
+
+    /// Goes to the tab that was there from the start.
+    pub(crate) async fn go_to_first(&self) {
+        let url = format!("{}/window/handles", self.session);
+        let tabs = command(&self.http, Method::GET, &url, &json!({})).await;
+        self.go_to(tabs[0].as_str().unwrap()).await;
+    }
+
+    /// Takes a picture of the whole page, for people to look at: `target/screenshots/NAME.png`.
+    pub(crate) async fn screenshot(&self, name: &str) {
+        let taken = self
+            .devtools(
+                "Page.captureScreenshot",
+                json!({"captureBeyondViewport": true}),
+            )
+            .await;
+        let image = data_encoding::BASE64.decode(taken["data"].as_str().unwrap().as_bytes());
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let folder = target.join("screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), image.unwrap()).unwrap();
+    }
+
+    /// Goes to a tab, which comes to the front.
+    pub(crate) async fn go_to(&self, tab: &str) {
+        self.post("window", json!({ "handle": tab })).await;
+        self.devtools("Page.bringToFront", json!({})).await;
+    }
+
+    /// Presses the left button of the mouse at a point of the window, in pixels of the page.
+    pub(crate) async fn press(&self, x: f64, y: f64) {
+        let mouse = json!({"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"},
+        "actions": [
+            {"type": "pointerMove", "duration": 0, "x": x.round(), "y": y.round()},
+            {"type": "pointerDown", "button": 0},
+            {"type": "pointerUp", "button": 0},
+        ]});
+        self.post("actions", json!({ "actions": [mouse] })).await;
+    }
+
+    /// Presses and releases a key.
+    pub(crate) async fn key(&self, key: &str) {
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": [
+            {"type": "keyDown", "value": key},
+            {"type": "keyUp", "value": key},
+        ]});
+        self.post("actions", json!({ "actions": [keyboard] })).await;
+    }
+
+    /// A command of the browser's own protocol for developers.
+    pub(crate) async fn devtools(&self, name: &str, parameters: Value) -> Value {
+        let call = json!({"cmd": name, "params": parameters});
+        self.post("goog/cdp/execute", call).await
+    }
+
+    /// What pages have complained about since the last time: errors, refused calls, and what their
+    /// security policy has kept them from.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let log = self.post("se/log", json!({"type": "browser"})).await;
+        let entries = log.as_array().unwrap().iter();
+        let serious = entries.filter(|entry| entry["level"] == "SEVERE");
+        serious
+            .map(|entry| entry["message"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     async fn post(&self, what: &str, members: Value) -> Value {

@@ -54,27 +54,20 @@ impl Front {
     /// and its request line.
     pub(crate) async fn before(
         daemon: &Daemon,
-        script: impl Fn(usize, &str) -> Way + Send + 'static,
+        script: impl Fn(usize, &str) -> Way + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let backend = daemon.address();
         let calls = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&calls);
+        let script = Arc::new(script);
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
-                let (mut client, _) = listener.accept().await.unwrap();
-                let Some(call) = receive(&mut client).await else {
-                    continue;
-                };
-                let line = call.lines().next().unwrap_or_default().to_owned();
-                let number = {
-                    let mut seen = seen.lock().unwrap();
-                    seen.push(line.clone());
-                    seen.len() - 1
-                };
-                connections.spawn(serve(client, backend, call, script(number, &line)));
+                let (client, _) = listener.accept().await.unwrap();
+                let (seen, script) = (Arc::clone(&seen), Arc::clone(&script));
+                connections.spawn(serve(client, backend, seen, script));
             }
         });
         Self {
@@ -95,8 +88,24 @@ impl Front {
     }
 }
 
-/// One call, whose connection is closed after it.
-async fn serve(mut client: TcpStream, backend: SocketAddr, call: String, way: Way) {
+/// One call, whose connection is closed after it. A browser opens connections that it has no use
+/// for yet, so a call may be long in coming.
+async fn serve(
+    mut client: TcpStream,
+    backend: SocketAddr,
+    seen: Arc<Mutex<Vec<String>>>,
+    script: Arc<impl Fn(usize, &str) -> Way>,
+) {
+    let Some(call) = receive(&mut client).await else {
+        return;
+    };
+    let line = call.lines().next().unwrap_or_default().to_owned();
+    let number = {
+        let mut seen = seen.lock().unwrap();
+        seen.push(line.clone());
+        seen.len() - 1
+    };
+    let way = script(number, &line);
     let served = async {
         if let Way::Page(status, kind, body) = way {
             let length = body.len();

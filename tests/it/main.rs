@@ -40,6 +40,7 @@ mod metrics;
 mod openapi;
 mod operations;
 mod origins;
+mod pages;
 mod peers;
 mod proxies;
 mod qr;

@@ -58,8 +58,12 @@ async fn every_documented_operation_is_there_and_every_other_method_is_405_with_
     }
 }
 
+/// The pages and their files, which the document leaves out: they are for people, and what they
+/// are made of may change with every version.
+const PAGES: [&str; 3] = ["/r/{id}", "/ask", "/assets/{id}"];
+
 #[test]
-fn every_path_in_the_table_of_routes_is_documented_and_no_other() {
+fn every_path_in_the_table_of_routes_is_documented_or_a_page_and_no_other() {
     let table = include_str!("../../src/http/routes.rs");
     let paths = table.split("path!(").skip(1).map(|rest| {
         let (inner, _) = rest.split_once(')').unwrap();
@@ -71,8 +75,9 @@ fn every_path_in_the_table_of_routes_is_documented_and_no_other() {
     });
     let served: BTreeSet<_> = paths.collect();
     let documented = DOCUMENT["paths"].as_object().unwrap();
-    let documented: BTreeSet<_> = documented.keys().cloned().collect();
-    assert_eq!(served, documented);
+    let documented = documented.keys().cloned();
+    let expected: BTreeSet<_> = documented.chain(PAGES.map(str::to_owned)).collect();
+    assert_eq!(served, expected);
 }
 
 #[tokio::test]

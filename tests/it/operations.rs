@@ -84,6 +84,8 @@ fn seen() -> BTreeMap<&'static str, String> {
         POLL_DEFAULT POLL_GRACE CONNECT_DEFAULT CONNECT_TIME CALL_TIME DEADLINE_GRACE
         CANCEL_TIME BACKOFF RETRY_AFTER_MAX ANSWER_BYTES EVENT_BYTES STREAM_SILENCE RECONNECT
         REDIRECTS DECIDE_TIME QUESTION_GUARD SKIP_TIME INBOX INBOX_BYTES DETAILS_LINES FIELD_ROWS
+        CLICK_GUARD SEEN_TIME BANNER_TIME PAGE_LINGER PAGE_CARDS PAGE_RECENT PAGE_REQUESTS PAGE_LOOK
+        PAGE_RECONNECT
     ]
     .into_iter()
     .collect()
@@ -104,14 +106,21 @@ const UNSEEN: &[&str] = &[
     "FAREWELL_TIME",
     "FIELDS_ROWS",
     "HISTORY_STEPS",
+    "HOLDERS",
+    "HOLD_TIME",
     "HTTP2_SEND_BUFFER",
     "LAST_EVENT_ID_BYTES",
     "LINK_NEWS",
     "LINK_NEWS_TIME",
     "LOAD_LOOK",
     "LOAD_OVERHEAD",
+    "LOOK_TIME",
     "MARKS",
     "PAGER_END_TIME",
+    "PAGE_LOOK_GRACE",
+    "PAGE_LOOK_REQUESTS",
+    "PAGE_LOST",
+    "PAGE_TEXT",
     "PASTE_GAP",
     "PIECE_BYTES",
     "POLL_AFTER_TROUBLE",
@@ -119,6 +128,7 @@ const UNSEEN: &[&str] = &[
     "RECENT_BYTES",
     "RECENT_EVENTS",
     "RECONNECT_DEFAULT",
+    "ROOM_TIME",
     "SIGNAL_ECHO",
     "SPINNER_TICK",
     "SPINNER_TITLE_COLUMNS",
@@ -130,6 +140,8 @@ const UNSEEN: &[&str] = &[
     "SWEEP_BATCH",
     "SWEEP_PAUSE",
     "SWEEP_SLEEP",
+    "TAB_ANSWER",
+    "TAB_LOOK",
     "TROUBLE_COLUMNS",
     "TYPED_BYTES",
     "UNREAD_LOOK",
@@ -172,7 +184,8 @@ fn sources(of: &Path) -> String {
         if path.is_dir() {
             text += &sources(&path);
         } else {
-            text += &fs::read_to_string(path).unwrap();
+            // There are pictures among them.
+            text += &String::from_utf8_lossy(&fs::read(path).unwrap());
         }
     }
     text

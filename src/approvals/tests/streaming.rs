@@ -46,7 +46,11 @@ async fn a_request_that_is_seen_while_a_stream_begins_is_among_what_was_there() 
     let id = world.ask("Deploy?").await.request.id;
     let mut fresh = world.listen(None).await;
     let mut resumed = world.listen(Some(world.approvals.cursor(EventId(0)))).await;
-    world.approvals.seen(id, &Caller::named("alice")).await.unwrap();
+    world
+        .approvals
+        .seen(id, &Caller::named("alice"))
+        .await
+        .unwrap();
     assert_eq!(told(&mut fresh), ["2 pending", "caught-up 2"]);
     assert_eq!(told(&mut resumed), ["2 pending", "caught-up 2"]);
 }

@@ -83,8 +83,8 @@ async fn odd_but_whole_calls_get_odd_but_whole_answers() {
         ),
         (
             "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            404,
-            "no_such_path",
+            405,
+            "method_not_allowed",
         ),
         (
             "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",

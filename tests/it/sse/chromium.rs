@@ -23,8 +23,8 @@ impl Listener for Browser {
     }
 }
 
-/// A page of the daemon's own origin that listens. There is no HTML to open, but a browser makes a
-/// document of any text.
+/// A page of the daemon's own origin that listens. It is one without scripts of its own: a browser
+/// makes a document of any text.
 pub(super) async fn listen(daemon: &Daemon) -> Browser {
     let browser = Browser::start().await;
     browser.open(&format!("{}/livez", daemon.url())).await;

@@ -1,0 +1,78 @@
+// Calls to the daemon that these pages come from.
+//
+// Only a problem document with a code is the daemon's word (docs/protocol.md). Anything else that
+// goes wrong, such as an error page of a proxy, is trouble that passes.
+
+import { CALL_TIME } from "./limits.js";
+import { heardDate } from "./clock.js";
+import { t } from "./words.js";
+
+/** The daemon says no; sending the same again would not help. */
+export class Refusal extends Error {
+  constructor({ status, code, detail, request }) {
+    super(detail || code);
+    Object.assign(this, { status, code, request });
+  }
+}
+
+/** No usable answer; the same call may succeed later. */
+export class Trouble extends Error {
+  /**
+   * `unsure`: whether the call may have counted all the same; `pause`: milliseconds that the
+   * daemon asks to wait.
+   */
+  constructor(why, { unsure = true, pause = 0 } = {}) {
+    super(why);
+    Object.assign(this, { unsure, pause });
+  }
+}
+
+/**
+ * Makes a call; `wait` is how many seconds the daemon may hold it.
+ * Answers `{status, headers, body}`; throws a `Refusal`, a `Trouble`, or an `AbortError` when the
+ * signal aborts.
+ */
+export async function call(method, path, { body, headers = {}, wait = 0, signal } = {}) {
+  const giveUp = new AbortController();
+  const abort = () => giveUp.abort();
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
+  const timer = setTimeout(abort, wait * 1000 + CALL_TIME);
+  const sent = { method, headers: { ...headers }, signal: giveUp.signal, cache: "no-store" };
+  if (body !== undefined) {
+    sent.body = JSON.stringify(body);
+    sent.headers["Content-Type"] = "application/json";
+  }
+  try {
+    const response = await fetch(path, sent);
+    return judge(response, await response.text());
+  } catch (error) {
+    if (error instanceof Refusal || error instanceof Trouble) throw error;
+    if (signal?.aborted) throw new DOMException("not wanted any more", "AbortError");
+    throw new Trouble(t(giveUp.signal.aborted ? "trouble-silence" : "trouble-unreachable"));
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+function judge({ status, ok, headers }, text) {
+  const body = parse(headers.get("Content-Type") ?? "", text);
+  const isEmpty = status === 204 || status === 304;
+  if (!isEmpty && !(ok ? body : body?.code)) throw new Trouble(t("trouble-answer", { status }));
+  heardDate(headers.get("Date"));
+  if (ok || isEmpty) return { status, headers, body };
+  if (status < 500) throw new Refusal({ ...body, status });
+  const pause = Number(headers.get("Retry-After")) * 1000 || 0;
+  throw new Trouble(body.detail || body.code, { unsure: body.code === "outcome_unknown", pause });
+}
+
+// The JSON that the daemon sends; `null` for anything else.
+function parse(kind, text) {
+  if (!/^application\/(problem\+)?json\b/.test(kind)) return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,50 @@
+// What the asker says, in a frame, so that no words of theirs can pass for ours.
+
+import { el } from "./dom.js";
+import { linesOf, visibleLines, visibleNodes } from "./visible.js";
+import { t } from "./words.js";
+
+/**
+ * The framed block for a request; `titleId` is the id of the element with its title, which has the
+ * heading level `level`.
+ */
+export function claim(view, titleId, level) {
+  const frame = el("div", { class: "frame" });
+  frame.append(
+    el(`h${level}`, { id: titleId, class: "title", dir: "auto", tabindex: "-1" }, ...visibleNodes(view.title)),
+    el("p", { class: "topic" }, `${t("topic")} `, el("span", { dir: "auto" }, ...visibleNodes(view.topic))),
+  );
+  const command = commandText(view.command);
+  if (command) frame.append(block(t("command"), "command", command));
+  if (view.fields.length > 0) frame.append(fields(view.fields));
+  if (view.details) {
+    const lines = linesOf(view.details).length;
+    frame.append(block(t("details", { count: lines }), "details", view.details));
+  }
+  return el("section", { class: "claim" }, el("p", { class: "label" }, t("asker-says")), frame);
+}
+
+function fields(list) {
+  const rows = list.map(({ name, value }) =>
+    el(
+      "div",
+      {},
+      el("dt", { dir: "auto" }, ...visibleNodes(name)),
+      el("dd", { dir: "auto" }, ...visibleLines(value)),
+    ),
+  );
+  return el("dl", { class: "fields" }, ...rows);
+}
+
+// A block that scrolls has to be reached with the keyboard, and so has a role and a name.
+function block(label, kind, text) {
+  const body = el("pre", { class: kind, tabindex: "0", role: "region", "aria-label": label, dir: "auto" });
+  body.append(...visibleLines(text));
+  return el("div", { class: "block" }, el("p", { class: "label" }, label), body);
+}
+
+// A daemon that runs commands tells the one that an approval is for.
+function commandText(command) {
+  if (Array.isArray(command)) return command.map(String).join("\n");
+  return typeof command === "string" ? command : "";
+}

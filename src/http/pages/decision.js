@@ -1,0 +1,50 @@
+// Telling the daemon a decision, again and again until it is too late to matter.
+
+import { BACKOFF, DECIDE_TIME } from "./limits.js";
+import { Refusal, Trouble, call } from "./api.js";
+import { backoff, pause } from "./dom.js";
+import { makeRoom } from "./room.js";
+
+/**
+ * Sends it; `tell` hears of each failed attempt. Answers how it ended:
+ *
+ * - `{outcome: "counted", view}`: it counts.
+ * - `{outcome: "too-late", view}`: the request was final before.
+ * - `{outcome: "changed", view}`: the request is another than the one that was on the screen.
+ * - `{outcome: "gone"}`: there is no such request.
+ * - `{outcome: "failed", why, unsure}`: it does not count as far as we know; `unsure` when it may
+ *   count all the same, because an answer was lost.
+ *
+ * Sending it again is always safe: the same verdict by the same approver counts once.
+ */
+export async function decide({ id, version }, verdict, reason, tell) {
+  const body = { verdict, version };
+  if (reason) body.reason = reason;
+  const until = performance.now() + DECIDE_TIME;
+  let unsure = false;
+  for (let attempt = 0; ; attempt += 1) {
+    makeRoom();
+    try {
+      const { body: view } = await call("POST", `/v1/requests/${id}/decision`, { body });
+      return { outcome: "counted", view };
+    } catch (error) {
+      if (error instanceof Refusal) return refused(error, unsure);
+      if (!(error instanceof Trouble)) throw error;
+      unsure ||= error.unsure;
+      const next = Math.max(backoff(attempt, BACKOFF), error.pause);
+      if (performance.now() + next >= until) {
+        return { outcome: "failed", why: error.message, unsure };
+      }
+      tell({ attempt: attempt + 1, why: error.message });
+      await pause(next);
+    }
+  }
+}
+
+function refused(refusal, unsure) {
+  const view = refusal.request;
+  if (refusal.code === "already_final" && view) return { outcome: "too-late", view };
+  if (refusal.code === "other_version" && view) return { outcome: "changed", view };
+  if (refusal.status === 404) return { outcome: "gone" };
+  return { outcome: "failed", why: refusal.message, unsure };
+}

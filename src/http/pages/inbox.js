@@ -1,0 +1,158 @@
+// The inbox: all that is pending as cards, and what was decided recently.
+
+import { PAGE_CARDS, PAGE_LINGER, PAGE_RECENT } from "./limits.js";
+import { call } from "./api.js";
+import { Banner } from "./banner.js";
+import * as below from "./below.js";
+import { Card } from "./card.js";
+import { now } from "./clock.js";
+import { el, isVisible, setText } from "./dom.js";
+import { outcome, party, settledAgo } from "./facts.js";
+import { Feed } from "./feed.js";
+import * as notify from "./notify.js";
+import * as seen from "./seen.js";
+import { visible, visibleNodes } from "./visible.js";
+import { t, translate } from "./words.js";
+
+translate();
+const place = (id) => document.getElementById(id);
+const list = place("waiting");
+// Id -> card on the page; id -> when a settled one may leave it.
+const cards = new Map();
+const leaving = new Map();
+let isCaughtUp = false;
+let isDue = false;
+
+const banner = new Banner(place("banner"), place("link"), () => feed.hurry());
+notify.setUp(place("notify"));
+below.setUp(place("below"));
+const feed = new Feed({ changed, link: banner.show.bind(banner), caughtUp });
+setInterval(tick, 1000);
+document.addEventListener("visibilitychange", () => isVisible() && tick());
+showCaller();
+
+function changed(view, before) {
+  const id = (view ?? before).id;
+  const card = cards.get(id);
+  if (card && view) card.update(view);
+  if (card && !view) card.gone();
+  if (card && view?.status !== "pending") settle(id, card);
+  if (view?.status === "pending" && !before && isCaughtUp) announce(view);
+  drawSoon();
+}
+
+function caughtUp() {
+  isCaughtUp = true;
+  drawSoon();
+}
+
+function announce(view) {
+  setText(place("news"), t("announce", { title: visible(view.title) }));
+  if (feed.leads) notify.tell(view);
+}
+
+// A settled card stays for a moment, so that what happened to it can be read.
+function settle(id, card) {
+  seen.forget(card.element);
+  below.forget(card.element);
+  if (!leaving.has(id)) leaving.set(id, performance.now() + PAGE_LINGER);
+}
+
+function drawSoon() {
+  if (isDue) return;
+  isDue = true;
+  setTimeout(() => {
+    isDue = false;
+    draw();
+  });
+}
+
+function draw() {
+  const pending = feed.requests.pending();
+  // Not before all are known, so that those that were asked first stand first.
+  for (const view of isCaughtUp ? pending : []) {
+    if (cards.size - leaving.size >= PAGE_CARDS) break;
+    if (!cards.has(view.id)) add(view);
+  }
+  const shown = cards.size - leaving.size;
+  const count = pending.length;
+  place("nothing").hidden = !isCaughtUp || cards.size > 0;
+  const more = place("more");
+  more.hidden = count <= shown;
+  setText(more, t(feed.requests.overflows ? "more-than" : "more", { count: count - shown }));
+  setText(place("count"), isCaughtUp || count > 0 ? String(count) : "");
+  document.title = count > 0 ? `(${count}) pushd` : "pushd";
+  // An installed page shows the count on its icon.
+  navigator.setAppBadge?.(count).catch(() => {});
+  drawSettled();
+}
+
+// At the end, whatever its age, so that nothing above it moves.
+function add(view) {
+  const card = new Card(view, { level: 3, learn: (newer) => feed.requests.take(newer) });
+  cards.set(view.id, card);
+  list.append(el("li", {}, card.element));
+  seen.watchFor(card.element, view.id);
+  if (isCaughtUp) below.watch(card.element);
+}
+
+function drawSettled() {
+  const settled = feed.requests.settled().slice(0, PAGE_RECENT);
+  const rows = settled.map((view) =>
+    el(
+      "li",
+      { "data-state": view.status, "data-id": view.id },
+      el("a", { href: `/r/${view.id}`, class: "title", dir: "auto" }, ...visibleNodes(view.title)),
+      el("span", { class: "what" }, outcome(view)),
+      el("span", { class: "ago" }, settledAgo(view, now())),
+      el("span", { class: "who" }, t("asked-by", { by: party(view.requester) })),
+    ),
+  );
+  const recent = place("recent");
+  const drawn = settled.map(({ id, version }) => `${id} ${version}`).join("\n");
+  if (recent.dataset.drawn !== drawn) recent.replaceChildren(...rows);
+  recent.dataset.drawn = drawn;
+  place("recently").hidden = rows.length === 0;
+}
+
+function tick() {
+  banner.tick();
+  const at = performance.now();
+  for (const [id, due] of leaving) {
+    if (due <= at) remove(id);
+  }
+  if (!isVisible()) return;
+  for (const card of cards.values()) card.tick();
+  for (const row of place("recent").children) {
+    const view = feed.requests.get(row.dataset.id);
+    if (view) setText(row.querySelector(".ago"), settledAgo(view, now()));
+  }
+}
+
+// A card in which somebody scrolls the details stays until they are done. Any other focus in it
+// goes on to the next question, and never to a button.
+function remove(id) {
+  const { element } = cards.get(id);
+  const item = element.parentElement;
+  const focused = document.activeElement;
+  const hasFocus = element.contains(focused);
+  if (hasFocus && focused.matches("pre")) return;
+  leaving.delete(id);
+  cards.delete(id);
+  if (hasFocus) {
+    const titles = [...cards.keys()].filter((other) => !leaving.has(other)).map((other) => `title-${other}`);
+    const isBelow = (title) => item.compareDocumentPosition(place(title)) & Node.DOCUMENT_POSITION_FOLLOWING;
+    place(titles.find(isBelow) ?? titles.at(-1) ?? "main").focus({ preventScroll: true });
+  }
+  item.remove();
+  drawSoon();
+}
+
+async function showCaller() {
+  try {
+    const { body } = await call("GET", "/v1/me");
+    setText(place("me"), t("you-are", { name: party(body) }));
+  } catch {
+    // The banner tells that the daemon cannot be heard.
+  }
+}

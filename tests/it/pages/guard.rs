@@ -1,0 +1,147 @@
+//! Clicks that were meant for something else.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::daemon::setup;
+use crate::front::{BAD_GATEWAY, Front, Way};
+
+/// Moves everything down and clicks a button in the same instant, as if the card had jumped under
+/// the pointer.
+const JUMP_AND_CLICK: &str = "
+    const space = document.createElement('div');
+    space.textContent = 'in between';
+    document.getElementById('main').prepend(space);
+    const button = document.querySelector(arguments[0]);
+    button.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 1 }));
+    return document.querySelector('.card').dataset.state";
+
+#[tokio::test]
+async fn a_click_on_what_has_just_moved_decides_nothing() {
+    let daemon = setup().start();
+    let browser = Browser::at(&daemon, "/").await;
+    browser.is_live().await;
+    // A card that has just appeared takes no click: it is looked for and clicked in one instant.
+    let clicked = "
+        window.clicked = null;
+        new MutationObserver((changes, observer) => {
+            const button = document.querySelector('.card .approve');
+            if (!button) return;
+            observer.disconnect();
+            button.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 1 }));
+            window.clicked = document.querySelector('.card').dataset.state;
+        }).observe(document.getElementById('waiting'), { childList: true, subtree: true });";
+    browser.run(clicked, json!([])).await;
+    let id = daemon.ask("Deploy?").await;
+    let state = browser.until("the click", "return window.clicked").await;
+    assert_eq!(state, "pending");
+    browser
+        .says(".card .status", "had only just come here")
+        .await;
+    // It has held still for long enough before it jumps, so that only the jump can be the reason.
+    for button in [".card .approve", ".card .deny"] {
+        let since = "return performance.now()";
+        let since = browser.run(since, json!([])).await.as_f64().unwrap();
+        let still = format!("return performance.now() - {since} > 700");
+        browser.until("the card to hold still", &still).await;
+        let state = browser.run(JUMP_AND_CLICK, json!([button])).await;
+        assert_eq!(state, "pending", "{button}");
+    }
+    assert_eq!(daemon.read(&id).await["status"], "pending");
+    // So it is when the pointer comes from elsewhere, such as from a window above that was closed
+    // between two clicks.
+    let since = browser.run("return performance.now()", json!([])).await;
+    let still = format!("return performance.now() - {since} > 700");
+    browser.until("the card to hold still", &still).await;
+    let enters = "
+        const enter = new PointerEvent('pointerenter', { pointerType: 'mouse' });
+        document.documentElement.dispatchEvent(enter);
+        const button = document.querySelector('.card .approve');
+        button.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 1 }));
+        return document.querySelector('.card').dataset.state";
+    assert_eq!(browser.run(enters, json!([])).await, "pending");
+    // The very same click counts once it holds still.
+    let click = "const button = document.querySelector('.card .approve');
+                 button?.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 1 }));
+                 return document.querySelector('.card').dataset.state !== 'pending'";
+    browser.until("the click to count", click).await;
+    browser.card_is(&id, "approved").await;
+}
+
+/// What a daemon says that takes no decision of this one.
+const NO: Way = Way::Page(
+    "403 Forbidden",
+    "application/problem+json",
+    r#"{"status":403,"code":"forbidden","detail":"You may not decide deploy/prod."}"#,
+);
+
+#[tokio::test]
+async fn a_decision_that_fails_says_why_and_can_be_made_again() {
+    let daemon = setup().start();
+    let decisions = AtomicUsize::new(0);
+    let front = Front::before(&daemon, move |_, line| {
+        if !line.contains("/decision ") {
+            return Way::Through;
+        }
+        match decisions.fetch_add(1, Ordering::SeqCst) {
+            0 => NO,
+            1 => Way::AnswerLost,
+            2 => BAD_GATEWAY,
+            _ => Way::Through,
+        }
+    })
+    .await;
+    let id = daemon.ask("Deploy?").await;
+    let browser = Browser::start().await;
+    browser.open(&front.url()).await;
+    browser.decide(&id, "approve").await;
+    let text = browser.card_is(&id, "failed").await;
+    assert!(
+        text.contains("Nothing was decided. You may not decide"),
+        "{text}"
+    );
+    // It counts although the answer is lost, and saying it again changes nothing.
+    crate::until::until("the other try to be taken", async || {
+        browser.press_on(".card .approve").await;
+        (browser.card(&id).await != "failed").then_some(())
+    })
+    .await;
+    browser.card_is(&id, "approved").await;
+    // The refusal, the lost answer, the proxy, and the daemon: it is sent until it is answered.
+    crate::until::until("the decision to be sent again", async || {
+        let calls = front.calls();
+        let sent = calls.iter().filter(|call| call.contains("/decision "));
+        (sent.count() == 4).then_some(())
+    })
+    .await;
+    let decided = daemon.read(&id).await;
+    assert_eq!(
+        decided["decisions"].as_array().unwrap().len(),
+        1,
+        "{decided}"
+    );
+    browser.is_content().await;
+}
+
+#[tokio::test]
+async fn a_decision_is_for_what_was_on_the_screen() {
+    let daemon = setup().start();
+    let id = daemon.ask("Deploy?").await;
+    let browser = Browser::at(&daemon, "/").await;
+    browser.card_is(&id, "pending").await;
+    // The call names the version that the page shows.
+    let spy = "
+        const send = window.fetch;
+        window.sent = null;
+        window.fetch = (url, options) => {
+            if (String(url).endsWith('/decision')) window.sent = JSON.parse(options.body);
+            return send(url, options);
+        };";
+    browser.run(spy, json!([])).await;
+    browser.decide(&id, "deny").await;
+    browser.card_is(&id, "denied").await;
+    let sent = browser.run("return window.sent", json!([])).await;
+    assert_eq!(sent, json!({"verdict": "deny", "version": 1}));
+}

@@ -1,0 +1,173 @@
+//! How the pages look, for eyes and for programs that read them aloud.
+//!
+//! axe-core is put into the page by the test; the daemon does not have it.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+use crate::daemon::{Daemon, setup};
+
+/// Where `scripts/check.sh` keeps axe-core.
+fn axe() -> String {
+    let named = std::env::var_os("PUSHD_CHECK_AXE").map(PathBuf::from);
+    let found = named.or_else(|| {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
+        let tools = std::fs::read_dir(cache.join("pushd-check")).ok()?;
+        let mut tools = tools.map_while(Result::ok).map(|tool| tool.path());
+        let is_it = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("axe-core-")
+        };
+        Some(tools.find(is_it)?.join("node_modules/axe-core/axe.min.js"))
+    });
+    let path = found.expect("scripts/check.sh installs axe-core");
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Faults that axe-core finds and calls serious or worse.
+async fn faults(browser: &Browser, axe: &str) -> Vec<Value> {
+    browser.run(&format!("{axe}; return true"), json!([])).await;
+    let found = browser
+        .run(
+            "return axe.run(document, { resultTypes: ['violations'] })",
+            json!([]),
+        )
+        .await;
+    assert!(
+        found["passes"].as_array().unwrap().len() > 10,
+        "it has looked"
+    );
+    let violations = found["violations"].as_array().unwrap().iter();
+    violations
+        .filter(|fault| fault["impact"] == "serious" || fault["impact"] == "critical")
+        .map(|fault| json!({"id": fault["id"], "help": fault["help"],
+            "where": fault["nodes"].as_array().unwrap().iter().map(|node| node["html"].clone()).collect::<Vec<_>>()}))
+        .collect()
+}
+
+/// Requests in all states.
+async fn busy(daemon: &Daemon) -> (String, String) {
+    for (title, verdict) in [
+        (
+            "Rotate the API keys of the payment gateway?",
+            json!({"verdict": "approve"}),
+        ),
+        (
+            "Drop the table users_old?",
+            json!({"verdict": "deny", "reason": "frozen until Monday"}),
+        ),
+    ] {
+        let id = daemon.ask(title).await;
+        daemon.deciding(&id, &verdict).await;
+    }
+    let withdrawn = daemon.ask("Restart the build farm?").await;
+    daemon.delete(&format!("/v1/requests/{withdrawn}")).await;
+    let plan = "Plan: 2 to add, 1 to change, 0 to destroy.\n\n  \
+        # aws_instance.web will be updated in-place\n  ~ resource \"aws_instance\" \"web\" {\n      \
+        ~ instance_type = \"t3.small\" -> \"t3.large\"\n    }\n"
+        .to_owned()
+        + &"\n\t+ one more step".repeat(40);
+    let asked = json!({"title": "Deploy 1.4.2 to production?", "topic": "deploy/prod", "details": plan,
+        "fields": [{"name": "service", "value": "shop"}, {"name": "commit", "value": "8f3a1c9d2e7b"}]});
+    let pending = daemon.asking(&asked).await.id();
+    daemon.ask("Run <b>sudo</b> \u{202e}now\u{202c}?").await;
+    let denied = daemon.ask("Delete the staging cluster?").await;
+    daemon
+        .deciding(
+            &denied,
+            &json!({"verdict": "deny", "reason": "still in use"}),
+        )
+        .await;
+    (pending, denied)
+}
+
+#[tokio::test]
+async fn nothing_serious_is_wrong_for_those_who_do_not_see_or_point() {
+    let daemon = setup().start();
+    let (pending, denied) = busy(&daemon).await;
+    let axe = axe();
+    let browser = Browser::start().await;
+    let mut found = Vec::new();
+    for (name, path) in [
+        ("inbox", "/".to_owned()),
+        ("request", format!("/r/{pending}")),
+        ("outcome", format!("/r/{denied}")),
+        ("missing", "/r/nothing".to_owned()),
+        ("ask", "/ask".to_owned()),
+    ] {
+        browser.open(&format!("{}{path}", daemon.url())).await;
+        let shown = match name {
+            "inbox" => "return document.querySelectorAll('.card').length === 2",
+            "missing" => "return !document.getElementById('missing').hidden",
+            "ask" => "return document.getElementById('title').maxLength === 200",
+            _ => "return document.querySelectorAll('.card').length === 1",
+        };
+        browser.until(&format!("{name} to be drawn"), shown).await;
+        for theme in ["light", "dark"] {
+            let media = json!({"features": [
+                {"name": "prefers-color-scheme", "value": theme},
+                {"name": "prefers-reduced-motion", "value": "reduce"},
+            ]});
+            browser.devtools("Emulation.setEmulatedMedia", media).await;
+            browser.resize(320, 640).await;
+            let fits = browser.run(super::single::FITS, json!([])).await;
+            assert_eq!(fits, true, "{name} at 320 px");
+            for (device, width, height) in [("phone", 390, 844), ("wide", 1280, 900)] {
+                browser.resize(width, height).await;
+                browser
+                    .screenshot(&format!("{name}-{theme}-{device}"))
+                    .await;
+            }
+            for fault in faults(&browser, &axe).await {
+                found.push(format!("{name}, {theme}: {fault:#}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[tokio::test]
+async fn the_inbox_can_be_installed() {
+    let daemon = setup().start();
+    let browser = Browser::at(&daemon, "/").await;
+    browser.is_live().await;
+    let manifest = browser.devtools("Page.getAppManifest", json!({})).await;
+    assert_eq!(manifest["errors"], json!([]), "{manifest}");
+    assert!(
+        manifest["url"]
+            .as_str()
+            .unwrap()
+            .ends_with("/assets/manifest.webmanifest")
+    );
+    let faults = browser
+        .devtools("Page.getInstallabilityErrors", json!({}))
+        .await;
+    assert_eq!(faults["installabilityErrors"], json!([]), "{faults}");
+}
+
+#[tokio::test]
+async fn without_javascript_the_page_says_what_to_do() {
+    let daemon = setup().start();
+    let browser = Browser::start().await;
+    let off = json!({"value": true});
+    browser
+        .devtools("Emulation.setScriptExecutionDisabled", off)
+        .await;
+    for path in ["/", "/r/x", "/ask"] {
+        browser.open(&format!("{}{path}", daemon.url())).await;
+        let text = browser.text(".notice").await;
+        assert!(
+            text.contains("needs JavaScript") && text.contains("curl"),
+            "{path}: {text}"
+        );
+        assert_eq!(
+            browser.text("main").await,
+            "",
+            "{path}: nothing that does not work is shown"
+        );
+    }
+    browser.screenshot("noscript").await;
+}

@@ -1,0 +1,79 @@
+//! One request alone, on a phone.
+
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::daemon::setup;
+use crate::programs::Requester;
+use crate::until::until;
+
+/// Whether nothing of the page is wider than the window.
+pub(super) const FITS: &str =
+    "return document.documentElement.scrollWidth <= document.documentElement.clientWidth";
+
+#[tokio::test]
+async fn a_phone_opens_the_link_sees_the_request_and_approves_it() {
+    let daemon = setup().start();
+    let requester = Requester::start(&daemon.url(), &["-m", "Deploy?", "-d", "one\ntwo"]);
+    let id = daemon.the_pending_one().await;
+    let browser = Browser::start().await;
+    browser.resize(360, 740).await;
+    browser.open(&format!("{}/r/{id}", daemon.url())).await;
+    let text = browser.card_is(&id, "pending").await;
+    assert!(text.contains("Deploy?") && text.contains("two"), "{text}");
+    until("the daemon to know that it was opened", async || {
+        let request = daemon.read(&id).await;
+        request["seen_by"][0]["by"]["principal"].as_str().map(drop)
+    })
+    .await;
+    browser.resize(320, 568).await;
+    assert_eq!(browser.run(FITS, json!([])).await, true);
+    let height = "return document.querySelector('.approve').getBoundingClientRect().height";
+    let height = browser.run(height, json!([])).await.as_f64().unwrap();
+    assert!(height >= 48.0, "a thumb needs more than {height} px");
+    browser.decide(&id, "approve").await;
+    assert_eq!(requester.left().await.code, Some(0));
+    browser.card_is(&id, "approved").await;
+    browser.says("#done", "you can close the page").await;
+    browser.says("title", "").await;
+    browser
+        .until(
+            "the title to tell",
+            "return document.title.startsWith('✓ Deploy?')",
+        )
+        .await;
+    let steps =
+        "return [...document.querySelectorAll('#steps li')].map((step) => step.dataset.what)";
+    assert_eq!(
+        browser.run(steps, json!([])).await,
+        json!(["asked", "seen", "approved"])
+    );
+    // Nothing is left to wait for, so nothing is held.
+    daemon.waiters_are(0).await;
+    browser.is_content().await;
+}
+
+#[tokio::test]
+async fn what_happens_elsewhere_is_shown_and_a_hidden_page_holds_no_connection() {
+    let daemon = setup().start();
+    let id = daemon.ask("Decided elsewhere?").await;
+    let browser = Browser::at(&daemon, &format!("/r/{id}")).await;
+    let page = browser
+        .run("return document.visibilityState", json!([]))
+        .await;
+    assert_eq!(page, "visible");
+    browser.card_is(&id, "pending").await;
+    daemon.waiters_are(1).await;
+    let front = browser.new_tab().await;
+    daemon.waiters_are(0).await;
+    let deny = json!({"verdict": "deny", "reason": "not today"});
+    assert_eq!(daemon.deciding(&id, &deny).await.status, 200);
+    browser
+        .open(&format!("{}/r/{}", daemon.url(), "a".repeat(26)))
+        .await;
+    browser.says("#missing", "There is no such request.").await;
+    browser.close(&front).await;
+    browser.go_to_first().await;
+    let text = browser.card_is(&id, "denied").await;
+    assert!(text.contains("not today"), "{text}");
+}
