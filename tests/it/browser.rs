@@ -53,6 +53,11 @@ impl Browser {
     /// # Panics
     /// There is no `chromedriver`, or no browser for it: `scripts/check.sh` installs both.
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with more arguments.
+    pub(crate) async fn start_with(more: &[&str]) -> Self {
         let profile = TempDir::with_prefix("pushd-it-browser-").unwrap();
         let (driver, port) = Driver::start();
         let base = format!("http://127.0.0.1:{port}");
@@ -63,7 +68,8 @@ impl Browser {
             .tls_certs_only([])
             .build()
             .unwrap();
-        let mut arguments: Vec<_> = ARGUMENTS.map(str::to_owned).into();
+        let arguments = ARGUMENTS.iter().chain(more).copied();
+        let mut arguments: Vec<_> = arguments.map(str::to_owned).collect();
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",

@@ -24,7 +24,7 @@ fn on_terminal(daemon: &Daemon, environment: &[(&str, &str)], size: (u16, u16)) 
 
 /// How bright a terminal with a `ground` of its own shows each half of each cell: what a camera
 /// sees, with four pixels for half a cell's height.
-fn decoded(bytes: &[u8], (rows, cols): (u16, u16), ground: u8) -> Vec<String> {
+pub(crate) fn decoded(bytes: &[u8], (rows, cols): (u16, u16), ground: u8) -> Vec<String> {
     let mut parser = vt100::Parser::new(rows.try_into().unwrap(), cols.try_into().unwrap(), 0);
     parser.process(bytes);
     let screen = parser.screen();

@@ -5,6 +5,8 @@ use serde_json::json;
 use crate::browser::Browser;
 use crate::daemon::setup;
 use crate::programs::Requester;
+use crate::pty::Pty;
+use crate::qr::decoded;
 use crate::until::until;
 
 /// Whether nothing of the page is wider than the window.
@@ -51,6 +53,33 @@ async fn a_phone_opens_the_link_sees_the_request_and_approves_it() {
     // Nothing is left to wait for, so nothing is held.
     daemon.waiters_are(0).await;
     browser.is_content().await;
+}
+
+/// The whole way of a phone: the code on the script's terminal, the link that it holds, the page.
+#[tokio::test]
+async fn a_phone_that_reads_the_code_on_the_terminal_can_approve() {
+    let mut daemon = setup().start();
+    let port = daemon.address().port();
+    daemon.crash();
+    let public = format!("--public-url http://pushd.example:{port}");
+    let daemon = daemon.again().flags(&public).start();
+    let (url, size) = (daemon.url(), (50, 100));
+    let args = ["--url", &url, "-m", "Deploy?", "--qr"];
+    let mut terminal = Pty::run_sized(env!("CARGO_BIN_EXE_requester"), &args, &[], size);
+    let id = daemon.the_pending_one().await;
+    terminal.wait_for(&format!("page: http://pushd.example:{port}/r/{id}"));
+    let dark = 0;
+    let codes = decoded(&terminal.bytes(), size, dark);
+    let [link] = codes.as_slice() else {
+        panic!("not one code: {codes:?}");
+    };
+    let browser = Browser::start_with(&["--host-resolver-rules=MAP pushd.example 127.0.0.1"]).await;
+    browser.resize(360, 740).await;
+    browser.open(link).await;
+    browser.card_is(&id, "pending").await;
+    terminal.wait_for("opened by local");
+    browser.decide(&id, "approve").await;
+    assert_eq!(terminal.exit_code(), 0);
 }
 
 #[tokio::test]
