@@ -311,10 +311,10 @@ impl<R: Receiver + Clone> Channels<R> {
         }
     }
 
-    /// The request that is asked on a channel now, as far as it was made.
+    /// The request that is asked on a channel now. It may be on its way to the store: those who
+    /// listen are told of it from there, and may answer before its poll knows that it was made.
     pub fn question(&self, name: &ChannelName) -> Option<RequestId> {
-        let round = self.rounds.get(name)?;
-        round.asked.then_some(round.request)
+        Some(self.rounds.get(name)?.request)
     }
 
     /// The requests whose time is over: nobody joins them from now on, and they are to be

@@ -120,6 +120,25 @@ async fn polls_that_come_at_once_ask_one_question() {
     assert_eq!(world.all().await.len(), 1);
 }
 
+// The stream told D of the question before A's poll had heard that it was made, and D's answer was
+// refused with "nothing pending".
+#[tokio::test]
+async fn a_question_can_be_answered_before_its_poll_knows_that_it_was_made() {
+    let world = World::new().await;
+    let (classic, a) = (classic(&world).await, channel("a"));
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    world
+        .store
+        .break_commit(1, Fault::StallAnswer(Arc::clone(&gate)));
+    let mut poll = Box::pin(classic.poll(&a, poller()));
+    assert!(poll.as_mut().now_or_never().is_none());
+    let d = Caller::named("d");
+    let answered = classic.answer(&a, &d, Verdict::Approve);
+    assert_eq!(answered.await.unwrap().request.status, Status::Approved);
+    gate.add_permits(1);
+    assert_eq!(poll.await, Ok(Status::Approved));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_nobody_polls_for_any_more_is_withdrawn_after_15_seconds() {
     let world = World::new().await;

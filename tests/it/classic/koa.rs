@@ -44,7 +44,8 @@ async fn a_server_that_relays_the_number_works_unchanged() {
     for (form, status) in [("data=yes", 200), ("data=no", 204)] {
         let through_b = tokio::spawn(daemon.clients.http1.get(&url).send());
         daemon.question().await;
-        daemon.sure("", form).await;
+        let sure = daemon.sure("", form).await;
+        assert_eq!(sure.status, 200, "{sure:?}");
         let answer = soon("B's answer", through_b).await.unwrap().unwrap();
         assert_eq!(answer.status(), status);
     }
