@@ -149,6 +149,12 @@ fn finish(mut response: Response, api: &Api) -> Response {
         "cross-origin-resource-policy",
         HeaderValue::from_static("same-origin"),
     );
+    headers
+        .entry(header::X_FRAME_OPTIONS)
+        .or_insert(HeaderValue::from_static("DENY"));
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("frame-ancestors 'none'"));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

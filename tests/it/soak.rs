@@ -18,8 +18,8 @@ use crate::daemon::{Daemon, Setup, setup};
 const PACE: Duration = Duration::from_millis(20);
 /// Time between two lines of figures.
 const SAMPLE: Duration = Duration::from_secs(10);
-/// Samples between two restarts.
-const RESTART: usize = 18;
+/// Seconds between two restarts, unless `PUSHD_SOAK_RESTART_SECS` says otherwise.
+const RESTART: usize = 600;
 /// Waiters whose request nobody decides, and streams that only listen.
 const IDLE: usize = 200;
 const STREAMS: usize = 20;
@@ -136,7 +136,7 @@ fn percentile(sorted: &[Duration], n: usize) -> u128 {
     sorted.get(last * n / 100).map_or(0, Duration::as_micros)
 }
 
-async fn restart(mut daemon: Daemon, n: usize) -> Daemon {
+async fn restart(mut daemon: Daemon, n: u64) -> Daemon {
     if n.is_multiple_of(2) {
         daemon.crash();
     } else {
@@ -150,7 +150,11 @@ async fn restart(mut daemon: Daemon, n: usize) -> Daemon {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it takes as long as PUSHD_SOAK_SECS says; scripts/soak.sh runs it"]
 async fn a_steady_load_leaves_nothing_behind() {
-    let seconds = std::env::var("PUSHD_SOAK_SECS").map_or(60, |text| text.parse().unwrap());
+    let setting = |name| Some(std::env::var(name).ok()?.parse::<usize>().unwrap());
+    let seconds = setting("PUSHD_SOAK_SECS").unwrap_or(60) as u64;
+    let restart_secs = setting("PUSHD_SOAK_RESTART_SECS").unwrap_or(RESTART);
+    // In samples.
+    let restarts = (restart_secs as u64 / SAMPLE.as_secs()).max(1);
     let mut daemon = setup().flags("--retain 1m").start();
     let load = Load {
         http: daemon.clients.http1.clone(),
@@ -196,8 +200,8 @@ async fn a_steady_load_leaves_nothing_behind() {
                 percentile(&latencies, 50),
                 percentile(&latencies, 99)
             ));
-            if samples % RESTART == 0 {
-                daemon = restart(daemon, samples / RESTART).await;
+            if samples % restarts == 0 {
+                daemon = restart(daemon, samples / restarts).await;
             }
         }
     }

@@ -150,10 +150,11 @@ export class Card {
   #button(verdict) {
     const { id } = this.#view;
     const name = `${verdict}-${id}`;
+    // The name is not the button's own: a link with it behind its # would put the focus there.
     const button = el(
       "button",
-      { id: name, type: "button", class: verdict, "aria-labelledby": `${name} title-${id}` },
-      t(verdict),
+      { type: "button", class: verdict, "aria-labelledby": `${name} title-${id}` },
+      el("span", { id: name }, t(verdict)),
     );
     button.addEventListener("click", (event) => this.#click(event, verdict));
     // A key that is held down is no further answer.

@@ -6,7 +6,7 @@ import {
   PAGE_LOOK_REQUESTS,
   PAGE_LOST,
   PAGE_RECENT,
-  PAGE_REQUESTS,
+  STREAM_BACKOFF,
 } from "./limits.js";
 import { Refusal, call } from "./api.js";
 import { heardExactly } from "./clock.js";
@@ -17,6 +17,9 @@ import { Tabs } from "./tabs.js";
 
 export class Feed {
   #stream = null;
+  // Whether all that was pending when the stream began has been told.
+  #isTold = false;
+  #isFetching = false;
   #cursor = "";
   #link = { state: "opening" };
   #contact = null;
@@ -104,11 +107,25 @@ export class Feed {
       const lost = this.requests.caughtUp();
       if (this.#stream) this.#find(lost);
     }
-    const { overflows } = this.requests;
-    if (this.#stream && overflows && this.requests.pending().length < PAGE_REQUESTS / 2) {
+    if (name === "anew" || name === "reset") this.#isTold = false;
+    if (name === "caught-up") this.#isTold = true;
+    this.#fetchTheRest();
+  }
+
+  // What was left out for want of room is fetched when there is some, by a stream that begins anew;
+  // never while one is just beginning, or text that fills the room would be fetched without end.
+  #fetchTheRest() {
+    const wanted = () =>
+      this.#stream && this.#isTold && this.requests.overflows && this.requests.hasRoom;
+    if (this.#isFetching || !wanted()) return;
+    this.#isFetching = true;
+    setTimeout(() => {
+      this.#isFetching = false;
+      if (!wanted()) return;
+      this.#isTold = false;
       this.#stream.cursor = "";
       this.#stream.open();
-    }
+    }, STREAM_BACKOFF[0]);
   }
 
   // What was pending before a stream that began anew, and is not told by it, is final or gone.

@@ -60,8 +60,10 @@ for (const name of ["scroll", "resize", "toggle", "pointerover"]) {
 }
 globalThis.visualViewport?.addEventListener("resize", lookSoon);
 // A page that has just come into view has come under the pointer as a whole, and so has one from
-// above which another window was closed between two clicks. A finger is nowhere before it touches.
-function startOver() {
+// above which another window was closed between two clicks, or something of our own that lay on the
+// buttons. A finger is nowhere before it touches.
+/** All buttons come to their places now. */
+export function startOver() {
   for (const button of [...watched.keys()]) watch(button);
 }
 document.addEventListener("visibilitychange", () => isVisible() && startOver());

