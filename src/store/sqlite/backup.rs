@@ -163,6 +163,12 @@ fn check_target(target: &Path, source: &Path, replace: bool) -> Result<PathBuf, 
     if own.iter().any(|suffix| beside(source, suffix) == absolute) {
         return refused("is a file of the database itself");
     }
+    let on_its_way = fs::metadata(beside(&absolute, ".part"));
+    if on_its_way.is_ok_and(|found| is_same(&found, source)) {
+        return refused(
+            "has the database where the copy grows, under the name with .part behind it",
+        );
+    }
     match fs::symlink_metadata(&absolute) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(absolute),
         Err(error) => Err(written(target, &error)),

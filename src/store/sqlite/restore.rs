@@ -84,6 +84,15 @@ pub fn restore(database: &Path, backup: &Path, now: Timestamp) -> Result<Restore
     if before.as_ref().is_some_and(|found| found.len() > 0) {
         refuse_foreign(&database)?;
     }
+    if let (Ok(found), Ok(from)) = (
+        fs::metadata(beside(&database, ".part")),
+        fs::metadata(backup),
+    ) && (found.dev(), found.ino()) == (from.dev(), from.ino())
+    {
+        let error =
+            io::Error::other("the backup stands where the copy grows; give it another name");
+        return Err(OpenError::file(&database, &error).into());
+    }
     let mut part = Part::begin(&database).map_err(|error| OpenError::file(&database, &error))?;
     copy(backup, &database, &mut part)?;
     let summary = renew(part.path(), backup, now)?;

@@ -125,3 +125,27 @@ async fn a_full_disk_leaves_no_half_of_a_backup_and_no_half_of_a_database() {
     let daemon = daemon.restart();
     assert_eq!(daemon.read(&id).await["status"], "pending");
 }
+
+// A copy grows under its name with `.part` behind it. A database or a backup of that name was
+// emptied and removed.
+#[tokio::test]
+async fn a_copy_does_not_grow_over_what_it_is_made_of() {
+    let start = setup();
+    let database = start.path("deploy.part");
+    let store = format!("sqlite:{}", database.display());
+    let daemon = start.store(&store).start();
+    let id = daemon.ask("Deploy?").await;
+    let target = daemon.setup().path("deploy");
+    let refused = daemon.setup().run(&["backup", target.to_str().unwrap()]);
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    let copy = daemon.setup().path("pushd.db.part");
+    daemon.setup().run(&["backup", copy.to_str().unwrap()]);
+    let kept = fs::read(&copy).unwrap();
+    let other = format!("sqlite:{}", daemon.setup().path("pushd.db").display());
+    let setup = daemon.setup().clone().store(&other);
+    let refused = setup.run(&["restore", copy.to_str().unwrap()]);
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    assert_eq!(fs::read(&copy).unwrap(), kept);
+    let daemon = daemon.crash_and_restart();
+    assert_eq!(daemon.read(&id).await["status"], "pending");
+}
