@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::ask::Asking;
 use super::interrupt::Interrupts;
@@ -36,7 +36,8 @@ pub(super) struct Plan {
 pub(super) trait Daemon {
     /// See [`Client::ask`].
     async fn ask(&self, body: &AskBody, key: &str) -> Outcome;
-    /// See [`Client::read_news`]; the request as it is known when there are none.
+    /// See [`Client::read_news`]; the request as it is known when there are none by the end of
+    /// `wait`.
     async fn read(&self, known: &RequestView, wait: Duration) -> Outcome;
     /// See [`Client::cancel`].
     async fn cancel(&self, id: RequestId) -> Outcome;
@@ -53,7 +54,14 @@ impl Daemon for Client {
     }
 
     async fn read(&self, known: &RequestView, wait: Duration) -> Outcome {
+        let begun = Instant::now();
         let answer = Self::read_news(self, known.id, wait, known.event_id).await?;
+        // A pending request that is as it was is held for the whole wait. One that comes back
+        // sooner may be final under the number that is known: a store that was restored from a
+        // backup gives its numbers out again.
+        if answer.value.is_none() && begun.elapsed() < wait {
+            return Self::read(self, known.id, None).await;
+        }
         Ok(Answer {
             value: answer.value.unwrap_or_else(|| known.clone()),
             date: answer.date,

@@ -199,3 +199,21 @@ async fn root_leaves_the_database_to_the_daemons_user() {
         assert_eq!(owner(name), DAEMON, "{name}");
     }
 }
+
+// The number of an event that a requester knew was given out again for the approval, whose answer
+// was then "304 Not Modified" at each poll until the deadline.
+#[tokio::test]
+async fn an_answer_under_a_number_that_the_requester_knows_reaches_it() {
+    let daemon = setup().start();
+    let requester = Requester::start(&daemon.url(), &["-m", "Deploy?"]);
+    let id = daemon.the_pending_one().await;
+    daemon.setup().back_up("a.backup");
+    daemon.post(&format!("/v1/requests/{id}/seen")).await;
+    requester.told("opened by").await;
+    let daemon = daemon.stopped().await;
+    daemon.setup().put_back("a.backup");
+    let daemon = daemon.restart();
+    let approved = daemon.approve(&id).await.json();
+    assert_eq!(approved["event_id"], 2, "{approved}");
+    assert_eq!(requester.left().await.code, Some(0));
+}
