@@ -12,6 +12,7 @@ pub mod domain;
 pub mod burden;
 pub mod clock;
 pub mod metrics;
+pub mod watched;
 pub mod wire;
 
 pub mod hub;

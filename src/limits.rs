@@ -166,6 +166,9 @@ pub const SWEEP_BATCH: usize = 256;
 pub const SWEEP_SLEEP: Duration = Duration::from_secs(10);
 /// Pause of the sweep after the store has failed.
 pub const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+/// Time between two looks at a file that is read again when it changes: what is revoked in it is
+/// without effect within a second.
+pub const FILE_LOOK: Duration = Duration::from_millis(400);
 /// Time between two looks for requests that are past `--retain`.
 pub const PURGE_INTERVAL: Duration = Duration::from_mins(10);
 /// How far the clock may be behind the times in the store before the daemon is not ready.
