@@ -16,6 +16,7 @@ pub mod watched;
 pub mod wire;
 
 pub mod hub;
+pub mod principals;
 pub mod store;
 
 pub mod approvals;

@@ -20,6 +20,8 @@ pub const FIELD_NAME_CHARS: usize = 64;
 pub const FIELD_VALUE_CHARS: usize = 1024;
 /// Characters in a topic.
 pub const TOPIC_CHARS: usize = 64;
+/// Characters in the name of a principal.
+pub const PRINCIPAL_CHARS: usize = 64;
 /// Characters in the reason of a decision.
 pub const REASON_CHARS: usize = 500;
 /// Characters in an idempotency key.
@@ -169,6 +171,13 @@ pub const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 /// Time between two looks at a file that is read again when it changes: what is revoked in it is
 /// without effect within a second.
 pub const FILE_LOOK: Duration = Duration::from_millis(400);
+/// Time between two looks for grants whose time is over. It is longer than [`FILE_LOOK`], which
+/// begins anew with it.
+pub const GRANT_LOOK: Duration = Duration::from_millis(900);
+/// Bytes of a tokens file: ten thousand principals, each of which every call is compared with.
+pub const TOKENS_BYTES: u64 = 4 * 1024 * 1024;
+/// The longest life of a token that is made with one.
+pub const TOKEN_LIFE_MAX: Duration = Duration::from_hours(10 * 366 * 24);
 /// Time between two looks for requests that are past `--retain`.
 pub const PURGE_INTERVAL: Duration = Duration::from_mins(10);
 /// How far the clock may be behind the times in the store before the daemon is not ready.

@@ -40,6 +40,9 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Connections that were closed because their peers took too little of what they asked for.
     pub cut: Counter,
+    /// 1 while the tokens file is as it should be, 0 while it is wrong and an older reading of it
+    /// holds; always 1 without one.
+    pub tokens_file_good: Gauge,
     commits: Histogram,
     decided: Family<Decided, Counter>,
     settled: Family<Settled, Counter>,
@@ -89,11 +92,13 @@ impl Default for Metrics {
             committed: Counter::default(),
             connections: Gauge::default(),
             cut: Counter::default(),
+            tokens_file_good: Gauge::default(),
             commits: Histogram::new(COMMIT_SECONDS),
             decided: Family::default(),
             settled: Family::default(),
             problems: Family::default(),
         };
+        metrics.tokens_file_good.set(1);
         for verdict in [Verdict::Approve, Verdict::Deny] {
             drop(metrics.decided.get_or_create(&Decided::of(verdict)));
         }
@@ -187,6 +192,11 @@ impl Metrics {
             "connections_cut",
             "Connections closed because their peers were too slow",
             self.cut.clone(),
+        );
+        registry.register(
+            "tokens_file_good",
+            "0 while the tokens file is wrong, so that an older reading of it holds, else 1",
+            self.tokens_file_good.clone(),
         );
         readings.register(&mut registry);
         let mut text = String::new();

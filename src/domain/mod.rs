@@ -9,6 +9,7 @@ pub mod event;
 pub mod ids;
 pub mod policy;
 pub mod request;
+pub mod rights;
 pub mod text;
 pub mod time;
 
@@ -16,5 +17,6 @@ pub use decision::{Decision, Verdict};
 pub use event::Event;
 pub use ids::{Cursor, Digest, EventId, HistoryId, RequestId};
 pub use request::{Ask, Caller, Principal, Refusal, Request, Seen, Status, Step, Transition, What};
+pub use rights::{BadName, Denial, Rights, Role, TopicPattern};
 pub use text::{Details, Field, Reason, TextError, Title, Topic};
 pub use time::Timestamp;
