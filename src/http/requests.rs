@@ -295,6 +295,7 @@ pub(super) fn list_query(query: &Query) -> Result<ListQuery, Problem> {
     Ok(ListQuery {
         status: query.one("status")?.map(status).transpose()?,
         topic: query.one("topic")?.map(topic).transpose()?,
+        seen_by: None,
         after: query.one("after")?.map(place).transpose()?,
         limit,
     })

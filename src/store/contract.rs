@@ -71,6 +71,8 @@ macro_rules! suite {
             lists:
                 the_newest_come_first_and_ties_are_broken_by_id,
                 filters_combine,
+                a_list_shows_what_somebody_may_see_and_pages_do_not_tell_more,
+                pending_requests_are_counted_by_requester,
                 pages_visit_everything_once,
                 large_requests_make_small_pages,
                 a_page_says_how_far_it_has_seen;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, watch};
 
 use super::{Commit, Head, Health, ListQuery, Page, Range, SharedStore, Store, StoreError};
-use crate::domain::{Event, EventId, HistoryId, Request, RequestId, Timestamp};
+use crate::domain::{Event, EventId, HistoryId, Principal, Request, RequestId, Timestamp};
 
 /// What becomes of one commit.
 #[derive(Clone, Debug)]
@@ -175,6 +175,11 @@ impl Store for FaultyStore {
     async fn pending(&self) -> Result<usize, StoreError> {
         self.check_read()?;
         self.inner.pending().await
+    }
+
+    async fn pending_of(&self, requester: &Principal) -> Result<usize, StoreError> {
+        self.check_read()?;
+        self.inner.pending_of(requester).await
     }
 
     async fn purge(&self, settled_before: Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::{Commit, Feed, Head, Health, ListQuery, Page, Place, Range, Store, StoreError};
-use crate::domain::{Event, EventId, HistoryId, Request, RequestId, Status, Timestamp};
+use crate::domain::{Event, EventId, HistoryId, Principal, Request, RequestId, Status, Timestamp};
 use crate::limits;
 
 /// Requests in memory.
@@ -161,6 +161,10 @@ impl Store for MemoryStore {
                     .topic
                     .as_ref()
                     .is_none_or(|topic| request.topic == *topic)
+                && query
+                    .seen_by
+                    .as_ref()
+                    .is_none_or(|rights| rights.may_see(request))
         };
         let places: Box<dyn Iterator<Item = &Place> + Send> = match query.after {
             Some(after) => Box::new(state.by_place.range(..after).rev()),
@@ -206,6 +210,15 @@ impl Store for MemoryStore {
 
     async fn pending(&self) -> Result<usize, StoreError> {
         Ok(self.state()?.pending.len())
+    }
+
+    async fn pending_of(&self, requester: &Principal) -> Result<usize, StoreError> {
+        let state = self.state()?;
+        let theirs = state.requests.values().filter(|event| {
+            let request = &event.request;
+            request.status == Status::Pending && request.requester.principal == *requester
+        });
+        Ok(theirs.count())
     }
 
     async fn purge(&self, settled_before: Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -23,7 +23,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::domain::{Event, EventId, HistoryId, Request, RequestId, Status, Timestamp, Topic};
+use crate::domain::{
+    Event, EventId, HistoryId, Principal, Request, RequestId, Rights, Status, Timestamp, Topic,
+};
 
 /// A shared handle on some store.
 pub type SharedStore = Arc<dyn Store>;
@@ -114,6 +116,12 @@ pub trait Store: Send + Sync {
     /// The store cannot be read.
     async fn pending(&self) -> Result<usize, StoreError>;
 
+    /// How many requests of this requester are pending.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    async fn pending_of(&self, requester: &Principal) -> Result<usize, StoreError>;
+
     /// Forgets at most `limit` requests that became final before `settled_before`, and remembers
     /// the highest event id among them; answers how many it forgot. It is no commit: the feed
     /// does not tell it. A [`head`](Self::head) that is asked for after a read tells of every purge
@@ -175,6 +183,8 @@ pub struct ListQuery {
     pub status: Option<Status>,
     /// Those of this topic.
     pub topic: Option<Topic>,
+    /// Those that somebody with these rights may see; `None` for all.
+    pub seen_by: Option<Arc<Rights>>,
     /// Those older than this place.
     pub after: Option<Place>,
     /// At most so many.

@@ -105,6 +105,7 @@ impl Classic {
         let mut query = ListQuery {
             status: Some(Status::Pending),
             topic: None,
+            seen_by: None,
             after: None,
             limit: limits::LIST_MAX,
         };

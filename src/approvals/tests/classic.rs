@@ -46,6 +46,7 @@ impl World {
         let query = ListQuery {
             status: None,
             topic: None,
+            seen_by: None,
             after: None,
             limit: 100,
         };

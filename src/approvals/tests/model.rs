@@ -222,6 +222,7 @@ async fn take(inside: &mut Inside, model: &mut Model, step: &Step) {
             let query = ListQuery {
                 status,
                 topic: None,
+                seen_by: None,
                 after: None,
                 limit: 100,
             };

@@ -70,6 +70,7 @@ pub(in crate::store) async fn a_record_that_cannot_be_read_is_stepped_over(opene
         let query = |limit| ListQuery {
             status,
             topic: None,
+            seen_by: None,
             after: None,
             limit,
         };

@@ -1,7 +1,11 @@
 //! What a list shows, and how its pages follow.
 
+use std::sync::Arc;
+
 use super::{Opener, Spy, about, asked, at, id, put, settled};
-use crate::domain::{Details, RequestId, Status, Topic};
+use crate::domain::{
+    Caller, Details, Event, Principal, RequestId, Rights, Role, Status, Topic, TopicPattern,
+};
 use crate::limits;
 use crate::store::{ListQuery, Page, Place, SharedStore};
 
@@ -9,6 +13,7 @@ fn everything(limit: usize) -> ListQuery {
     ListQuery {
         status: None,
         topic: None,
+        seen_by: None,
         after: None,
         limit,
     }
@@ -125,6 +130,76 @@ pub(in crate::store) async fn pages_visit_everything_once(opener: &impl Opener) 
     }
 }
 
+fn rights(name: &str, roles: &[Role], topics: &[&str]) -> Arc<Rights> {
+    let topics = topics.iter().map(|text| TopicPattern::new(text).unwrap());
+    Arc::new(Rights {
+        principal: Principal::new(name),
+        is_known: true,
+        roles: roles.to_vec(),
+        topics: topics.collect(),
+    })
+}
+
+pub(in crate::store) async fn a_list_shows_what_somebody_may_see_and_pages_do_not_tell_more(
+    opener: &impl Opener,
+) {
+    let store = opener.open(Spy::new()).await;
+    for n in 0..40_u8 {
+        let topics = ["deploy", "deploy/prod", "login", "Deploy"];
+        let mut request = about(asked(n), topics[usize::from(n % 4)]);
+        request.created_at = at(u64::from(n / 3));
+        request.requester = Caller::named(["ci", "cron", "de*"][usize::from(n % 3)]);
+        put(&store, request).await;
+    }
+    let all = store.list(everything(100)).await.unwrap().events;
+    for rights in [
+        rights("ci", &[Role::Requester], &["*"]),
+        rights("ci", &[Role::Requester, Role::Observer], &["log*"]),
+        rights("alice", &[Role::Approver], &["deploy*"]),
+        rights("alice", &[Role::Admin], &["*/prod", "login"]),
+        rights("alice", &[Role::Approver], &["*"]),
+        rights("alice", &[Role::Requester], &["*"]),
+        rights("alice", &[], &["*"]),
+    ] {
+        let sees = |event: &&Event| rights.may_see(&event.request);
+        let wanted: Vec<_> = all.iter().filter(sees).cloned().collect();
+        for limit in [1, 7, 40] {
+            let mut query = ListQuery {
+                seen_by: Some(Arc::clone(&rights)),
+                ..everything(limit)
+            };
+            let mut seen = Vec::new();
+            loop {
+                let page = store.list(query.clone()).await.unwrap();
+                let last = page.events.last().map(|event| Place::of(&event.request));
+                seen.extend(page.events);
+                if page.next.is_none() {
+                    break;
+                }
+                assert_eq!(page.next, last, "a place of what may be seen");
+                query.after = page.next;
+            }
+            assert_eq!(seen, wanted, "{rights:?}, {limit} at a time");
+        }
+    }
+}
+
+pub(in crate::store) async fn pending_requests_are_counted_by_requester(opener: &impl Opener) {
+    let store = opener.open(Spy::new()).await;
+    for n in 0..7_u8 {
+        let mut request = asked(n);
+        request.requester = Caller::named(["ci", "cron"][usize::from(n % 2)]);
+        if n >= 5 {
+            request = settled(request, Status::Denied, at(100));
+        }
+        put(&store, request).await;
+    }
+    for (name, count) in [("ci", 3), ("cron", 2), ("c", 0)] {
+        let requester = Principal::new(name);
+        assert_eq!(store.pending_of(&requester).await.unwrap(), count, "{name}");
+    }
+}
+
 pub(in crate::store) async fn large_requests_make_small_pages(opener: &impl Opener) {
     let store = opener.open(Spy::new()).await;
     let most = limits::LIST_BYTES / limits::DETAILS_BYTES;
@@ -138,6 +213,7 @@ pub(in crate::store) async fn large_requests_make_small_pages(opener: &impl Open
     assert!(first.events.len() <= most, "{}", first.events.len());
     assert!(!first.events.is_empty());
     let rest = ListQuery {
+        seen_by: None,
         after: first.next,
         ..everything(limits::LIST_MAX)
     };

@@ -133,6 +133,7 @@ async fn compare(store: &SharedStore, model: &Model, question: Question) {
     let query = ListQuery {
         status,
         topic,
+        seen_by: None,
         after,
         limit: limit.max(1),
     };

@@ -168,6 +168,7 @@ pub(in crate::store) async fn a_closed_store_refuses_everything(opener: &impl Op
     let query = ListQuery {
         status: None,
         topic: None,
+        seen_by: None,
         after: None,
         limit: 1,
     };

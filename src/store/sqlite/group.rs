@@ -97,20 +97,21 @@ fn put(
     replace: bool,
 ) -> rusqlite::Result<()> {
     let sql = if replace {
-        "UPDATE requests SET event_id = :event, topic = :topic, status = :status, \
-             created_at = :created, expires_at = :expires, settled_at = :settled, \
+        "UPDATE requests SET event_id = :event, topic = :topic, requester = :requester, \
+             status = :status, created_at = :created, expires_at = :expires, settled_at = :settled, \
              record = :record \
          WHERE id = :id"
     } else {
         "INSERT INTO requests \
-             (event_id, id, topic, status, created_at, expires_at, settled_at, record) \
-         VALUES (:event, :id, :topic, :status, :created, :expires, :settled, :record)"
+             (event_id, id, topic, requester, status, created_at, expires_at, settled_at, record) \
+         VALUES (:event, :id, :topic, :requester, :status, :created, :expires, :settled, :record)"
     };
     let settled = request.settled_at.map(Timestamp::as_millis);
     let values: &[(&str, &dyn ToSql)] = named_params! {
         ":event": rows::stored_id(event),
         ":id": request.id.as_bytes(),
         ":topic": request.topic.as_str(),
+        ":requester": request.requester.principal.as_str(),
         ":status": request.status.as_str(),
         ":created": request.created_at.as_millis(),
         ":expires": request.expires_at.as_millis(),

@@ -64,7 +64,7 @@ use self::queue::Queue;
 use self::reader::Readers;
 use self::writer::{Doubt, Job, Writer};
 use super::{Commit, Feed, Head, Health, ListQuery, Page, Range, Store, StoreError, record};
-use crate::domain::{Event, EventId, HistoryId, Request, RequestId, Timestamp};
+use crate::domain::{Event, EventId, HistoryId, Principal, Request, RequestId, Timestamp};
 use crate::limits;
 
 const CLOSED: &str = "it is closed";
@@ -277,6 +277,13 @@ impl Store for SqliteStore {
     async fn pending(&self) -> Result<usize, StoreError> {
         self.check_open()?;
         Ok(self.published.standing().pending)
+    }
+
+    async fn pending_of(&self, requester: &Principal) -> Result<usize, StoreError> {
+        let requester = requester.clone();
+        self.readers
+            .read(move |database, _| rows::pending_of(database, &requester))
+            .await
     }
 
     async fn purge(&self, settled_before: Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -12,7 +12,7 @@ use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, Params, Row, Rows};
 
 use super::condition::Condition;
-use crate::domain::{Event, EventId, Request, RequestId, Timestamp};
+use crate::domain::{Event, EventId, Principal, Request, RequestId, Rights, Timestamp};
 use crate::limits;
 use crate::store::{Head, ListQuery, Page, Place, Range, StoreError, record};
 
@@ -186,23 +186,33 @@ pub(super) fn list(
 
 /// The query of a page and of all that follows it.
 pub(super) fn list_query(query: &ListQuery) -> (String, Vec<Value>) {
+    let own_alone = query
+        .seen_by
+        .as_ref()
+        .is_some_and(|rights| !rights.sees_others());
     let index = match (query.status, &query.topic) {
+        _ if own_alone => "by_requester",
         (None, None) => "by_place",
         (Some(_), None) => "by_status",
         (None, Some(_)) => "by_topic",
         (Some(_), Some(_)) => "by_topic_status",
     };
     let (mut terms, mut values) = (Vec::new(), Vec::new());
+    if let Some(rights) = &query.seen_by {
+        let (term, texts) = seen_by(rights);
+        terms.push(term);
+        values.extend(texts.into_iter().map(Value::Text));
+    }
     if let Some(topic) = &query.topic {
-        terms.push("topic = ?");
+        terms.push("topic = ?".to_owned());
         values.push(Value::Text(topic.as_str().to_owned()));
     }
     if let Some(status) = query.status {
-        terms.push("status = ?");
+        terms.push("status = ?".to_owned());
         values.push(Value::Text(status.as_str().to_owned()));
     }
     if let Some(place) = query.after {
-        terms.push("(created_at, id) < (?, ?)");
+        terms.push("(created_at, id) < (?, ?)".to_owned());
         values.push(Value::Integer(place.created_at.as_millis()));
         values.push(Value::Blob(place.id.as_bytes().to_vec()));
     }
@@ -216,6 +226,34 @@ pub(super) fn list_query(query: &ListQuery) -> (String, Vec<Value>) {
          ORDER BY created_at DESC, id DESC"
     );
     (sql, values)
+}
+
+/// The term for what somebody may see, as [`Rights::may_see`] has it. GLOB knows more signs than
+/// `*`, but none of them is in a pattern's alphabet.
+fn seen_by(rights: &Rights) -> (String, Vec<String>) {
+    let mut term = "requester = ?".to_owned();
+    let mut texts = vec![rights.principal.as_str().to_owned()];
+    if rights.sees_others() {
+        for pattern in &rights.topics {
+            term.push_str(" OR topic GLOB ?");
+            texts.push(pattern.as_str().to_owned());
+        }
+        term = format!("({term})");
+    }
+    (term, texts)
+}
+
+pub(super) const PENDING_OF: &str = "SELECT count(*) FROM requests INDEXED BY pending_by_requester \
+     WHERE status = 'pending' AND requester = ?1";
+
+/// How many requests of one requester are pending.
+pub(super) fn pending_of(
+    connection: &Connection,
+    requester: &Principal,
+) -> rusqlite::Result<usize> {
+    let mut statement = connection.prepare_cached(PENDING_OF)?;
+    let count: i64 = statement.query_row([requester.as_str()], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 fn events<P: Params>(

@@ -34,12 +34,44 @@ pub(super) const STEPS: &[&str] = &[
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO meta VALUES ('purged', 0);
     CREATE TABLE probe (filler BLOB NOT NULL) STRICT;",
+    // `requester`, for lists of one's own requests and for how many of them are pending. It stands
+    // before `record` like the other columns, so the table is made anew.
+    "CREATE TABLE requests_2 (
+        event_id   INTEGER PRIMARY KEY,
+        id         BLOB NOT NULL UNIQUE,
+        topic      TEXT NOT NULL,
+        requester  TEXT NOT NULL,
+        status     TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        settled_at INTEGER,
+        record     BLOB NOT NULL
+    ) STRICT;
+    INSERT INTO requests_2
+        SELECT event_id, id, topic,
+               CASE WHEN json_valid(CAST(record AS TEXT))
+                    THEN coalesce(CAST(record AS TEXT) ->> '$.request.requester.principal', '')
+                    ELSE '' END,
+               status, created_at, expires_at, settled_at, record
+        FROM requests;
+    DROP TABLE requests;
+    ALTER TABLE requests_2 RENAME TO requests;
+    CREATE INDEX pending_by_event ON requests (event_id) WHERE status = 'pending';
+    CREATE INDEX pending_by_expiry ON requests (expires_at, id) WHERE status = 'pending';
+    CREATE INDEX pending_by_requester ON requests (requester) WHERE status = 'pending';
+    CREATE INDEX settled_by_time ON requests (settled_at, id) WHERE settled_at IS NOT NULL;
+    CREATE INDEX by_place ON requests (created_at, id);
+    CREATE INDEX by_status ON requests (status, created_at, id);
+    CREATE INDEX by_topic ON requests (topic, created_at, id);
+    CREATE INDEX by_topic_status ON requests (topic, status, created_at, id);
+    CREATE INDEX by_requester ON requests (requester, created_at, id);",
 ];
 
 /// The indexes that have a part of the rows alone, and which part.
 pub(super) const PARTIAL: &[(&str, &str)] = &[
     ("pending_by_event", "status = 'pending'"),
     ("pending_by_expiry", "status = 'pending'"),
+    ("pending_by_requester", "status = 'pending'"),
     ("settled_by_time", "settled_at IS NOT NULL"),
 ];
 

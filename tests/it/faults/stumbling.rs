@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use fastrand::Rng;
 use pushd::approvals::{Approvals, Pump, sweep};
 use pushd::clock::SystemClock;
-use pushd::domain::{Event, EventId, HistoryId, Request, RequestId, Timestamp};
+use pushd::domain::{Event, EventId, HistoryId, Principal, Request, RequestId, Timestamp};
 use pushd::http::{AllowedHosts, Api, routes};
 use pushd::hub::Hub;
 use pushd::limits::Limits;
@@ -129,6 +129,10 @@ impl Store for Stumbling {
 
     async fn pending(&self) -> Result<usize, StoreError> {
         self.inner.pending().await
+    }
+
+    async fn pending_of(&self, requester: &Principal) -> Result<usize, StoreError> {
+        self.inner.pending_of(requester).await
     }
 
     async fn purge(&self, settled_before: Timestamp, limit: usize) -> Result<usize, StoreError> {

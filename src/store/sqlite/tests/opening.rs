@@ -111,6 +111,42 @@ fn every_format_of_records_came_with_a_schema_step() {
 }
 
 #[tokio::test]
+async fn a_database_of_the_first_schema_is_taken_over_whole() {
+    let dir = Dir::new();
+    let (first, rest) = schema::STEPS.split_first().unwrap();
+    assert!(!rest.is_empty());
+    change(
+        &dir,
+        &format!(
+            "{first}; INSERT INTO meta VALUES ('history', 42); PRAGMA user_version = 1; \
+             PRAGMA application_id = {}",
+            schema::APPLICATION_ID
+        ),
+    );
+    let insert = "INSERT INTO requests VALUES (?1, ?2, 'default', 'pending', ?3, ?4, NULL, ?5)";
+    let request = asked(1);
+    let (made, ends) = (request.created_at, request.expires_at);
+    let times = (made.as_millis(), ends.as_millis());
+    let record = record::encode(&request);
+    for (event, id, record) in [
+        (3, request.id.as_bytes().as_slice(), record.as_slice()),
+        // A record that cannot be read hinders nobody.
+        (4, [9; 16].as_slice(), b"{".as_slice()),
+    ] {
+        let row = (event, id, times.0, times.1, record);
+        dir.intruder().execute(insert, row).unwrap();
+    }
+    let store = dir.open(Spy::new()).await;
+    assert_eq!(store.history().to_stored(), 42);
+    assert_eq!(store.head().await.unwrap().event, EventId(4));
+    let found = store.get(request.id).await.unwrap().unwrap();
+    assert_eq!((found.id, &*found.request), (EventId(3), &request));
+    let requester = &request.requester.principal;
+    assert_eq!(store.pending_of(requester).await.unwrap(), 1);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn another_programs_database_is_refused_and_left_alone() {
     for foreign in [
         "CREATE TABLE theirs (a)",

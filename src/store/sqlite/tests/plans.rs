@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 
 use super::*;
-use crate::domain::{Status, Topic};
+use crate::domain::{Rights, Role, Status, Topic, TopicPattern};
 use crate::store::Place;
 use crate::store::contract::{at, id};
 
@@ -37,6 +37,7 @@ async fn no_query_sorts_or_scans_more_than_it_shows() {
         ),
         (rows::OVERDUE, 1, "pending_by_expiry (expires_at<?)"),
         (rows::NEXT_EXPIRY, 0, "pending_by_expiry"),
+        (rows::PENDING_OF, 1, "pending_by_requester (requester=?)"),
         (group::SETTLED, 2, "settled_by_time (settled_at<?)"),
     ];
     for (sql, values, index) in cases {
@@ -55,18 +56,39 @@ async fn every_list_reads_its_index_in_order() {
         created_at: at(1),
         id: id(1),
     };
-    for status in [None, Some(Status::Denied)] {
+    let own = Rights {
+        roles: vec![Role::Requester],
+        ..Rights::local()
+    };
+    let some = Rights {
+        topics: ["a*", "b"]
+            .map(|text| TopicPattern::new(text).unwrap())
+            .to_vec(),
+        ..Rights::local()
+    };
+    let whose = [None, Some(Arc::new(own)), Some(Arc::new(some))];
+    for (status, seen_by) in [None, Some(Status::Denied)]
+        .into_iter()
+        .flat_map(|status| whose.iter().map(move |seen_by| (status, seen_by)))
+    {
         for topic in [None, Some(Topic::default())] {
             for after in [None, Some(place)] {
                 let query = ListQuery {
                     status,
                     topic: topic.clone(),
+                    seen_by: seen_by.clone(),
                     after,
                     limit: 10,
                 };
                 let (sql, values) = rows::list_query(&query);
                 let plan = plan(&connection, &sql, values);
                 assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+                // One's own requests are found by whose they are, and the rest is looked at there.
+                let own_alone = seen_by.as_ref().is_some_and(|rights| !rights.sees_others());
+                assert_eq!(plan.contains("requester=?"), own_alone, "{sql}: {plan}");
+                if own_alone {
+                    continue;
+                }
                 for (filtered, term) in [
                     (status.is_some(), "status=?"),
                     (topic.is_some(), "topic=?"),
