@@ -1,7 +1,6 @@
 //! One call, taken apart as far as all handlers need it.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +14,7 @@ use serde::de::DeserializeOwned;
 use warp::http::{HeaderMap, Method, header};
 
 use super::params::Query;
-use super::{Api, Kind, Problem};
+use super::{Api, Kind, Problem, Remote};
 use crate::approvals::classic::SharedReceiver;
 use crate::burden::{Carrier, Load};
 use crate::domain::{Caller, Principal, RequestId};
@@ -25,10 +24,10 @@ use crate::wire::strict::Object;
 /// What the transport knows of a call; the server puts it into the HTTP request's extensions.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// The address of the other side.
-    pub remote: SocketAddr,
-    /// The address that it connected to.
-    pub local: SocketAddr,
+    /// Who is at the other end.
+    pub remote: Remote,
+    /// Whether TLS keeps others from reading and changing what is said.
+    pub secure: bool,
     /// The host that the call names: `:authority` of HTTP/2 or `Host` of HTTP/1.1.
     pub host: Option<String>,
     /// Where what is held for the connection is counted.
@@ -107,13 +106,15 @@ impl Call {
         Arc::clone(&self.unread)
     }
 
-    /// Who calls. Without tokens every caller is the same principal.
+    /// Who calls: over a Unix socket the user whom the system names, and otherwise, without
+    /// tokens, always the same principal.
     pub(super) fn caller(&self) -> Caller {
-        let principal = Principal::new(Principal::LOCAL);
-        let address = self.peer.remote.ip().to_canonical().to_string();
-        Caller {
-            principal,
-            address: Some(address),
+        match &self.peer.remote {
+            Remote::Network { .. } => Caller {
+                principal: Principal::new(Principal::LOCAL),
+                address: self.peer.remote.ip().map(|ip| ip.to_string()),
+            },
+            Remote::Unix(user) => Caller::named(&user.name),
         }
     }
 

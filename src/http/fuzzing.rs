@@ -8,7 +8,7 @@ use warp::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 
 pub use self::headers::headers;
 use self::world::{Answer, Whole, World};
-use super::{Kind, Peer};
+use super::{Kind, Peer, Remote};
 use crate::burden::Burden;
 use crate::limits;
 
@@ -138,8 +138,11 @@ fn parse(text: &[u8]) -> Option<(Request<Whole>, &[u8])> {
     }
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 8888));
     let peer = Peer {
-        remote: address,
-        local: address,
+        remote: Remote::Network {
+            remote: address,
+            local: address,
+        },
+        secure: false,
         host: Some(host),
         carrier: Burden::new(usize::MAX).carrier(),
     };

@@ -15,6 +15,7 @@ mod origin;
 mod page;
 mod params;
 mod problem;
+mod remote;
 mod requests;
 mod resource;
 mod routes;
@@ -25,6 +26,7 @@ pub use call::{Peer, WayBack};
 pub use operations::OPENAPI;
 pub use origin::AllowedHosts;
 pub use problem::{Kind, Problem};
+pub use remote::{Remote, UnixUser};
 pub use routes::routes;
 
 use call::Call;

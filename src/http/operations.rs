@@ -110,7 +110,7 @@ mod tests {
     use crate::burden::Burden;
     use crate::clock::ManualClock;
     use crate::domain::{HistoryId, Timestamp};
-    use crate::http::{AllowedHosts, Api, Peer, routes};
+    use crate::http::{AllowedHosts, Api, Peer, Remote, routes};
     use crate::hub::Hub;
     use crate::limits::Limits;
     use crate::metrics::Metrics;
@@ -149,8 +149,11 @@ mod tests {
         ] {
             store.tell_health(health);
             let peer = Peer {
-                remote: address,
-                local: address,
+                remote: Remote::Network {
+                    remote: address,
+                    local: address,
+                },
+                secure: false,
                 host: None,
                 carrier: Burden::new(usize::MAX).carrier(),
             };

@@ -23,7 +23,7 @@ use super::carried::Carried;
 use super::polite::{Polite, bare};
 use super::socket::Socket;
 use crate::burden::Carrier;
-use crate::http::{Kind, Peer, Problem, Response, WayBack};
+use crate::http::{Kind, Peer, Problem, Remote, Response, WayBack};
 use crate::limits;
 
 /// Serves a connection to its end. On `drain` it finishes the calls that it has and closes; it
@@ -48,8 +48,8 @@ pub(super) async fn serve(
         called.send_if_modified(|called| !std::mem::replace(called, true));
         let host = host(&request);
         request.extensions_mut().insert(Peer {
-            remote,
-            local,
+            remote: Remote::Network { remote, local },
+            secure: false,
             host,
             carrier: of_calls.clone(),
         });

@@ -14,7 +14,7 @@ use pushd::approvals::{Approvals, Pump};
 use pushd::burden::Burden;
 use pushd::clock::SystemClock;
 use pushd::domain::HistoryId;
-use pushd::http::{AllowedHosts, Api, Peer, Response, routes};
+use pushd::http::{AllowedHosts, Api, Peer, Remote, Response, routes};
 use pushd::hub::Hub;
 use pushd::limits::Limits;
 use pushd::metrics::Metrics;
@@ -75,8 +75,11 @@ impl Inside {
     ) -> Response {
         let address = SocketAddr::from(([127, 0, 0, 1], 8888));
         let peer = Peer {
-            remote: address,
-            local: address,
+            remote: Remote::Network {
+                remote: address,
+                local: address,
+            },
+            secure: false,
             host: Some("localhost".to_owned()),
             carrier: Burden::new(usize::MAX).carrier(),
         };
@@ -184,8 +187,11 @@ async fn a_body_that_does_not_come_is_not_waited_for_longer_than_20_seconds() {
     let address = SocketAddr::from(([127, 0, 0, 1], 8888));
     let host = Some("localhost".to_owned());
     let peer = Peer {
-        remote: address,
-        local: address,
+        remote: Remote::Network {
+            remote: address,
+            local: address,
+        },
+        secure: false,
         host,
         carrier: Burden::new(usize::MAX).carrier(),
     };
