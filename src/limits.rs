@@ -57,6 +57,8 @@ pub const LIST_MAX: usize = 1000;
 /// Bytes of stored text in one answer of the list call; the rest is behind `next`. Written as JSON
 /// a byte may become six.
 pub const LIST_BYTES: usize = 256 * 1024;
+/// How long a browser keeps its login, if its token does not end before.
+pub const LOGIN_LIFE: Duration = Duration::from_hours(30 * 24);
 /// Silence on a stream after which a keep-alive is sent.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The `retry` that a stream begins with.

@@ -96,6 +96,14 @@ pub struct DecisionBody {
     pub version: Option<EventId>,
 }
 
+/// The body of a browser's login: `POST /v1/session`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginBody {
+    /// The token.
+    pub token: String,
+}
+
 /// One fact about a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -385,6 +393,9 @@ pub struct MeView {
     /// Who the caller is.
     #[serde(flatten)]
     pub party: Party,
+    /// Whether the name stands for one person or program, and not for everybody.
+    #[serde(default)]
+    pub known: bool,
     /// What it may do: `requester`, `approver`, `observer`, `admin`.
     #[serde(default)]
     pub roles: Vec<String>,

@@ -4,6 +4,7 @@
 //! wakes anybody: that is the feed's work, which comes back through the [pump](pump::Pump), so
 //! that what is seen has been stored first.
 
+pub mod access;
 mod bulk;
 pub mod classic;
 pub mod pump;
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use access::Access;
 pub use pump::Pump;
 pub use subscription::{Item, Subscription};
 
@@ -25,8 +27,8 @@ use self::bulk::Bulk;
 use self::room::OnTheWay;
 use crate::clock::Clock;
 use crate::domain::{
-    Ask, Caller, Cursor, Decision, Event, EventId, Reason, Refusal, Request, RequestId, Timestamp,
-    Topic, Transition, Verdict,
+    Ask, Caller, Cursor, Decision, Denial, Event, EventId, Reason, Refusal, Request, RequestId,
+    Timestamp, Topic, Transition, Verdict,
 };
 use crate::hub::{Full, Hub, Wants};
 use crate::limits::{self, Limits};
@@ -41,6 +43,12 @@ pub enum Error {
     /// The domain says no; here is the request as it stands.
     #[error("{0}")]
     Refused(Refusal, Box<Event>),
+    /// The caller's rights do not allow it.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// The caller's rights have ended meanwhile.
+    #[error("the token was revoked, has expired, or was given other rights")]
+    RightsEnded,
     /// The idempotency key stands for another ask.
     #[error("the idempotency key was used for another ask, request {0}")]
     KeyReused(RequestId),
@@ -297,6 +305,15 @@ impl Approvals {
     /// Not found, refused by the domain, or the store's.
     pub async fn cancel(&self, id: RequestId, by: &Caller) -> Result<Event, Error> {
         self.command(id, |event, now| event.request.cancelled(by, now))
+            .await
+    }
+
+    /// Withdraws somebody else's request, as one who may.
+    ///
+    /// # Errors
+    /// Not found, refused by the domain, or the store's.
+    pub async fn withdraw(&self, id: RequestId, by: &Caller) -> Result<Event, Error> {
+        self.command(id, |event, now| event.request.withdrawn(by, now))
             .await
     }
 

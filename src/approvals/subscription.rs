@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::time::sleep;
 
 use super::Approvals;
-use crate::domain::{Cursor, EventId, Timestamp, Topic};
+use crate::domain::{Cursor, EventId, Rights, Timestamp, Topic};
 use crate::hub::{Entry, Subscriber, TailRead};
 use crate::limits;
 use crate::store::{Head, Range, StoreError};
@@ -61,6 +61,7 @@ pub struct Subscription {
     approvals: Arc<Approvals>,
     subscriber: Subscriber,
     topics: Vec<Topic>,
+    seen_by: Option<Arc<Rights>>,
     cursor: EventId,
     phase: Phase,
 }
@@ -101,9 +102,19 @@ impl Subscription {
             approvals,
             subscriber,
             topics,
+            seen_by: None,
             cursor,
             phase,
         })
+    }
+
+    /// The same, of what somebody with these rights may see.
+    #[must_use]
+    pub fn seen_by(self, rights: Arc<Rights>) -> Self {
+        Self {
+            seen_by: Some(rights),
+            ..self
+        }
     }
 
     /// The last event that this stream has passed, told or left out by its filter.
@@ -259,6 +270,9 @@ impl Subscription {
         }
         if !self.topics.is_empty() {
             entries.retain(|entry| self.topics.contains(&entry.event.request.topic));
+        }
+        if let Some(rights) = &self.seen_by {
+            entries.retain(|entry| rights.may_see(&entry.event.request));
         }
         (!entries.is_empty()).then_some(Item::Events(entries))
     }

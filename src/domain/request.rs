@@ -337,6 +337,14 @@ impl Request {
         if by.principal != self.requester.principal {
             return Err(Refusal::NotTheRequester);
         }
+        self.withdrawn(by, now)
+    }
+
+    /// Withdraws it, as somebody who may, whoever has asked.
+    ///
+    /// # Errors
+    /// Final otherwise, or overdue; considered in this order.
+    pub fn withdrawn(&self, by: &Caller, now: Timestamp) -> Result<Transition, Refusal> {
         if self.status == Status::Cancelled {
             return Ok(Transition::Unchanged);
         }

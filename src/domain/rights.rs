@@ -271,7 +271,8 @@ impl Rights {
         self.principal.as_str().to_owned()
     }
 
-    fn topics_in_words(&self) -> String {
+    /// The patterns of topics, for people.
+    pub fn topics_in_words(&self) -> String {
         let topics: Vec<_> = self.topics.iter().map(TopicPattern::as_str).collect();
         topics.join(", ")
     }

@@ -17,7 +17,7 @@ use super::params::Query;
 use super::{Api, Kind, Problem, Remote};
 use crate::approvals::classic::SharedReceiver;
 use crate::burden::{Carrier, Load};
-use crate::domain::{Caller, Principal, RequestId};
+use crate::domain::RequestId;
 use crate::limits;
 use crate::wire::strict::Object;
 
@@ -104,18 +104,6 @@ impl Call {
     /// would send its next call on it, and that would be lost.
     pub(super) fn unread(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.unread)
-    }
-
-    /// Who calls: over a Unix socket the user whom the system names, and otherwise, without
-    /// tokens, always the same principal.
-    pub(super) fn caller(&self) -> Caller {
-        match &self.peer.remote {
-            Remote::Network { .. } => Caller {
-                principal: Principal::new(Principal::LOCAL),
-                address: self.peer.remote.ip().map(|ip| ip.to_string()),
-            },
-            Remote::Unix(user) => Caller::named(&user.name),
-        }
     }
 
     /// The parameters after the `?`, all of which have to be among `known`.

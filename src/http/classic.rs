@@ -75,7 +75,7 @@ async fn outcome(call: Call) -> Result<Outcome, Problem> {
     let origin = call.headers.get(header::ORIGIN);
     let origin = origin.map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned());
     let poller = Poller {
-        address: call.caller().address,
+        address: call.anybody().address,
         origin,
         receiver: match &call.way_back {
             Some(way_back) => Arc::clone(&way_back.0),
@@ -176,7 +176,7 @@ async fn sure(mut call: Call) -> Handled {
     call.expect_media(FORM)?;
     let form = Query::of_any(&call.bytes(limits::CLASSIC_BODY_BYTES).await?);
     let verdict = verdict(&form)?;
-    let (classic, caller) = (classic(&call)?, call.caller());
+    let (classic, caller) = (classic(&call)?, call.anybody());
     let event = classic.answer(&channel, &caller, verdict).await?;
     let (id, by) = (event.request.id, caller.principal.as_str());
     let status = event.request.status.as_str();

@@ -13,14 +13,15 @@ use crate::wire::DecisionBody;
 pub(super) async fn decide(mut call: Call, id: String) -> Handled {
     let id = request_id(&id)?;
     call.query(&[])?;
+    let access = call.access()?;
     let body: DecisionBody = call.json().await?;
     let reason = Reason::new(body.reason.unwrap_or_default());
     let reason = reason.map_err(|error| member("reason", &error))?;
-    let (approvals, caller) = (&call.api.approvals, call.caller());
-    let event = approvals
-        .decide(id, &caller, body.verdict, reason, body.version)
+    let event = access
+        .decide(id, body.verdict, reason, body.version)
         .await?;
-    let (status, by) = (event.request.status.as_str(), caller.principal.as_str());
+    let by = access.caller().principal.as_str();
+    let status = event.request.status.as_str();
     tracing::info!(%id, by, verdict = ?body.verdict, status, "decided");
     Ok(done(&event))
 }
@@ -29,6 +30,6 @@ pub(super) async fn decide(mut call: Call, id: String) -> Handled {
 pub(super) async fn seen(call: Call, id: String) -> Handled {
     let id = request_id(&id)?;
     call.query(&[])?;
-    call.api.approvals.seen(id, &call.caller()).await?;
+    call.access()?.seen(id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -18,7 +18,7 @@ use warp::http::{HeaderValue, header};
 use super::requests::topic;
 use super::{Call, Handled, Kind, Problem};
 use crate::approvals::subscription::Mark;
-use crate::approvals::{Item, Subscription};
+use crate::approvals::{Access, Item, Subscription};
 use crate::domain::{Cursor, Event, HistoryId};
 use crate::hub::Entry;
 use crate::limits;
@@ -31,6 +31,7 @@ const OFFERS: &[MediaType<'static>] = &[
 
 /// `GET /v1/events`.
 pub(super) async fn listen(call: Call) -> Handled {
+    let access = call.access()?;
     let form = if call.negotiate(OFFERS)? == 0 {
         Form::EventStream
     } else {
@@ -54,7 +55,7 @@ pub(super) async fn listen(call: Call) -> Handled {
             "this daemon is shutting down; try again",
         ));
     }
-    let subscription = approvals
+    let subscription = access
         .listen(cursor(&call, &query)?.as_deref(), topics)
         .await?;
     drop((call, query));
@@ -64,6 +65,7 @@ pub(super) async fn listen(call: Call) -> Handled {
         form,
         told,
         drain: approvals.drain().clone(),
+        access,
         begun: false,
     };
     let mut response = warp::reply::stream(frames(reader)).into_response();
@@ -195,6 +197,7 @@ struct Reader {
     // The last cursor that the reader was given.
     told: Cursor,
     drain: CancellationToken,
+    access: Access,
     begun: bool,
 }
 
@@ -208,7 +211,7 @@ fn frames(reader: Reader) -> impl Stream<Item = Result<Bytes, Infallible>> + Syn
 }
 
 impl Reader {
-    /// The next bytes for the reader; `None` when the daemon winds down.
+    /// The next bytes for the reader; `None` when the daemon winds down or the reader's rights end.
     async fn next(&mut self) -> Option<Bytes> {
         if !self.begun {
             self.begun = true;
@@ -220,6 +223,7 @@ impl Reader {
         tokio::select! {
             biased;
             () = self.drain.cancelled() => None,
+            () = self.access.ended() => None,
             item = next => Some(match item {
                 Ok(item) => self.write(&item),
                 Err(_) => self.idle(),

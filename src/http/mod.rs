@@ -3,6 +3,7 @@
 //! Handlers translate between [`wire`](crate::wire) and the [use cases](crate::approvals). They
 //! hold no state of their own and wake nobody.
 
+mod auth;
 mod call;
 mod classic;
 mod decisions;
@@ -19,9 +20,11 @@ mod remote;
 mod requests;
 mod resource;
 mod routes;
+mod session;
 
 use std::sync::Arc;
 
+pub use auth::Trust;
 pub use call::{Peer, WayBack};
 pub use operations::OPENAPI;
 pub use origin::AllowedHosts;
@@ -44,6 +47,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// The names that the daemon answers to.
     pub hosts: Arc<AllowedHosts>,
+    /// Whom the daemon believes.
+    pub trust: Trust,
     /// The classic routes, if they are served.
     pub classic: Option<Arc<Classic>>,
     /// Where people reach the pages from other machines.

@@ -5,7 +5,7 @@ use warp::http::{HeaderValue, header};
 
 use super::requests::json;
 use super::{Call, Handled, Kind, Problem, Response};
-use crate::approvals::Approvals;
+use crate::approvals::{Access, Approvals};
 use crate::metrics::Readings;
 use crate::store::Health;
 use crate::wire::{MeView, media};
@@ -13,19 +13,32 @@ use crate::wire::{MeView, media};
 /// The OpenAPI 3.1 document of this contract.
 pub const OPENAPI: &str = include_str!("../../docs/openapi.json");
 
-/// `GET /v1/me`. Without tokens everybody may do everything.
+/// `GET /v1/me`.
 pub(super) fn me(call: &Call) -> Handled {
     call.query(&[])?;
-    let roles = ["requester", "approver", "observer", "admin"]
-        .map(str::to_owned)
-        .to_vec();
-    Ok(json(&MeView {
-        party: (&call.caller()).into(),
-        roles,
-        topics: vec!["*".to_owned()],
+    Ok(json(&me_view(call, &call.access()?)))
+}
+
+/// Who calls, and what they may do.
+pub(super) fn me_view(call: &Call, access: &Access) -> MeView {
+    let rights = access.rights();
+    let words = |text: &str| text.to_owned();
+    MeView {
+        party: access.caller().into(),
+        known: rights.is_known,
+        roles: rights
+            .roles
+            .iter()
+            .map(|role| words(role.as_str()))
+            .collect(),
+        topics: rights
+            .topics
+            .iter()
+            .map(|topic| words(topic.as_str()))
+            .collect(),
         daemon: env!("CARGO_PKG_VERSION").to_owned(),
         public_url: call.api.public_url.as_deref().map(str::to_owned),
-    }))
+    }
 }
 
 /// `GET /livez`: the process answers.
@@ -64,7 +77,8 @@ fn readiness(approvals: &Approvals) -> Result<(), Problem> {
 }
 
 /// `GET /metrics`: OpenMetrics text.
-pub(super) async fn metrics(call: Call) -> Response {
+pub(super) async fn metrics(call: Call) -> Handled {
+    call.access()?.may_read_figures()?;
     let (approvals, hub) = (&call.api.approvals, call.api.approvals.hub());
     let text = call.api.metrics.text(Readings {
         ready: readiness(approvals).is_ok(),
@@ -76,10 +90,8 @@ pub(super) async fn metrics(call: Call) -> Response {
         head: hub.tail.head().0,
         most: approvals.limits(),
     });
-    typed(
-        text,
-        "application/openmetrics-text; version=1.0.0; charset=utf-8",
-    )
+    let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(typed(text, media))
 }
 
 /// `GET /openapi.json`.
@@ -110,7 +122,7 @@ mod tests {
     use crate::burden::Burden;
     use crate::clock::ManualClock;
     use crate::domain::{HistoryId, Timestamp};
-    use crate::http::{AllowedHosts, Api, Peer, Remote, routes};
+    use crate::http::{AllowedHosts, Api, Peer, Remote, Trust, routes};
     use crate::hub::Hub;
     use crate::limits::Limits;
     use crate::metrics::Metrics;
@@ -133,6 +145,7 @@ mod tests {
             approvals: approvals.unwrap(),
             metrics,
             hosts: Arc::new(AllowedHosts::new(&[])),
+            trust: Trust::in_everybody(),
             classic: None,
             public_url: None,
         });

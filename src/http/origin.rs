@@ -102,6 +102,13 @@ pub(super) fn check_origin(
     Ok(())
 }
 
+/// Whether a call may use what the browser keeps for this origin: it comes from a page of ours, or
+/// from nobody's page.
+pub(super) fn is_own_page(headers: &HeaderMap, peer: &Peer) -> bool {
+    // As if it were to change something: then every page has to say where it is from.
+    check_origin(&Method::POST, headers, peer).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use warp::http::HeaderValue;

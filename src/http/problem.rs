@@ -8,7 +8,7 @@ use warp::http::{HeaderValue, StatusCode, header};
 use super::Response;
 use crate::approvals::Error;
 use crate::approvals::classic::Refused;
-use crate::domain::{Event, Refusal, Status};
+use crate::domain::{Denial, Event, Refusal, Status};
 use crate::limits;
 use crate::store::StoreError;
 use crate::wire::{ProblemView, RequestView, media};
@@ -22,6 +22,10 @@ pub enum Kind {
     InvalidQuery,
     InvalidHeader,
     InvalidBody,
+    Unauthenticated,
+    InvalidToken,
+    Forbidden,
+    OwnRequest,
     NotTheRequester,
     ForeignOrigin,
     NotFound,
@@ -74,6 +78,10 @@ impl Kind {
         Self::InvalidQuery,
         Self::InvalidHeader,
         Self::InvalidBody,
+        Self::Unauthenticated,
+        Self::InvalidToken,
+        Self::Forbidden,
+        Self::OwnRequest,
         Self::NotTheRequester,
         Self::ForeignOrigin,
         Self::NotFound,
@@ -111,6 +119,10 @@ impl Kind {
             Self::InvalidQuery         => (StatusCode::BAD_REQUEST, "invalid_query"),
             Self::InvalidHeader        => (StatusCode::BAD_REQUEST, "invalid_header"),
             Self::InvalidBody          => (StatusCode::BAD_REQUEST, "invalid_body"),
+            Self::Unauthenticated      => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Self::InvalidToken         => (StatusCode::UNAUTHORIZED, "invalid_token"),
+            Self::Forbidden            => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::OwnRequest           => (StatusCode::FORBIDDEN, "own_request"),
             Self::NotTheRequester      => (StatusCode::FORBIDDEN, "not_the_requester"),
             Self::ForeignOrigin        => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::NotFound             => (StatusCode::NOT_FOUND, "not_found"),
@@ -142,6 +154,20 @@ impl Kind {
             Self::Cancelled            => (StatusCode::SERVICE_UNAVAILABLE, "cancelled"),
             Self::TooManyChannels      => (StatusCode::SERVICE_UNAVAILABLE, "too_many_channels"),
             Self::Expired              => (StatusCode::GATEWAY_TIMEOUT, "expired"),
+        }
+    }
+
+    /// How to get in, for whoever is not let in (RFC 6750 section 3).
+    const fn challenge(self) -> Option<&'static str> {
+        #[allow(
+            clippy::wildcard_enum_match_arm,
+            reason = "all others are no matter of rights"
+        )]
+        match self {
+            Self::Unauthenticated => Some("Bearer realm=\"pushd\""),
+            Self::InvalidToken => Some("Bearer realm=\"pushd\", error=\"invalid_token\""),
+            Self::Forbidden => Some("Bearer realm=\"pushd\", error=\"insufficient_scope\""),
+            _ => None,
         }
     }
 
@@ -216,6 +242,10 @@ impl Problem {
         if let Some(wait) = self.kind.retry_after() {
             headers.insert(header::RETRY_AFTER, wait.as_secs().into());
         }
+        if let Some(challenge) = self.kind.challenge() {
+            let challenge = HeaderValue::from_static(challenge);
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, allow);
         }
@@ -232,6 +262,11 @@ impl From<Error> for Problem {
                 format!("{text}; it may be older than what is kept"),
             ),
             Error::Refused(refusal, event) => refused(refusal, &event),
+            Error::Denied(Denial::Own { .. }) => Self::new(Kind::OwnRequest, text),
+            Error::Denied(Denial::Role { .. } | Denial::Topic { .. }) => {
+                Self::new(Kind::Forbidden, text)
+            }
+            Error::RightsEnded => Self::new(Kind::InvalidToken, text),
             Error::KeyReused(_) => Self::new(
                 Kind::KeyReused,
                 format!("{text}; use a new key for a new ask"),

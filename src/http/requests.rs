@@ -10,8 +10,8 @@ use warp::http::{HeaderValue, StatusCode, header};
 use super::call::request_id;
 use super::etag::{KnownTags, etag};
 use super::params::{self, Query, invalid};
-use super::{Api, Call, Handled, Kind, Problem, Response};
-use crate::approvals::{Asked, Error};
+use super::{Call, Handled, Kind, Problem, Response};
+use crate::approvals::{Access, Asked, Error};
 use crate::domain::{
     Ask, Details, Digest, Event, Field, RequestId, Status, TextError, Timestamp, Title, Topic,
 };
@@ -49,6 +49,7 @@ pub(super) async fn ask(mut call: Call) -> Handled {
         let detail = "this daemon is shutting down; ask again in a moment";
         return Err(Problem::new(Kind::Draining, detail));
     }
+    let access = call.access()?;
     let form = form(&call)?;
     let query = call.query(&["wait"])?;
     let wait = params::wait(&query, &call.headers)?;
@@ -58,16 +59,12 @@ pub(super) async fn ask(mut call: Call) -> Handled {
         .transpose()?
         .map(str::to_owned);
     let ask = checked(call.json().await?)?;
-    let (api, caller) = (call.api.clone(), call.caller());
     // What the call brought is not kept while it waits.
     drop(call);
     let random = random_id()?;
-    let asked = api
-        .approvals
-        .ask(caller, ask, key.as_deref(), || random)
-        .await?;
+    let asked = access.ask(ask, key.as_deref(), || random).await?;
     log(&asked);
-    let (event, waited) = wait_after_ask(&api, asked.event, wait).await?;
+    let (event, waited) = wait_after_ask(&access, asked.event, wait).await?;
     let mut response = answer(&event, form, waited);
     if asked.replayed {
         let name = wire::header::IDEMPOTENCY_REPLAYED;
@@ -96,7 +93,7 @@ fn log(asked: &Asked) {
 /// The ask counts already, so what hinders the wait does not make it fail: it waits no time. The
 /// event is not kept meanwhile, because thousands may wait, and each with its own details.
 async fn wait_after_ask(
-    api: &Api,
+    access: &Access,
     event: Event,
     wait: Option<Duration>,
 ) -> Result<(Event, Option<Duration>), Problem> {
@@ -105,13 +102,13 @@ async fn wait_after_ask(
     };
     let id = event.request.id;
     drop(event);
-    match api.approvals.wait(id, Wants::Final, wait).await {
+    match access.wait(id, Wants::Final, wait).await {
         Ok(event) => Ok((event, Some(wait))),
         Err(error) => {
             tracing::debug!(%error, "ask does not wait");
             // Asking again with the same key is right then, and nothing else is known here.
             let unknown = |error: Error| StoreError::OutcomeUnknown(error.to_string());
-            let read = api.approvals.read(id).await;
+            let read = access.read(id).await;
             let event = read.map_err(|error| Error::Store(unknown(error)))?;
             Ok((event, Some(Duration::ZERO)))
         }
@@ -176,21 +173,20 @@ pub(super) fn member(name: &str, error: &TextError) -> Problem {
 
 /// `GET /v1/requests/{id}`, at once or as a long poll.
 pub(super) async fn read(call: Call, id: String) -> Handled {
+    let access = call.access()?;
     let form = form(&call)?;
     let id = request_id(&id)?;
     let query = call.query(&["wait"])?;
     let wait = params::wait(&query, &call.headers)?;
     let known = KnownTags::of(&call.headers);
-    let api = call.api.clone();
     drop((call, query));
-    let approvals = &api.approvals;
     let event = match (wait, &known) {
-        (None, _) => approvals.read(id).await?,
-        (Some(wait), None) => approvals.wait(id, Wants::Final, wait).await?,
+        (None, _) => access.read(id).await?,
+        (Some(wait), None) => access.wait(id, Wants::Final, wait).await?,
         (Some(wait), Some(known)) => {
-            let present = approvals.read(id).await?;
+            let present = access.read(id).await?;
             if known.have(&present) {
-                approvals.wait(id, Wants::After(present.id), wait).await?
+                access.wait(id, Wants::After(present.id), wait).await?
             } else {
                 present
             }
@@ -258,13 +254,15 @@ pub(super) fn done(event: &Event) -> Response {
 pub(super) async fn cancel(call: Call, id: String) -> Handled {
     let id = request_id(&id)?;
     call.query(&[])?;
-    let event = call.api.approvals.cancel(id, &call.caller()).await?;
-    tracing::info!(%id, by = call.caller().principal.as_str(), "cancelled");
+    let access = call.access()?;
+    let event = access.cancel(id).await?;
+    tracing::info!(%id, by = access.caller().principal.as_str(), "cancelled");
     Ok(done(&event))
 }
 
 /// `GET /v1/requests`.
 pub(super) async fn list(call: Call) -> Handled {
+    let access = call.access()?;
     call.negotiate(&OFFERS[..1])?;
     let query = list_query(&call.query(&["status", "topic", "limit", "after"])?)?;
     let approvals = &call.api.approvals;
@@ -276,7 +274,7 @@ pub(super) async fn list(call: Call) -> Handled {
             cursor: approvals.cursor(page.head).to_string(),
         })
     };
-    Ok(approvals.list(query, answer).await?)
+    Ok(access.list(query, answer).await?)
 }
 
 pub(super) fn list_query(query: &Query) -> Result<ListQuery, Problem> {

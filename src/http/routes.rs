@@ -8,7 +8,7 @@ use warp::{Filter, path};
 use super::resource::Resource;
 use super::{
     Api, Call, Handled, Kind, Peer, Response, WayBack, classic, decisions, events, operations,
-    page, requests,
+    page, requests, session,
 };
 
 /// The routes of contract version 1 over `api`, and the pages. Every call is answered, unknown paths included.
@@ -29,12 +29,15 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
             .get(|call, _| events::listen(call).boxed())),
         (plain(path!("v1" / "me")), Resource::new()
             .get(|call, _| now(operations::me(&call)))),
+        (plain(path!("v1" / "session")), Resource::new()
+            .post(|call, _| session::log_in(call).boxed())
+            .delete(|call, _| now(session::log_out(&call)))),
         (plain(path!("livez")), Resource::new().of_any_host()
             .get(|_, _| now(Ok(operations::live())))),
         (plain(path!("readyz")), Resource::new().of_any_host()
             .get(|call, _| now(operations::ready(&call)))),
         (plain(path!("metrics")), Resource::new()
-            .get(|call, _| operations::metrics(call).map(Ok).boxed())),
+            .get(|call, _| operations::metrics(call).boxed())),
         (plain(path!("openapi.json")), Resource::new()
             .get(|_, _| now(Ok(operations::openapi())))),
         (plain(path::end()), Resource::new()

@@ -17,38 +17,52 @@ pub use file::FileError;
 pub use registry::{Registry, Unknown};
 pub use token::{BadHash, BadToken, Token, TokenHash};
 
-use crate::domain::Rights;
+use crate::domain::{Rights, Timestamp};
 
 /// What somebody may do, and until when.
 #[derive(Clone, Debug)]
 pub struct Grant {
     /// What they may do.
     pub rights: Arc<Rights>,
-    ended: Option<CancellationToken>,
+    /// The token that it was given for.
+    by: Option<By>,
+}
+
+#[derive(Clone, Debug)]
+struct By {
+    registry: Arc<Registry>,
+    hash: TokenHash,
+    ended: CancellationToken,
 }
 
 impl Grant {
     /// Rights that last as long as the daemon.
     pub const fn lasting(rights: Arc<Rights>) -> Self {
-        Self {
-            rights,
-            ended: None,
-        }
+        Self { rights, by: None }
     }
 
     /// Ends when these rights do: the token was revoked, has expired, or was given others. Safe to
     /// drop at any time.
     pub async fn ended(&self) {
-        match &self.ended {
-            Some(ended) => ended.cancelled().await,
+        match &self.by {
+            Some(by) => by.ended.cancelled().await,
             None => std::future::pending().await,
         }
     }
 
     /// Whether they have ended.
     pub fn has_ended(&self) -> bool {
-        self.ended
-            .as_ref()
-            .is_some_and(CancellationToken::is_cancelled)
+        self.by.as_ref().is_some_and(|by| by.ended.is_cancelled())
+    }
+
+    /// What the same token is good for now.
+    ///
+    /// # Errors
+    /// Nothing.
+    pub fn renewed(&self, now: Timestamp) -> Result<Self, Unknown> {
+        match &self.by {
+            Some(by) => by.registry.find_hash(by.hash, now),
+            None => Ok(self.clone()),
+        }
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::file::{FileError, Record, parse, read};
 use super::token::Token;
-use super::{Grant, TokenHash};
+use super::{By, Grant, TokenHash};
 use crate::clock::Clock;
 use crate::domain::{Rights, Timestamp};
 use crate::limits;
@@ -86,8 +86,15 @@ impl Registry {
     ///
     /// # Errors
     /// Nobody does.
-    pub fn find(&self, token: &Token, now: Timestamp) -> Result<Grant, Unknown> {
-        let hash = token.hash();
+    pub fn find(self: &Arc<Self>, token: &Token, now: Timestamp) -> Result<Grant, Unknown> {
+        self.find_hash(token.hash(), now)
+    }
+
+    pub(super) fn find_hash(
+        self: &Arc<Self>,
+        hash: TokenHash,
+        now: Timestamp,
+    ) -> Result<Grant, Unknown> {
         let known = self.known();
         let mut found = None;
         for one in known.iter() {
@@ -101,7 +108,11 @@ impl Registry {
         }
         Ok(Grant {
             rights: Arc::clone(&found.rights),
-            ended: Some(found.ended.clone()),
+            by: Some(By {
+                registry: Arc::clone(self),
+                hash,
+                ended: found.ended.clone(),
+            }),
         })
     }
 
@@ -189,11 +200,11 @@ mod tests {
         format!("[{name}]\nroles = [\"approver\"]\ntopics = [\"*\"]\ntoken = \"{hash}\"\n{more}")
     }
 
-    fn open(text: &str) -> (tempfile::TempDir, PathBuf, Registry) {
+    fn open(text: &str) -> (tempfile::TempDir, PathBuf, Arc<Registry>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.toml");
         fs::write(&path, text).unwrap();
-        let registry = Registry::open(&path).unwrap();
+        let registry = Arc::new(Registry::open(&path).unwrap());
         (folder, path, registry)
     }
 

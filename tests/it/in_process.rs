@@ -14,7 +14,7 @@ use pushd::approvals::{Approvals, Pump};
 use pushd::burden::Burden;
 use pushd::clock::SystemClock;
 use pushd::domain::HistoryId;
-use pushd::http::{AllowedHosts, Api, Peer, Remote, Response, routes};
+use pushd::http::{AllowedHosts, Api, Peer, Remote, Response, Trust, routes};
 use pushd::hub::Hub;
 use pushd::limits::Limits;
 use pushd::metrics::Metrics;
@@ -46,6 +46,7 @@ impl Inside {
             approvals,
             metrics,
             hosts,
+            trust: Trust::in_everybody(),
             classic: None,
             public_url: None,
         };

@@ -10,6 +10,7 @@ use warp::http::uri::Authority;
 
 use crate::cli::flags::duration;
 use crate::client::DaemonUrl;
+use crate::domain::{Role, TopicPattern};
 use crate::limits;
 
 #[allow(
@@ -59,6 +60,110 @@ pub(super) enum Command {
     /// Exit codes: 0 done, 64 wrong command line, 65 FILE is no sound backup, 78 the database is in
     /// use or cannot be replaced.
     Restore(RestoreFlags),
+    /// Make, list and revoke the tokens of those who may talk to the daemon
+    ///
+    /// The tokens file holds who may do what, and hashes instead of tokens. A running daemon
+    /// follows it within a second.
+    ///
+    /// Exit codes: 0 done, 64 wrong command line or name, 73 the file cannot be written, 78 the
+    /// file is wrong.
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// What there is to do with tokens.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a token and print it, once: it is kept nowhere
+    ///
+    /// Roles: a requester asks and sees its own requests; an approver sees requests and decides
+    /// them, except its own; an observer sees them; an admin sees and withdraws them.
+    Create(CreateFlags),
+    /// Show who has a token, with roles, topics and expiry
+    List(ListFlags),
+    /// Take somebody's token away, at once
+    Revoke(RevokeFlags),
+}
+
+#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+/// The tokens file.
+#[derive(Args, Clone, Debug)]
+pub(super) struct TokensFlag {
+    /// The tokens file, as the daemon's --tokens names it
+    #[arg(long, value_name = "FILE", env = "PUSHD_TOKENS")]
+    pub(super) tokens: PathBuf,
+}
+
+#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+/// The flags of `pushd token create`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct CreateFlags {
+    /// Whose token: a person or a program; letters, digits and ._@-
+    #[arg(long)]
+    pub(super) name: String,
+
+    /// What may be done with it: requester, approver, observer or admin; may be repeated
+    #[arg(long = "role", required = true, value_delimiter = ',')]
+    pub(super) roles: Vec<Role>,
+
+    /// On which topics, * for any characters; may be repeated [default: all]
+    #[arg(long = "topic", value_name = "PATTERN", value_parser = topics)]
+    pub(super) topics: Vec<TopicPattern>,
+
+    /// How long it is good for, such as 90d [default: until it is revoked]
+    #[arg(long, value_name = "TIME", value_parser = token_life)]
+    pub(super) expires: Option<Duration>,
+
+    /// Make a new one in place of the one that the name has
+    #[arg(long)]
+    pub(super) replace: bool,
+
+    /// Draw a QR code that logs a phone in
+    ///
+    /// It leads to the login page below --public-url, and holds the token behind the #, which no
+    /// browser sends. Whoever sees the code has the token.
+    #[arg(long)]
+    pub(super) qr: bool,
+
+    /// Where people reach the daemon from other machines, for --qr
+    #[arg(long, value_name = "URL", env = "PUSHD_PUBLIC_URL")]
+    pub(super) public_url: Option<DaemonUrl>,
+
+    #[command(flatten)]
+    pub(super) file: TokensFlag,
+}
+
+/// The flags of `pushd token list`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ListFlags {
+    /// Print JSON, one line for each
+    #[arg(long)]
+    pub(super) json: bool,
+
+    #[command(flatten)]
+    pub(super) file: TokensFlag,
+}
+
+/// The flags of `pushd token revoke`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct RevokeFlags {
+    /// Whose
+    pub(super) name: String,
+
+    #[command(flatten)]
+    pub(super) file: TokensFlag,
+}
+
+fn topics(text: &str) -> Result<TopicPattern, String> {
+    TopicPattern::new(text).map_err(|error| format!("a pattern of topics {error}"))
+}
+
+fn token_life(text: &str) -> Result<Duration, String> {
+    let life = duration(text)?;
+    if life > limits::TOKEN_LIFE_MAX {
+        return Err("at most ten years".to_owned());
+    }
+    Ok(life)
 }
 
 /// The flags of `pushd backup`.
@@ -145,9 +250,16 @@ pub(super) struct Flags {
     #[arg(long, value_name = "URL", env = "PUSHD_PUBLIC_URL")]
     pub(super) public_url: Option<DaemonUrl>,
 
+    /// The tokens file: who may ask, see and answer what [default: everybody on this machine may]
+    ///
+    /// `pushd token` makes it. It is read again when it changes; while it is wrong, an older
+    /// reading of it holds. Nobody may be able to write it but its owner.
+    #[arg(long, value_name = "FILE", env = "PUSHD_TOKENS")]
+    pub(super) tokens: Option<PathBuf>,
+
     /// Let anybody who can reach the address ask AND APPROVE
     ///
-    /// This version knows no tokens, so it listens on loopback addresses only.
+    /// Without --tokens the daemon listens on loopback addresses only.
     /// With this flag it listens wherever it is told to, and trusts everybody there.
     #[arg(long, env = "PUSHD_TRUST_EVERYBODY_ON_THE_NETWORK")]
     pub(super) trust_everybody_on_the_network: bool,
@@ -159,9 +271,10 @@ pub(super) struct Flags {
     #[arg(long, env = "PUSHD_CLASSIC")]
     pub(super) classic: bool,
 
-    /// Serve the classic routes to a network, where ANYBODY MAY SAY YES on them
+    /// Serve the classic routes to a network, or beside --tokens: ANYBODY MAY SAY YES on them
     ///
-    /// Without this flag --classic is refused together with an address that is not a loopback one.
+    /// Without this flag --classic is refused together with --tokens and with an address that is
+    /// not a loopback one.
     #[arg(long, env = "PUSHD_CLASSIC_LETS_ANYBODY_DECIDE")]
     pub(super) classic_lets_anybody_decide: bool,
 

@@ -6,6 +6,7 @@ mod log;
 mod manager;
 mod signals;
 mod sockets;
+mod token;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ use crate::http::{self, AllowedHosts, Api};
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::principals::Registry;
 use crate::server::Server;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
@@ -56,6 +58,7 @@ pub fn run() -> ExitCode {
             .and_then(|()| runtime.block_on(daemon(line.daemon))),
         Some(Command::Backup(flags)) => copies::back_up(flags),
         Some(Command::Restore(flags)) => copies::put_back(flags),
+        Some(Command::Token(command)) => token::run(command),
     };
     // The store is closed, or had its time for it: whatever still runs is of no interest.
     runtime.shutdown_background();
@@ -92,15 +95,22 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let drain = CancellationToken::new();
     // Before anything is begun, so that a start that stalls on a slow disk can be ended too.
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
+    let tokens = flags.tokens.as_deref().map(Registry::open);
+    let tokens = tokens
+        .transpose()
+        .or_exit(exit::CONFIGURATION)?
+        .map(Arc::new);
     // It lives as long as the process: the second signal may come at any time.
     tokio::spawn(obey(signals, drain.clone()));
     let listeners = sockets::listen(&flags.listen, handed).or_exit(exit::UNAVAILABLE)?;
     let limits = limits(&flags);
     let metrics = Arc::new(Metrics::default());
+    let clock = Arc::new(SystemClock::new());
+    let world = (Arc::clone(&clock), Arc::clone(&metrics));
     let begun = tokio::select! {
         biased;
         () = drain.cancelled() => return Ok(()),
-        begun = begin(flags.store.store, limits, Arc::clone(&metrics), drain.clone()) => begun,
+        begun = begin(flags.store.store, limits, world, drain.clone()) => begun,
     };
     let (store, approvals) = begun.or_exit(exit::CONFIGURATION)?;
     let mut classic = None;
@@ -118,6 +128,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         approvals,
         metrics: Arc::clone(&metrics),
         hosts,
+        trust: trusting(tokens, clock, &metrics, &drain),
         classic,
         public_url: flags.public_url.map(|url| url.to_string().into()),
     };
@@ -143,16 +154,32 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     end(tasks, store, drained_from + flags.drain).await
 }
 
+/// Whom to believe; a tokens file is followed from now on, as long as the process lives.
+fn trusting(
+    tokens: Option<Arc<Registry>>,
+    clock: Arc<SystemClock>,
+    metrics: &Arc<Metrics>,
+    drain: &CancellationToken,
+) -> http::Trust {
+    let Some(tokens) = tokens else {
+        return http::Trust::in_everybody();
+    };
+    tracing::info!(principals = tokens.count(), "tokens");
+    let (followed, metrics) = (Arc::clone(&tokens), Arc::clone(metrics));
+    let following = async move { followed.keep(clock, metrics).await };
+    tokio::spawn(vital(following, drain.clone()));
+    http::Trust::in_tokens(tokens)
+}
+
 /// Opens the store and begins to serve it.
 async fn begin(
     flag: Option<StoreFlag>,
     limits: Limits,
-    metrics: Arc<Metrics>,
+    (clock, metrics): (Arc<SystemClock>, Arc<Metrics>),
     drain: CancellationToken,
 ) -> anyhow::Result<(SharedStore, Arc<Approvals>)> {
     let pump = Pump::new(Arc::new(Hub::new(&limits)), metrics);
     let store = open(flag, Arc::clone(&pump) as Arc<dyn Feed>).await?;
-    let clock = Arc::new(SystemClock::new());
     let begun = Approvals::begin(Arc::clone(&store), pump, clock, limits, drain).await;
     let approvals = begun.context("reading the store")?;
     if let Some(behind) = approvals.behind() {

@@ -20,6 +20,8 @@ const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCAL
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trust {
     everybody: bool,
+    /// Whoever calls has to say who they are.
+    tokens: bool,
     /// The classic routes are served, and not to everybody.
     narrow_classic: bool,
 }
@@ -29,6 +31,7 @@ impl Trust {
     pub(super) const fn of(flags: &Flags) -> Self {
         Self {
             everybody: flags.trust_everybody_on_the_network,
+            tokens: flags.tokens.is_some(),
             narrow_classic: flags.classic && !flags.classic_lets_anybody_decide,
         }
     }
@@ -40,20 +43,28 @@ impl Trust {
     /// # Errors
     /// One of the addresses is reached by others.
     pub(super) fn check(self, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+        if self.tokens && self.narrow_classic {
+            bail!(
+                "--classic with --tokens: the classic routes take a yes from anybody without a \
+                 token; leave --classic out, or give --classic-lets-anybody-decide if that is what \
+                 you want"
+            );
+        }
         let wide = addresses
             .iter()
             .find(|address| !address.ip().to_canonical().is_loopback());
         match wide {
-            Some(address) if !self.everybody => bail!(
-                "--listen {address}: whoever reaches this address could approve anything, because \
-                 this version knows no tokens; listen on 127.0.0.1 and put a proxy with a login in \
-                 front, or give --trust-everybody-on-the-network if that is what you want"
+            Some(address) if !self.everybody && !self.tokens => bail!(
+                "--listen {address}: whoever reaches this address could approve anything; name who \
+                 may with --tokens FILE (`pushd token create` makes it), listen on 127.0.0.1, or \
+                 give --trust-everybody-on-the-network if that is what you want"
             ),
             Some(address) if self.narrow_classic => bail!(
                 "--classic with --listen {address}: the classic routes take a yes from anybody \
                  without a login, so they are for this machine only; listen on 127.0.0.1, leave \
                  --classic out, or give --classic-lets-anybody-decide if that is what you want"
             ),
+            Some(_) if self.tokens => Ok(()),
             Some(address) => {
                 tracing::warn!(%address, "everybody who reaches this address may approve anything");
                 Ok(())

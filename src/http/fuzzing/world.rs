@@ -21,7 +21,7 @@ use crate::domain::{
     Ask, Caller, Details, Digest, HistoryId, Principal, Request, RequestId, Status, Timestamp,
     Title, Topic,
 };
-use crate::http::{AllowedHosts, Api, routes};
+use crate::http::{AllowedHosts, Api, Trust, routes};
 use crate::hub::Hub;
 use crate::limits::{self, Limits};
 use crate::metrics::Metrics;
@@ -66,6 +66,7 @@ impl World {
             approvals,
             metrics,
             hosts,
+            trust: Trust::in_everybody(),
             classic: None,
             public_url: None,
         };

@@ -161,8 +161,8 @@ pub(in crate::store) async fn a_list_shows_what_somebody_may_see_and_pages_do_no
         rights("alice", &[Role::Requester], &["*"]),
         rights("alice", &[], &["*"]),
     ] {
-        let sees = |event: &&Event| rights.may_see(&event.request);
-        let wanted: Vec<_> = all.iter().filter(sees).cloned().collect();
+        let is_visible = |event: &&Event| rights.may_see(&event.request);
+        let wanted: Vec<_> = all.iter().filter(is_visible).cloned().collect();
         for limit in [1, 7, 40] {
             let mut query = ListQuery {
                 seen_by: Some(Arc::clone(&rights)),

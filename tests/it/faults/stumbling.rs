@@ -10,7 +10,7 @@ use fastrand::Rng;
 use pushd::approvals::{Approvals, Pump, sweep};
 use pushd::clock::SystemClock;
 use pushd::domain::{Event, EventId, HistoryId, Principal, Request, RequestId, Timestamp};
-use pushd::http::{AllowedHosts, Api, routes};
+use pushd::http::{AllowedHosts, Api, Trust, routes};
 use pushd::hub::Hub;
 use pushd::limits::Limits;
 use pushd::metrics::Metrics;
@@ -179,6 +179,7 @@ impl Inside {
             approvals: Arc::clone(&approvals),
             metrics: Arc::clone(&metrics),
             hosts: Arc::new(AllowedHosts::default()),
+            trust: Trust::in_everybody(),
             classic: None,
             public_url: None,
         };

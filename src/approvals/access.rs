@@ -1,0 +1,203 @@
+//! The use cases as one caller has them: what it may not see is not there for it.
+//!
+//! The HTTP side reaches the use cases through this alone. Rights depend on a request's topic and
+//! requester, which never change, so they are looked at before a command and hold during it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Approvals, Asked, Error, Subscription};
+use crate::domain::{
+    Ask, Caller, Event, EventId, Reason, Refusal, RequestId, Rights, Role, Topic, Verdict,
+};
+use crate::hub::Wants;
+use crate::principals::Grant;
+use crate::store::{ListQuery, Page};
+
+/// One caller at the use cases.
+#[derive(Clone, Debug)]
+pub struct Access {
+    approvals: Arc<Approvals>,
+    caller: Caller,
+    grant: Grant,
+}
+
+impl Access {
+    /// What this caller may do with these rights.
+    pub const fn new(approvals: Arc<Approvals>, caller: Caller, grant: Grant) -> Self {
+        Self {
+            approvals,
+            caller,
+            grant,
+        }
+    }
+
+    /// Who calls.
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// What they may do.
+    pub fn rights(&self) -> &Rights {
+        &self.grant.rights
+    }
+
+    /// Ends when these rights do. Safe to drop at any time.
+    pub async fn ended(&self) {
+        self.grant.ended().await;
+    }
+
+    /// Asks; see [`Approvals::ask`].
+    ///
+    /// # Errors
+    /// Not permitted, or those of the use case.
+    pub async fn ask(
+        &self,
+        ask: Ask,
+        key: Option<&str>,
+        random_id: impl FnOnce() -> RequestId,
+    ) -> Result<Asked, Error> {
+        self.rights().may_ask(&ask.topic)?;
+        let by = self.caller.clone();
+        self.approvals.ask(by, ask, key, random_id).await
+    }
+
+    /// Reads; see [`Approvals::read`].
+    ///
+    /// # Errors
+    /// Those of the use case; what may not be seen is not found.
+    pub async fn read(&self, id: RequestId) -> Result<Event, Error> {
+        let event = self.approvals.read(id).await?;
+        if self.rights().may_see(&event.request) {
+            Ok(event)
+        } else {
+            Err(Error::NotFound(id))
+        }
+    }
+
+    /// Waits; see [`Approvals::wait`].
+    ///
+    /// # Errors
+    /// Those of the use case, and [`Error::RightsEnded`] as soon as the token is good for nothing.
+    /// When it is given other rights, the wait ends early.
+    pub async fn wait(&self, id: RequestId, wants: Wants, wait: Duration) -> Result<Event, Error> {
+        self.admit(id).await?;
+        tokio::select! {
+            biased;
+            () = self.ended() => {}
+            event = self.approvals.wait(id, wants, wait) => return event,
+        }
+        let renewed = self.grant.renewed(self.approvals.now());
+        let grant = renewed.map_err(|_| Error::RightsEnded)?;
+        Self::new(Arc::clone(&self.approvals), self.caller.clone(), grant)
+            .read(id)
+            .await
+    }
+
+    /// Decides; see [`Approvals::decide`].
+    ///
+    /// # Errors
+    /// Not permitted, or those of the use case.
+    pub async fn decide(
+        &self,
+        id: RequestId,
+        verdict: Verdict,
+        reason: Option<Reason>,
+        shown: Option<EventId>,
+    ) -> Result<Event, Error> {
+        let event = self.read(id).await?;
+        self.rights().may_decide(&event.request, verdict)?;
+        let by = &self.caller;
+        self.approvals.decide(id, by, verdict, reason, shown).await
+    }
+
+    /// Withdraws one's own request, or as an admin anybody's; see [`Approvals::cancel`].
+    ///
+    /// # Errors
+    /// Not permitted, or those of the use case.
+    pub async fn cancel(&self, id: RequestId) -> Result<Event, Error> {
+        let event = self.read(id).await?;
+        if self.rights().may_withdraw_others(&event.request) {
+            return self.approvals.withdraw(id, &self.caller).await;
+        }
+        if !self.rights().is_own(&event.request) {
+            let refusal = Refusal::NotTheRequester;
+            return Err(Error::Refused(refusal, Box::new(event)));
+        }
+        self.approvals.cancel(id, &self.caller).await
+    }
+
+    /// Notes that the request is on the caller's screen; see [`Approvals::seen`]. It is noted only
+    /// of those who could decide it.
+    ///
+    /// # Errors
+    /// Those of the use case; what may not be seen is not found.
+    pub async fn seen(&self, id: RequestId) -> Result<(), Error> {
+        let event = self.read(id).await?;
+        let may_decide = self.rights().may_decide(&event.request, Verdict::Approve);
+        if may_decide.is_ok() {
+            self.approvals.seen(id, &self.caller).await?;
+        }
+        Ok(())
+    }
+
+    /// Lists what may be seen; see [`Approvals::list`].
+    ///
+    /// # Errors
+    /// Those of the use case.
+    pub async fn list<T>(
+        &self,
+        query: ListQuery,
+        answer: impl FnOnce(Page) -> T,
+    ) -> Result<T, Error> {
+        let seen_by = self.filter();
+        let query = ListQuery { seen_by, ..query };
+        self.approvals.list(query, answer).await
+    }
+
+    /// Listens to what may be seen; see [`Approvals::listen`]. Whoever reads the stream has to end
+    /// it when these rights [end](Self::ended).
+    ///
+    /// # Errors
+    /// Those of the use case.
+    pub async fn listen(
+        &self,
+        cursor: Option<&str>,
+        topics: Vec<Topic>,
+    ) -> Result<Subscription, Error> {
+        let subscription = self.approvals.listen(cursor, topics).await?;
+        Ok(match self.filter() {
+            Some(rights) => subscription.seen_by(rights),
+            None => subscription,
+        })
+    }
+
+    /// Whether this caller may see what the daemon counts, which is about everybody's requests.
+    ///
+    /// # Errors
+    /// Not permitted.
+    pub fn may_read_figures(&self) -> Result<(), Error> {
+        let rights = self.rights();
+        if rights.sees_all() {
+            return Ok(());
+        }
+        Ok(rights.needs(Role::Observer).and_then(|()| {
+            Err(crate::domain::Denial::Topic {
+                by: rights.principal.as_str().to_owned(),
+                topic: "*".to_owned(),
+                have: rights.topics_in_words(),
+            })
+        })?)
+    }
+
+    async fn admit(&self, id: RequestId) -> Result<(), Error> {
+        if self.rights().sees_all() {
+            return Ok(());
+        }
+        self.read(id).await.map(drop)
+    }
+
+    fn filter(&self) -> Option<Arc<Rights>> {
+        (!self.rights().sees_all()).then(|| Arc::clone(&self.grant.rights))
+    }
+}
