@@ -346,6 +346,13 @@ pub const SEEN_TIME: Duration = Duration::from_secs(1);
 pub const BANNER_TIME: Duration = Duration::from_secs(1);
 /// How long a settled card stays where it was, to be read.
 pub const PAGE_LINGER: Duration = Duration::from_secs(6);
+/// Settled cards that stay so at the same time; beyond them the first to be settled goes at once.
+pub const PAGE_LINGERING: usize = 10;
+/// Pause after somebody was called to the inbox (sound, notification, words read aloud) before the
+/// next call: at first, and at most while more keeps coming.
+pub const ALERT_PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
+/// Notifications that one page keeps open; the oldest goes for another one.
+pub const PAGE_NOTES: usize = 5;
 /// Pending requests that are shown as cards; as they are settled, others follow.
 pub const PAGE_CARDS: usize = 50;
 /// Settled requests that are listed below them.

@@ -11,7 +11,9 @@ mod hostile;
 mod inbox;
 mod knowing;
 mod languages;
+mod lingering;
 mod looks;
+mod notices;
 mod single;
 mod tabs;
 mod trouble;
@@ -90,6 +92,14 @@ impl Browser {
         if let (Some(x), Some(y)) = (middle[0].as_f64(), middle[1].as_f64()) {
             self.press(x, y).await;
         }
+    }
+
+    /// Waits until so many milliseconds have gone by on the page's own clock, for what must happen
+    /// late or not at all.
+    async fn rests(&self, milliseconds: u32) {
+        let since = self.run("return performance.now()", json!([])).await;
+        let over = format!("return performance.now() - {since} > {milliseconds}");
+        self.until("time to go by", &over).await;
     }
 
     /// Types into what the selector finds.

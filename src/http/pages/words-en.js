@@ -65,6 +65,7 @@ export default {
   "missing": "There is no such request.",
   "missing-hint": "The link may be cut off, or the request older than what is kept.",
   "more": { "one": "{count} other waits", "other": "{count} others wait" },
+  "more-asked": { "one": "{count} more request waits", "other": "{count} more requests wait" },
   "more-than": "More than {count} others wait",
   "moved": "The button had only just come here, so the click does not count. Click again.",
   "no-contact": "There was no contact yet.",

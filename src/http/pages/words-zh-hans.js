@@ -65,6 +65,7 @@ export default {
   "missing": "没有这个请求。",
   "missing-hint": "链接可能不完整，或者请求已超过保留期限。",
   "more": { "other": "还有 {count} 个在等待" },
+  "more-asked": { "other": "另有 {count} 个请求在等待" },
   "more-than": "还有超过 {count} 个在等待",
   "moved": "按钮刚刚移动到这里，这次点击无效。请再点一次。",
   "no-contact": "尚未联系上。",

@@ -65,6 +65,7 @@ export default {
   "missing": "沒有這個請求。",
   "missing-hint": "連結可能不完整，或者請求已超過保留期限。",
   "more": { "other": "還有 {count} 個在等待" },
+  "more-asked": { "other": "另有 {count} 個請求在等待" },
   "more-than": "還有超過 {count} 個在等待",
   "moved": "按鈕剛剛移動到這裡，這次點擊無效。請再點一次。",
   "no-contact": "尚未聯絡上。",
