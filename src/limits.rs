@@ -338,7 +338,8 @@ pub const DECIDE_TIME: Duration = Duration::from_secs(30);
 pub const TYPED_BYTES: usize = 4094;
 // --- The pages ---------------------------------------------------------------------------------
 
-/// A click within this time after the button came to its place decides nothing.
+/// A click within this time after the button came to its place decides nothing, nor does a key
+/// within this time after the focus came to it.
 pub const CLICK_GUARD: Duration = Duration::from_millis(500);
 /// How long a request is in view before the page reports it as seen.
 pub const SEEN_TIME: Duration = Duration::from_secs(1);

@@ -9,6 +9,7 @@ mod foreign;
 mod guard;
 mod hostile;
 mod inbox;
+mod keys;
 mod knowing;
 mod languages;
 mod lingering;

@@ -68,6 +68,7 @@ export default {
   "more-asked": { "one": "{count} more request waits", "other": "{count} more requests wait" },
   "more-than": "More than {count} others wait",
   "moved": "The button had only just come here, so the click does not count. Click again.",
+  "moved-key": "The focus had only just come here, so the key does not count. Press it again.",
   "no-contact": "There was no contact yet.",
   "nothing": "Nothing waits for you.",
   "nothing-hint": "A script asks like this, and the question appears here at once:",

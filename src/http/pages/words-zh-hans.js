@@ -68,6 +68,7 @@ export default {
   "more-asked": { "other": "另有 {count} 个请求在等待" },
   "more-than": "还有超过 {count} 个在等待",
   "moved": "按钮刚刚移动到这里，这次点击无效。请再点一次。",
+  "moved-key": "焦点刚刚移到这里，这次按键无效。请再按一次。",
   "no-contact": "尚未联系上。",
   "nothing": "没有等待您处理的请求。",
   "nothing-hint": "脚本这样提问，问题会立即出现在这里：",
