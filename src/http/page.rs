@@ -64,7 +64,7 @@ static FILES: LazyLock<HashMap<&'static str, File>> = LazyLock::new(|| {
         SCRIPT =>
             "alerts.js" "api.js" "ask.js" "banner.js" "below.js" "card.js" "claim.js"
             "clock.js" "decision.js" "dom.js" "facts.js" "feed.js" "guard.js" "inbox.js"
-            "notify.js" "poll.js" "request.js" "requests.js" "room.js" "seen.js"
+            "notify.js" "poll.js" "request.js" "requests.js" "room.js" "scrolling.js" "seen.js"
             "stream.js" "tabs.js" "visible.js" "words.js" "words-en.js" "words-zh-hans.js"
             "words-zh-hant.js";
         "image/svg+xml" => "icon.svg";

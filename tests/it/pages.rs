@@ -15,6 +15,7 @@ mod languages;
 mod lingering;
 mod looks;
 mod notices;
+mod scrolling;
 mod single;
 mod tabs;
 mod trouble;

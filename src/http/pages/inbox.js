@@ -146,14 +146,14 @@ function tick() {
   }
 }
 
-// A card in which somebody scrolls the details stays until they are done. Any other focus in it goes
+// A card in which somebody scrolls a text stays until they are done. Any other focus in it goes
 // on to the next question, and never to a button.
 function remove(id) {
   const { element } = cards.get(id);
   const item = element.parentElement;
   const focused = document.activeElement;
   const hasFocus = element.contains(focused);
-  if (hasFocus && focused.matches("pre")) return;
+  if (hasFocus && focused.matches(".scrolling")) return;
   leaving.delete(id);
   cards.delete(id);
   if (hasFocus) {

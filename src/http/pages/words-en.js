@@ -66,6 +66,7 @@ export default {
   "missing-hint": "The link may be cut off, or the request older than what is kept.",
   "more": { "one": "{count} other waits", "other": "{count} others wait" },
   "more-asked": { "one": "{count} more request waits", "other": "{count} more requests wait" },
+  "more-below": "More below: scroll to read all of it",
   "more-than": "More than {count} others wait",
   "moved": "The button had only just come here, so the click does not count. Click again.",
   "moved-key": "The focus had only just come here, so the key does not count. Press it again.",

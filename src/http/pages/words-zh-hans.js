@@ -66,6 +66,7 @@ export default {
   "missing-hint": "链接可能不完整，或者请求已超过保留期限。",
   "more": { "other": "还有 {count} 个在等待" },
   "more-asked": { "other": "另有 {count} 个请求在等待" },
+  "more-below": "下面还有内容：滚动以阅读全文",
   "more-than": "还有超过 {count} 个在等待",
   "moved": "按钮刚刚移动到这里，这次点击无效。请再点一次。",
   "moved-key": "焦点刚刚移到这里，这次按键无效。请再按一次。",

@@ -66,6 +66,7 @@ export default {
   "missing-hint": "連結可能不完整，或者請求已超過保留期限。",
   "more": { "other": "還有 {count} 個在等待" },
   "more-asked": { "other": "另有 {count} 個請求在等待" },
+  "more-below": "下面還有內容：捲動以閱讀全文",
   "more-than": "還有超過 {count} 個在等待",
   "moved": "按鈕剛剛移動到這裡，這次點擊無效。請再點一次。",
   "moved-key": "焦點剛剛移到這裡，這次按鍵無效。請再按一次。",

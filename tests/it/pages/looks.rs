@@ -84,6 +84,36 @@ async fn busy(daemon: &Daemon) -> (String, String) {
     (pending, denied)
 }
 
+impl Browser {
+    /// Light or dark, with nothing that moves.
+    async fn theme(&self, theme: &str) {
+        let media = json!({"features": [
+            {"name": "prefers-color-scheme", "value": theme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]});
+        self.devtools("Emulation.setEmulatedMedia", media).await;
+        let moves = "return document.getAnimations().length";
+        assert_eq!(self.run(moves, json!([])).await, 0, "something moves");
+    }
+}
+
+/// Takes pictures of a page on screens of three sizes, on none of which it is too wide; answers
+/// its faults.
+async fn look(browser: &Browser, axe: &str, name: &str) -> Vec<String> {
+    for (device, width, height) in [
+        ("narrow", 320, 640),
+        ("phone", 390, 844),
+        ("wide", 1280, 900),
+    ] {
+        browser.resize(width, height).await;
+        let fits = browser.run(super::single::FITS, json!([])).await;
+        assert_eq!(fits, true, "{name} at {width} px");
+        browser.screenshot(&format!("{name}-{device}")).await;
+    }
+    let faults = faults(browser, axe).await.into_iter();
+    faults.map(|fault| format!("{name}: {fault:#}")).collect()
+}
+
 #[tokio::test]
 async fn nothing_serious_is_wrong_for_those_who_do_not_see_or_point() {
     let daemon = setup().start();
@@ -107,23 +137,8 @@ async fn nothing_serious_is_wrong_for_those_who_do_not_see_or_point() {
         };
         browser.until(&format!("{name} to be drawn"), shown).await;
         for theme in ["light", "dark"] {
-            let media = json!({"features": [
-                {"name": "prefers-color-scheme", "value": theme},
-                {"name": "prefers-reduced-motion", "value": "reduce"},
-            ]});
-            browser.devtools("Emulation.setEmulatedMedia", media).await;
-            browser.resize(320, 640).await;
-            let fits = browser.run(super::single::FITS, json!([])).await;
-            assert_eq!(fits, true, "{name} at 320 px");
-            for (device, width, height) in [("phone", 390, 844), ("wide", 1280, 900)] {
-                browser.resize(width, height).await;
-                browser
-                    .screenshot(&format!("{name}-{theme}-{device}"))
-                    .await;
-            }
-            for fault in faults(&browser, &axe).await {
-                found.push(format!("{name}, {theme}: {fault:#}"));
-            }
+            browser.theme(theme).await;
+            found.extend(look(&browser, &axe, &format!("{name}-{theme}")).await);
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
