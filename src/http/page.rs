@@ -62,7 +62,7 @@ static FILES: LazyLock<HashMap<&'static str, File>> = LazyLock::new(|| {
         HTML => "index.html" "request.html" "ask.html";
         CSS => "app.css" "noscript.css";
         SCRIPT =>
-            "alerts.js" "api.js" "ask.js" "banner.js" "below.js" "card.js" "claim.js"
+            "alerts.js" "api.js" "ask.js" "asking.js" "banner.js" "below.js" "card.js" "claim.js"
             "clock.js" "decision.js" "dom.js" "facts.js" "feed.js" "guard.js" "inbox.js"
             "notify.js" "poll.js" "request.js" "requests.js" "room.js" "scrolling.js" "seen.js"
             "stream.js" "tabs.js" "visible.js" "words.js" "words-en.js" "words-zh-hans.js"
