@@ -27,8 +27,9 @@ use crate::daemon::Daemon;
 use crate::until::until;
 
 /// Why a browser may complain: the daemon was away, or said no.
-const EXPECTED: [&str; 6] = [
+const EXPECTED: [&str; 7] = [
     "ERR_",
+    "status of 401",
     "status of 403",
     "status of 404",
     "status of 409",
