@@ -120,9 +120,10 @@ export class Card {
       const have = decisions.filter(({ verdict }) => verdict === "approve").length;
       rows.push(fact("fact-approvals", el("dd", {}, t("approvals", { have, needed }))));
     }
-    if (seenBy.length > 0) {
-      const names = seenBy.map(({ by }) => party(by)).join(", ");
-      rows.push(fact("fact-seen-by", el("dd", {}, names)));
+    // Also before anybody is known, or being seen would move the buttons.
+    const names = seenBy.map(({ by }) => party(by)).join(", ");
+    if (names || this.#view.status === "pending") {
+      rows.push(fact("fact-seen-by", el("dd", {}, names || t("nobody-yet"))));
     }
     const texts = rows.map((row) => row.textContent).join("\n");
     if (this.#facts.dataset.drawn === texts) return;

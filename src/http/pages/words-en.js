@@ -73,6 +73,7 @@ export default {
   "moved": "The button had only just come here, so the click does not count. Click again.",
   "moved-key": "The focus had only just come here, so the key does not count. Press it again.",
   "no-contact": "There was no contact yet.",
+  "nobody-yet": "nobody yet",
   "nothing": "Nothing waits for you.",
   "nothing-hint": "A script asks like this, and the question appears here at once:",
   "notification": "An approval is asked",

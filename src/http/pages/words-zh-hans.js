@@ -73,6 +73,7 @@ export default {
   "moved": "按钮刚刚移动到这里，这次点击无效。请再点一次。",
   "moved-key": "焦点刚刚移到这里，这次按键无效。请再按一次。",
   "no-contact": "尚未联系上。",
+  "nobody-yet": "尚无人打开",
   "nothing": "没有等待您处理的请求。",
   "nothing-hint": "脚本这样提问，问题会立即出现在这里：",
   "notification": "有请求等待批准",

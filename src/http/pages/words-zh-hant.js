@@ -73,6 +73,7 @@ export default {
   "moved": "按鈕剛剛移動到這裡，這次點擊無效。請再點一次。",
   "moved-key": "焦點剛剛移到這裡，這次按鍵無效。請再按一次。",
   "no-contact": "尚未聯絡上。",
+  "nobody-yet": "尚無人開啟",
   "nothing": "沒有等待您處理的請求。",
   "nothing-hint": "指令稿這樣提問，問題會立即出現在這裡：",
   "notification": "有請求等待核准",

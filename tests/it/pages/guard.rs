@@ -96,10 +96,6 @@ async fn a_click_on_what_the_pill_has_just_covered_decides_nothing() {
             window.clicks.push([document.getElementById('below').hidden, state, still]);
         });
         window.watch.observe(document.getElementById('below'), { attributeFilter: ['hidden'] });";
-    // That it was opened is a line more in the card, after which nothing moves.
-    browser
-        .says(&format!(".card[data-id='{first}']"), "opened by")
-        .await;
     assert_eq!(browser.run(place, json!([384])).await, 384);
     browser.run(clicks, json!([])).await;
     browser.rests(700).await;
@@ -123,6 +119,25 @@ async fn a_click_on_what_the_pill_has_just_covered_decides_nothing() {
     let clicked = browser.until("the pill to come", one).await;
     assert_eq!(clicked, json!([[false, "sending", true]]));
     browser.card_is(&first, "approved").await;
+}
+
+/// A card is seen a second after it has come, when somebody may just be about to press.
+#[tokio::test]
+async fn being_seen_moves_no_button() {
+    let daemon = setup().start();
+    for page in ["/", "/r/"] {
+        let id = daemon.ask("Deploy?").await;
+        let path = page.replace("/r/", &format!("/r/{id}"));
+        let browser = Browser::at(&daemon, &path).await;
+        browser.card_is(&id, "pending").await;
+        let facts = format!(".card[data-id='{id}'] .known");
+        browser.says(&facts, "opened by\nnobody yet").await;
+        let place = "const card = document.querySelector(`.card[data-id='${arguments[0]}']`);
+                     return card.querySelector('.approve').offsetTop - card.offsetTop";
+        let before = browser.run(place, json!([id])).await;
+        browser.says(&facts, "opened by\nlocal").await;
+        assert_eq!(browser.run(place, json!([id])).await, before, "{path}");
+    }
 }
 
 /// What a daemon says that takes no decision of this one.

@@ -152,7 +152,7 @@ async fn what_was_decided_before_is_listed_and_what_is_pending_is_told_as_seen()
     .await;
     assert_eq!(daemon.read(&decided).await["seen_by"], json!([]));
     browser
-        .says(&format!(".card[data-id='{pending}']"), "opened by")
+        .says(&format!(".card[data-id='{pending}']"), "opened by\nlocal")
         .await;
     // Being seen is not a change of the question: it can be decided as it stands.
     browser.decide(&pending, "approve").await;
@@ -184,7 +184,7 @@ async fn what_comes_out_of_view_is_announced_and_moves_nothing() {
     browser.card_is(&first, "pending").await;
     browser.card_is(&old, "pending").await;
     browser.is_live().await;
-    browser.says(".card", "opened by").await;
+    browser.says(".card", "opened by\nlocal").await;
     // What waits already is no news, in view or not.
     assert_eq!(browser.text("#below").await, "");
     let place = "return document.querySelector('.card .approve').getBoundingClientRect().top";
