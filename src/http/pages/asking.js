@@ -23,6 +23,8 @@ export class Asking {
   #haste = new AbortController();
   // Whether it may have arrived although no answer has.
   #unsure = false;
+  // When the daemon last answered a send or a cancellation.
+  #contact = null;
   #isLeft = false;
 
   /**
@@ -92,7 +94,8 @@ export class Asking {
       makeRoom();
       try {
         await attempt();
-        if (!this.#isLeft) this.#on.link({ state: "live" }, Date.now());
+        this.#contact = Date.now();
+        if (!this.#isLeft) this.#on.link({ state: "live" }, this.#contact);
         return true;
       } catch (error) {
         if (this.#isOver) return false;
@@ -146,7 +149,7 @@ export class Asking {
     const on = {
       view: (view) => this.#take(view),
       gone: () => this.#gone(),
-      link: (...link) => this.#isLeft || this.#on.link(...link),
+      link: (link, contact) => this.#isLeft || this.#on.link(link, contact ?? this.#contact),
       count: (polls) => this.#isLeft || this.#on.count(polls),
     };
     this.#poll = new Poll(this.#view.id, on, this.#view);

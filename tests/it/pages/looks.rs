@@ -207,6 +207,7 @@ async fn nothing_serious_is_wrong_with_what_comes_and_goes() {
     let daemon = daemon.crash_and_restart();
     inbox.says("#banner", "The daemon cannot be heard").await;
     form.says("#banner", "The daemon cannot be heard").await;
+    form.says("#banner", "Last contact at").await;
     // The banner has moved the button.
     until("the cancellation to be taken", async || {
         form.press_on("#cancel").await;
