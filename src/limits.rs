@@ -349,7 +349,8 @@ pub const DECIDE_TIME: Duration = Duration::from_secs(30);
 pub const TYPED_BYTES: usize = 4094;
 // --- The pages ---------------------------------------------------------------------------------
 
-/// A click within this time after the button came to its place decides nothing.
+/// A click within this time after the button came to its place decides nothing, nor does a key
+/// within this time after the focus came to it.
 pub const CLICK_GUARD: Duration = Duration::from_millis(500);
 /// How long a request is in view before the page reports it as seen.
 pub const SEEN_TIME: Duration = Duration::from_secs(1);
@@ -357,6 +358,13 @@ pub const SEEN_TIME: Duration = Duration::from_secs(1);
 pub const BANNER_TIME: Duration = Duration::from_secs(1);
 /// How long a settled card stays where it was, to be read.
 pub const PAGE_LINGER: Duration = Duration::from_secs(6);
+/// Settled cards that stay so at the same time; beyond them the first to be settled goes at once.
+pub const PAGE_LINGERING: usize = 10;
+/// Pause after somebody was called to the inbox (sound, notification, words read aloud) before the
+/// next call: at first, and at most while more keeps coming.
+pub const ALERT_PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
+/// Notifications that one page keeps open; the oldest goes for another one.
+pub const PAGE_NOTES: usize = 5;
 /// Pending requests that are shown as cards; as they are settled, others follow.
 pub const PAGE_CARDS: usize = 50;
 /// Settled requests that are listed below them.

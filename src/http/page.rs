@@ -62,10 +62,11 @@ static FILES: LazyLock<HashMap<&'static str, File>> = LazyLock::new(|| {
         HTML => "index.html" "request.html" "ask.html";
         CSS => "app.css" "noscript.css";
         SCRIPT =>
-            "api.js" "ask.js" "banner.js" "below.js" "card.js" "claim.js" "clock.js" "decision.js" "dom.js"
-            "facts.js" "feed.js" "guard.js" "inbox.js" "notify.js" "poll.js" "request.js"
-            "requests.js" "room.js" "seen.js" "stream.js" "tabs.js" "visible.js" "words.js"
-            "words-en.js" "words-zh-hans.js" "words-zh-hant.js";
+            "alerts.js" "api.js" "ask.js" "asking.js" "banner.js" "below.js" "card.js" "claim.js"
+            "clock.js" "decision.js" "dom.js" "facts.js" "feed.js" "guard.js" "inbox.js"
+            "notify.js" "poll.js" "request.js" "requests.js" "room.js" "scrolling.js" "seen.js"
+            "stream.js" "tabs.js" "visible.js" "words.js" "words-en.js" "words-zh-hans.js"
+            "words-zh-hant.js";
         "image/svg+xml" => "icon.svg";
         "image/png" => "icon-192.png" "icon-512.png";
         "application/manifest+json" => "manifest.webmanifest";

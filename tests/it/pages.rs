@@ -9,9 +9,13 @@ mod foreign;
 mod guard;
 mod hostile;
 mod inbox;
+mod keys;
 mod knowing;
 mod languages;
+mod lingering;
 mod looks;
+mod notices;
+mod scrolling;
 mod single;
 mod tabs;
 mod trouble;
@@ -23,8 +27,9 @@ use crate::daemon::Daemon;
 use crate::until::until;
 
 /// Why a browser may complain: the daemon was away, or said no.
-const EXPECTED: [&str; 6] = [
+const EXPECTED: [&str; 7] = [
     "ERR_",
+    "status of 401",
     "status of 403",
     "status of 404",
     "status of 409",
@@ -90,6 +95,14 @@ impl Browser {
         if let (Some(x), Some(y)) = (middle[0].as_f64(), middle[1].as_f64()) {
             self.press(x, y).await;
         }
+    }
+
+    /// Waits until so many milliseconds have gone by on the page's own clock, for what must happen
+    /// late or not at all.
+    async fn rests(&self, milliseconds: u32) {
+        let since = self.run("return performance.now()", json!([])).await;
+        let over = format!("return performance.now() - {since} > {milliseconds}");
+        self.until("time to go by", &over).await;
     }
 
     /// Types into what the selector finds.

@@ -66,6 +66,8 @@ pub(super) fn limits() -> String {
         ("FIELD_VALUE_CHARS", limits::FIELD_VALUE_CHARS),
         ("HOLDERS", limits::HOLDERS),
         ("PAGE_CARDS", limits::PAGE_CARDS),
+        ("PAGE_LINGERING", limits::PAGE_LINGERING),
+        ("PAGE_NOTES", limits::PAGE_NOTES),
         ("PAGE_RECENT", limits::PAGE_RECENT),
         ("PAGE_REQUESTS", limits::PAGE_REQUESTS),
         ("PAGE_TEXT", limits::PAGE_TEXT),
@@ -90,6 +92,7 @@ pub(super) fn limits() -> String {
         ("LOOK_TIME", limits::LOOK_TIME),
     ];
     let pauses = [
+        ("ALERT_PAUSE", limits::ALERT_PAUSE),
         ("BACKOFF", limits::BACKOFF),
         ("STREAM_BACKOFF", limits::PAGE_RECONNECT),
     ];

@@ -3,22 +3,13 @@
 // The idempotency key is made before the first send and kept with what is asked, so that neither a
 // lost answer nor a reload asks twice.
 
-import {
-  BACKOFF,
-  DECIDE_TIME,
-  FIELD_NAME_CHARS,
-  FIELD_VALUE_CHARS,
-  FIELDS,
-  TITLE_CHARS,
-  TOPIC_CHARS,
-} from "./limits.js";
-import { Refusal, Trouble, call } from "./api.js";
+import { FIELD_NAME_CHARS, FIELD_VALUE_CHARS, FIELDS, TITLE_CHARS, TOPIC_CHARS } from "./limits.js";
+import { Asking } from "./asking.js";
 import { Banner } from "./banner.js";
 import { now } from "./clock.js";
-import { backoff, el, pause, randomName, setText } from "./dom.js";
-import { deciding, outcome, times } from "./facts.js";
-import { Poll } from "./poll.js";
-import { makeRoom } from "./room.js";
+import { el, randomName, setText } from "./dom.js";
+import { deciding, outcome, tabTitle, times } from "./facts.js";
+import { holdsStill, watch } from "./guard.js";
 import { visibleNodes } from "./visible.js";
 import { t, translate } from "./words.js";
 
@@ -27,10 +18,10 @@ const KEPT = "pushd-asked";
 translate();
 const place = (id) => document.getElementById(id);
 const form = place("ask");
-const banner = new Banner(place("banner"), place("link"), () => poll?.hurry());
-let poll = null;
+const banner = new Banner(place("banner"), place("link"), () => asking?.hurry());
+// What is asked, and the latest view of it.
+let asking = null;
 let view = null;
-let sending = null;
 
 place("title").maxLength = TITLE_CHARS;
 place("topic").maxLength = TOPIC_CHARS;
@@ -44,7 +35,7 @@ form.addEventListener("submit", (event) => {
 setInterval(tick, 1000);
 {
   const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
-  if (kept) ask(kept);
+  if (kept) ask({ ...kept, resumed: true });
 }
 
 function addField() {
@@ -77,67 +68,45 @@ function read() {
     const [name, value] = row.querySelectorAll("input");
     return { name: name.value, value: value.value };
   });
-  if (fields.length > 0) body.fields = fields;
+  const filled = fields.filter(({ name, value }) => name || value);
+  if (filled.length > 0) body.fields = filled;
   const topic = place("topic").value.trim();
   if (topic) body.topic = topic;
   body.expires_in_secs = Number(place("expires").value);
   return body;
 }
 
-// Sends it until the daemon has it, and waits for the answer.
-async function ask(kept) {
-  sessionStorage.setItem(KEPT, JSON.stringify(kept));
-  sending = new AbortController();
-  const { signal } = sending;
-  setText(place("refused"), "");
+// Asks, and waits for the answer.
+function ask(kept) {
+  if (asking) return;
+  keep(kept);
   showStage("asked");
   place("asked-title").replaceChildren(...visibleNodes(kept.body.title));
-  setText(place("progress"), t("asking"));
-  let unsure = false;
-  for (let attempt = 0; !signal.aborted; attempt += 1) {
-    try {
-      makeRoom();
-      const { body } = await call("POST", "/v1/requests", {
-        body: kept.body,
-        headers: { "Idempotency-Key": kept.key },
-        signal,
-      });
-      sending = null;
-      return wait(body);
-    } catch (error) {
-      if (error instanceof Trouble) {
-        unsure ||= error.unsure;
-        setText(place("progress"), t("asking-again", { attempt: attempt + 1, why: error.message }));
-        await pause(Math.max(backoff(attempt, BACKOFF), error.pause), signal);
-      } else {
-        return refuse(error instanceof Refusal ? error.message : t("stopped"), unsure);
-      }
-    }
-  }
-  refuse(t("stopped"), true);
+  say(t(kept.withdrawn ? "cancelling" : "asking"));
+  place("cancel").disabled = Boolean(kept.withdrawn);
+  place("asked-title").focus({ preventScroll: true });
+  const link = banner.show.bind(banner);
+  asking = new Asking(kept, { view: show, gone, refused, said: say, stuck, link, count });
 }
 
-function refuse(why, unsure) {
-  sending = null;
-  sessionStorage.removeItem(KEPT);
-  showStage("form");
-  setText(place("refused"), unsure ? t("asked-unsure", { why }) : why);
-  place("title").focus();
+// So that a reload goes on with it.
+function keep(kept) {
+  sessionStorage.setItem(KEPT, JSON.stringify(kept));
 }
 
-function wait(asked) {
-  show(asked);
-  if (asked.status !== "pending") return;
-  const count = (polls) => {
-    place("polls").hidden = false;
-    setText(place("polls"), t("poll", { count: polls }));
-  };
-  const gone = () => finish("gone", t("gone"));
-  poll = new Poll(asked.id, { view: show, gone, link: banner.show.bind(banner), count }, asked);
+function say(text) {
+  setText(place("said"), text);
+}
+
+function count(polls) {
+  place("polls").hidden = false;
+  setText(place("polls"), t("poll", { count: polls }));
 }
 
 function show(newer) {
+  if (!view && !place("cancel").disabled) say("");
   view = newer;
+  document.title = tabTitle(view);
   const link = place("asked-link");
   link.href = `/r/${view.id}`;
   setText(link, `${location.origin}/r/${view.id}`);
@@ -146,7 +115,12 @@ function show(newer) {
   else finish(view.status, outcome(view), deciding(view)?.reason);
 }
 
+function gone() {
+  finish("gone", t("gone"));
+}
+
 function finish(state, text, reason) {
+  say("");
   place("asked").dataset.state = state;
   setText(place("progress"), "");
   place("asked-where").hidden = true;
@@ -154,37 +128,60 @@ function finish(state, text, reason) {
   const given = place("given");
   given.hidden = !reason;
   given.replaceChildren(...(reason ? [`${t("reason")}: `, ...visibleNodes(reason)] : []));
+  const hadFocus = [document.body, place("cancel")].includes(document.activeElement);
   place("cancel").hidden = true;
-  place("again").hidden = false;
+  offer("again");
+  if (hadFocus) place("outcome").focus({ preventScroll: true });
 }
 
-async function cancel() {
-  if (sending) return sending.abort();
+// It was not asked, or `unsure`: back to the form, with all that was typed.
+function refused(why, unsure) {
+  end();
+  setText(place("refused"), unsure ? t("asked-unsure", { why }) : why);
+}
+
+// One of these buttons comes where another was; a click that was meant for that one does nothing.
+function offer(id) {
+  const button = place(id);
+  if (button.hidden) watch(button);
+  button.hidden = false;
+  button.disabled = false;
+}
+
+function isMeant(id) {
+  const holds = holdsStill(place(id));
+  if (!holds) say(t("moved"));
+  return holds;
+}
+
+function cancel() {
+  if (!isMeant("cancel")) return;
+  keep({ ...JSON.parse(sessionStorage.getItem(KEPT)), withdrawn: true });
   place("cancel").disabled = true;
-  const until = performance.now() + DECIDE_TIME;
-  for (let attempt = 0; performance.now() < until && view.status === "pending"; attempt += 1) {
-    makeRoom();
-    try {
-      const { body } = await call("DELETE", `/v1/requests/${view.id}`);
-      poll?.stop();
-      show(body);
-      break;
-    } catch (error) {
-      // It was decided in the meantime, which the poll tells.
-      if (error instanceof Refusal) break;
-      setText(place("progress"), t("cancelling-again", { attempt: attempt + 1, why: error.message }));
-      await pause(backoff(attempt, BACKOFF));
-    }
-  }
-  place("cancel").disabled = false;
+  place("again").hidden = true;
+  say(t("cancelling"));
+  asking.cancel();
+}
+
+// It could not be cancelled; who asked may try again, or leave it.
+function stuck(why) {
+  offer("cancel");
+  offer("again");
+  say(t("cancel-failed", { why }));
 }
 
 function again() {
-  poll?.stop();
-  [poll, view] = [null, null];
-  sessionStorage.removeItem(KEPT);
+  if (!isMeant("again")) return;
   form.reset();
   place("fields").replaceChildren();
+  end();
+}
+
+function end() {
+  asking.leave();
+  [asking, view] = [null, null];
+  sessionStorage.removeItem(KEPT);
+  document.title = "pushd";
   showStage("form");
   place("title").focus();
 }
@@ -194,9 +191,9 @@ function showStage(stage) {
   const asked = place("asked");
   asked.hidden = stage !== "asked";
   asked.dataset.state = "pending";
-  for (const id of ["asked-where", "given", "again", "polls"]) place(id).hidden = true;
-  place("cancel").hidden = false;
-  setText(place("outcome"), "");
+  for (const id of ["asked-where", "given", "again", "cancel", "polls"]) place(id).hidden = true;
+  if (stage === "asked") offer("cancel");
+  for (const id of ["refused", "outcome", "progress"]) setText(place(id), "");
 }
 
 function tick() {

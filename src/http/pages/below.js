@@ -1,7 +1,7 @@
 // Says that new questions have come further down, out of view, and goes there when pressed.
 
 import { setText } from "./dom.js";
-import { startOver } from "./guard.js";
+import { coveredBy } from "./guard.js";
 import { t } from "./words.js";
 
 // Titles of cards that have come and were not in view since.
@@ -43,9 +43,10 @@ function drop(title) {
 }
 
 function show() {
-  const hidden = unseen.size === 0;
+  const wasHidden = button.hidden;
   // It lies on the cards: a tap that was meant for it must not reach a button below.
-  if (button.hidden !== hidden) startOver();
-  button.hidden = hidden;
+  if (!wasHidden) coveredBy(button);
+  button.hidden = unseen.size === 0;
   setText(button, t("below", { count: unseen.size }));
+  if (wasHidden && !button.hidden) coveredBy(button);
 }

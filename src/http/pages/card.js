@@ -6,7 +6,7 @@ import { now } from "./clock.js";
 import { decide } from "./decision.js";
 import { el, setText } from "./dom.js";
 import { deciding, outcome, partLeft, party, settledAgo, times } from "./facts.js";
-import { holdsStill, unwatch, watch } from "./guard.js";
+import { holdsFocus, holdsStill, unwatch, watch } from "./guard.js";
 import { visibleNodes } from "./visible.js";
 import { duration, t } from "./words.js";
 
@@ -120,9 +120,10 @@ export class Card {
       const have = decisions.filter(({ verdict }) => verdict === "approve").length;
       rows.push(fact("fact-approvals", el("dd", {}, t("approvals", { have, needed }))));
     }
-    if (seenBy.length > 0) {
-      const names = seenBy.map(({ by }) => party(by)).join(", ");
-      rows.push(fact("fact-seen-by", el("dd", {}, names)));
+    // Also before anybody is known, or being seen would move the buttons.
+    const names = seenBy.map(({ by }) => party(by)).join(", ");
+    if (names || this.#view.status === "pending") {
+      rows.push(fact("fact-seen-by", el("dd", {}, names || t("nobody-yet"))));
     }
     const texts = rows.map((row) => row.textContent).join("\n");
     if (this.#facts.dataset.drawn === texts) return;
@@ -164,12 +165,15 @@ export class Card {
 
   #click({ currentTarget, detail }, verdict) {
     if (this.#isSending || this.#view.status !== "pending") return;
-    // Keys go where the focus is, wherever that has moved to; they report no count of clicks.
-    if (detail > 0 && !holdsStill(currentTarget)) {
-      setText(this.#status, t("moved"));
+    // A key reports no count of clicks.
+    const isKey = detail === 0;
+    if (holdsStill(currentTarget) && (!isKey || holdsFocus(currentTarget))) {
+      this.#decide(verdict);
       return;
     }
-    this.#decide(verdict);
+    setText(this.#status, t(isKey ? "moved-key" : "moved"));
+    // A program that reads aloud may press without a focus; the next time it has been there.
+    if (isKey) currentTarget.focus({ preventScroll: true });
   }
 
   async #decide(verdict) {

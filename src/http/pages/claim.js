@@ -1,7 +1,8 @@
 // What the asker says, in a frame, so that no words of theirs can pass for ours.
 
 import { el } from "./dom.js";
-import { linesOf, visibleLines, visibleNodes } from "./visible.js";
+import { scrolling } from "./scrolling.js";
+import { linesOf, visible, visibleLines, visibleNodes } from "./visible.js";
 import { t } from "./words.js";
 
 /**
@@ -30,17 +31,15 @@ function fields(list) {
       "div",
       {},
       el("dt", { dir: "auto" }, ...visibleNodes(name)),
-      el("dd", { dir: "auto" }, ...visibleLines(value)),
+      el("dd", {}, scrolling(el("div", { class: "value", dir: "auto" }, ...visibleLines(value)), visible(name))),
     ),
   );
   return el("dl", { class: "fields" }, ...rows);
 }
 
-// A block that scrolls has to be reached with the keyboard, and so has a role and a name.
 function block(label, kind, text) {
-  const body = el("pre", { class: kind, tabindex: "0", role: "region", "aria-label": label, dir: "auto" });
-  body.append(...visibleLines(text));
-  return el("div", { class: "block" }, el("p", { class: "label" }, label), body);
+  const body = el("pre", { class: kind, dir: "auto" }, ...visibleLines(text));
+  return el("div", { class: "block" }, el("p", { class: "label" }, label), scrolling(body, label));
 }
 
 // A daemon that runs commands tells the one that an approval is for.

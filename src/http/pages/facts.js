@@ -53,6 +53,17 @@ export function outcome(view) {
   }
 }
 
+const TABS = {
+  pending: "tab-pending",
+  approved: "tab-approved",
+  denied: "tab-denied",
+  expired: "tab-expired",
+  cancelled: "tab-cancelled",
+};
+
+/** What a tab says of it: our own word comes first, so that no title can pass for one. */
+export const tabTitle = (view) => t(TABS[view.status] ?? "tab-settled", { title: visible(view.title) });
+
 /** How long ago it was decided, if it is known when. */
 export function settledAgo(view, now) {
   const at = view.decided_at ?? (view.status === "expired" ? view.expires_at : null);

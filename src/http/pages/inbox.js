@@ -1,6 +1,7 @@
 // The inbox: all that is pending as cards, and what was decided recently.
 
-import { PAGE_CARDS, PAGE_LINGER, PAGE_RECENT } from "./limits.js";
+import { PAGE_CARDS, PAGE_LINGER, PAGE_LINGERING, PAGE_RECENT } from "./limits.js";
+import { Alerts } from "./alerts.js";
 import { call } from "./api.js";
 import { Banner } from "./banner.js";
 import * as below from "./below.js";
@@ -21,9 +22,11 @@ const list = place("waiting");
 const cards = new Map();
 const leaving = new Map();
 let isCaughtUp = false;
+let isDrawn = false;
 let isDue = false;
 
 const banner = new Banner(place("banner"), place("link"), () => feed.hurry());
+const alerts = new Alerts(announce);
 notify.setUp(place("notify"));
 below.setUp(place("below"));
 const feed = new Feed({ changed, link: banner.show.bind(banner), caughtUp });
@@ -37,7 +40,11 @@ function changed(view, before) {
   if (card && view) card.update(view);
   if (card && !view) card.gone();
   if (card && view?.status !== "pending") settle(id, card);
-  if (view?.status === "pending" && !before && isCaughtUp) announce(view);
+  if (view?.status === "pending" && !before && isCaughtUp) alerts.asked(view);
+  if (view?.status !== "pending") {
+    alerts.settled(id);
+    notify.settled(id);
+  }
   drawSoon();
 }
 
@@ -46,16 +53,24 @@ function caughtUp() {
   drawSoon();
 }
 
-function announce(view) {
-  setText(place("news"), t("announce", { title: visible(view.title) }));
-  if (feed.leads) notify.tell(view);
+function announce(views) {
+  const [{ title }] = views;
+  const isOne = views.length === 1;
+  setText(
+    place("news"),
+    isOne ? t("announce", { title: visible(title) }) : t("more-asked", { count: views.length }),
+  );
+  if (feed.leads) notify.tell(views);
 }
 
-// A settled card stays for a moment, so that what happened to it can be read.
+// A settled card stays for a moment, so that what happened to it can be read; not too many at once,
+// or whoever asks and cancels in a loop would fill the page.
 function settle(id, card) {
   seen.forget(card.element);
   below.forget(card.element);
-  if (!leaving.has(id)) leaving.set(id, performance.now() + PAGE_LINGER);
+  if (leaving.has(id)) return;
+  leaving.set(id, performance.now() + PAGE_LINGER);
+  for (const first of [...leaving.keys()].slice(0, -PAGE_LINGERING)) remove(first);
 }
 
 function drawSoon() {
@@ -74,6 +89,7 @@ function draw() {
     if (cards.size - leaving.size >= PAGE_CARDS) break;
     if (!cards.has(view.id)) add(view);
   }
+  isDrawn ||= isCaughtUp;
   const shown = cards.size - leaving.size;
   const count = pending.length;
   place("nothing").hidden = !isCaughtUp || cards.size > 0;
@@ -93,7 +109,8 @@ function add(view) {
   cards.set(view.id, card);
   list.append(el("li", {}, card.element));
   seen.watchFor(card.element, view.id);
-  if (isCaughtUp) below.watch(card.element);
+  // What was there from the start is no news.
+  if (isDrawn) below.watch(card.element);
 }
 
 function drawSettled() {
@@ -102,7 +119,7 @@ function drawSettled() {
     el(
       "li",
       { "data-state": view.status, "data-id": view.id },
-      el("a", { href: `/r/${view.id}`, class: "title", dir: "auto" }, ...visibleNodes(view.title)),
+      el("a", { href: `/r/${view.id}`, class: "frame title", dir: "auto" }, ...visibleNodes(view.title)),
       el("span", { class: "what" }, outcome(view)),
       el("span", { class: "ago" }, settledAgo(view, now())),
       el("span", { class: "who" }, t("asked-by", { by: party(view.requester) })),
@@ -129,14 +146,14 @@ function tick() {
   }
 }
 
-// A card in which somebody scrolls the details stays until they are done. Any other focus in it
-// goes on to the next question, and never to a button.
+// A card in which somebody scrolls a text stays until they are done. Any other focus in it goes
+// on to the next question, and never to a button.
 function remove(id) {
   const { element } = cards.get(id);
   const item = element.parentElement;
   const focused = document.activeElement;
   const hasFocus = element.contains(focused);
-  if (hasFocus && focused.matches("pre")) return;
+  if (hasFocus && focused.matches(".scrolling")) return;
   leaving.delete(id);
   cards.delete(id);
   if (hasFocus) {

@@ -16,6 +16,7 @@ export class Poll {
   #contact = null;
   #controller = new AbortController();
   #isOver = false;
+  #listening = new AbortController();
 
   /**
    * Starts it; `known` is the view that is known already, if any. `on.view(view)` hears of each
@@ -26,8 +27,9 @@ export class Poll {
     this.#path = `/v1/requests/${id}`;
     this.#on = on;
     this.#tag = known ? `"${known.event_id}"` : null;
-    document.addEventListener("visibilitychange", () => this.hurry());
-    addEventListener("online", () => this.hurry());
+    const { signal } = this.#listening;
+    document.addEventListener("visibilitychange", () => this.hurry(), { signal });
+    addEventListener("online", () => this.hurry(), { signal });
     this.#run();
   }
 
@@ -52,6 +54,7 @@ export class Poll {
       if (wait > 0) await pause(wait, signal);
       else await this.#once(signal);
     }
+    this.#listening.abort();
   }
 
   async #once(signal) {
@@ -94,6 +97,7 @@ export class Poll {
   }
 
   #take({ status, headers, body }) {
+    if (this.#isOver) return;
     this.#contact = Date.now();
     this.#on.link({ state: "live" }, this.#contact);
     if (status === 304) return;

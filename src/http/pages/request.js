@@ -4,7 +4,7 @@ import { Banner } from "./banner.js";
 import { Card } from "./card.js";
 import { now } from "./clock.js";
 import { el, isVisible } from "./dom.js";
-import { party } from "./facts.js";
+import { party, tabTitle } from "./facts.js";
 import { Poll } from "./poll.js";
 import * as seen from "./seen.js";
 import { visible, visibleNodes } from "./visible.js";
@@ -33,14 +33,13 @@ function show(view) {
   const isPending = view.status === "pending";
   if (!isPending) seen.forget(card.element);
   place("done").hidden = isPending;
-  document.title = `${isPending ? "" : `${mark(view.status)} `}${visible(view.title)} · pushd`;
+  document.title = tabTitle(view);
   if (view.history) drawHistory(view.history);
 }
 
-const mark = (status) => ({ approved: "✓", denied: "✗" })[status] ?? "–";
-
 function gone() {
   place("loading").hidden = true;
+  document.title = "pushd";
   if (card) card.gone();
   else place("missing").hidden = false;
 }

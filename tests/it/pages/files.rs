@@ -96,7 +96,55 @@ async fn only_what_is_there_is_served_and_only_under_our_names() {
             "{path}"
         );
     }
-    // What answers a call is kept by nobody, and embedded by no other origin.
+}
+
+/// An answer in a frame could be dressed up by the page around it.
+#[tokio::test]
+async fn no_answer_can_be_framed_or_is_kept() {
+    let daemon = setup().flags("--classic").start();
+    let id = daemon.ask("Deploy?").await;
+    for (path, status) in [
+        ("/v1/me", 200),
+        ("/v1/requests", 200),
+        (&*format!("/v1/requests/{id}"), 200),
+        ("/v1/requests/nothing", 404),
+        ("/v1/events", 200),
+        ("/v1/events?last_event_id=nonsense", 200),
+        ("/ensure", 200),
+        ("/nothing", 404),
+        ("/livez", 200),
+        ("/readyz", 200),
+        ("/metrics", 200),
+        ("/openapi.json", 200),
+        ("/v1/requests?limit=x", 400),
+    ] {
+        let reply = daemon.get(path).open().await;
+        assert_eq!(reply.status(), status, "{path}");
+        let headers = reply.headers().clone();
+        let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(header("x-frame-options"), Some("DENY"), "{path}");
+        let policy = header("content-security-policy").unwrap();
+        assert!(
+            policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+        assert_eq!(header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(header("cache-control"), Some("no-store"), "{path}");
+    }
+    let refused = daemon
+        .post("/v1/requests")
+        .header("origin", "http://evil.example");
+    let refused = refused.open().await;
+    assert_eq!(refused.status(), 403);
+    assert_eq!(refused.headers()["x-frame-options"], "DENY");
+    let wrong = daemon
+        .get("/v1/me")
+        .header("host", "evil.example")
+        .open()
+        .await;
+    assert_eq!(wrong.status(), 421);
+    assert_eq!(wrong.headers()["x-frame-options"], "DENY");
+    // What answers a call is embedded by no other origin.
     let reply = daemon.get("/v1/me").await;
     assert_eq!(reply.header("cache-control"), Some("no-store"));
     assert_eq!(

@@ -42,19 +42,14 @@ async fn a_click_on_what_has_just_moved_decides_nothing() {
         .await;
     // It has held still for long enough before it jumps, so that only the jump can be the reason.
     for button in [".card .approve", ".card .deny"] {
-        let since = "return performance.now()";
-        let since = browser.run(since, json!([])).await.as_f64().unwrap();
-        let still = format!("return performance.now() - {since} > 700");
-        browser.until("the card to hold still", &still).await;
+        browser.rests(700).await;
         let state = browser.run(JUMP_AND_CLICK, json!([button])).await;
         assert_eq!(state, "pending", "{button}");
     }
     assert_eq!(daemon.read(&id).await["status"], "pending");
     // So it is when the pointer comes from elsewhere, such as from a window above that was closed
     // between two clicks.
-    let since = browser.run("return performance.now()", json!([])).await;
-    let still = format!("return performance.now() - {since} > 700");
-    browser.until("the card to hold still", &still).await;
+    browser.rests(700).await;
     let enters = "
         const enter = new PointerEvent('pointerenter', { pointerType: 'mouse' });
         document.documentElement.dispatchEvent(enter);
@@ -68,6 +63,81 @@ async fn a_click_on_what_has_just_moved_decides_nothing() {
                  return document.querySelector('.card').dataset.state !== 'pending'";
     browser.until("the click to count", click).await;
     browser.card_is(&id, "approved").await;
+}
+
+/// The pill lies on the cards: a second tap that was meant for it must not reach a button below.
+/// Nor may it hold up any other button, or whoever asks and cancels in a loop could hold up all.
+#[tokio::test]
+async fn a_click_on_what_the_pill_has_just_covered_decides_nothing() {
+    let daemon = setup().start();
+    let first = daemon.ask("First?").await;
+    let old = daemon.ask("Old?").await;
+    let browser = Browser::start().await;
+    browser.resize(390, 420).await;
+    browser.open(&daemon.url()).await;
+    browser.card_is(&old, "pending").await;
+    browser.is_live().await;
+    let place = "
+        const [from] = arguments;
+        const button = () => document.querySelector('.card .approve').getBoundingClientRect();
+        scrollBy({ top: button().top + button().height / 2 - from, behavior: 'instant' });
+        return Math.round(button().top + button().height / 2);";
+    // The click comes in the instant in which the pill comes or goes; nothing else has moved.
+    let clicks = "
+        window.clicks = [];
+        const place = () => document.querySelector('.card .approve')?.getBoundingClientRect().top;
+        const before = place();
+        window.watch?.disconnect();
+        window.watch = new MutationObserver(() => {
+            const button = document.querySelector('.card .approve');
+            const still = place() === before;
+            button.dispatchEvent(new MouseEvent('click', { bubbles: true, detail: 1 }));
+            const { state } = document.querySelector('.card').dataset;
+            window.clicks.push([document.getElementById('below').hidden, state, still]);
+        });
+        window.watch.observe(document.getElementById('below'), { attributeFilter: ['hidden'] });";
+    assert_eq!(browser.run(place, json!([384])).await, 384);
+    browser.run(clicks, json!([])).await;
+    browser.rests(700).await;
+    let second = daemon.ask("Second?").await;
+    browser.says("#below", "1 new question below").await;
+    browser.rests(700).await;
+    daemon.approve(&second).await;
+    let both = "return window.clicks.length === 2 && window.clicks";
+    let clicked = browser.until("the pill to come and go", both).await;
+    assert_eq!(
+        clicked,
+        json!([[false, "pending", true], [true, "pending", true]])
+    );
+    assert_eq!(daemon.read(&first).await["status"], "pending");
+    // The same click counts where the pill does not lie.
+    assert_eq!(browser.run(place, json!([200])).await, 200);
+    browser.run(clicks, json!([])).await;
+    browser.rests(700).await;
+    daemon.ask("Third?").await;
+    let one = "return window.clicks.length === 1 && window.clicks";
+    let clicked = browser.until("the pill to come", one).await;
+    assert_eq!(clicked, json!([[false, "sending", true]]));
+    browser.card_is(&first, "approved").await;
+}
+
+/// A card is seen a second after it has come, when somebody may just be about to press.
+#[tokio::test]
+async fn being_seen_moves_no_button() {
+    let daemon = setup().start();
+    for page in ["/", "/r/"] {
+        let id = daemon.ask("Deploy?").await;
+        let path = page.replace("/r/", &format!("/r/{id}"));
+        let browser = Browser::at(&daemon, &path).await;
+        browser.card_is(&id, "pending").await;
+        let facts = format!(".card[data-id='{id}'] .known");
+        browser.says(&facts, "opened by\nnobody yet").await;
+        let place = "const card = document.querySelector(`.card[data-id='${arguments[0]}']`);
+                     return card.querySelector('.approve').offsetTop - card.offsetTop";
+        let before = browser.run(place, json!([id])).await;
+        browser.says(&facts, "opened by\nlocal").await;
+        assert_eq!(browser.run(place, json!([id])).await, before, "{path}");
+    }
 }
 
 /// What a daemon says that takes no decision of this one.

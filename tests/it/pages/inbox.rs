@@ -98,6 +98,37 @@ async fn a_card_appears_and_its_buttons_end_the_requester() {
     other.is_content().await;
 }
 
+/// A card is there within a second. The machine may be busy with other tests, so of several cards
+/// the quickest counts.
+#[tokio::test]
+async fn a_card_appears_within_a_second_of_the_ask() {
+    let daemon = setup().start();
+    let browser = Browser::at(&daemon, "/").await;
+    browser.is_live().await;
+    // When each card came, by the clock of the machine, which is the daemon's as well.
+    let watch = "
+        window.came = {};
+        new MutationObserver(() => {
+            for (const { dataset } of document.querySelectorAll('.card')) {
+                window.came[dataset.id] ??= Date.now();
+            }
+        }).observe(document.getElementById('waiting'), { childList: true });";
+    browser.run(watch, json!([])).await;
+    let mut quickest = f64::INFINITY;
+    for n in 0..5 {
+        let requester = Requester::start(&daemon.url(), &["-m", &format!("Deploy {n}?")]);
+        let id = daemon.the_pending_one().await;
+        browser.card_is(&id, "pending").await;
+        let took = "const [id, asked] = arguments; return window.came[id] - Date.parse(asked)";
+        let asked = daemon.read(&id).await["created_at"].clone();
+        let took = browser.run(took, json!([id, asked])).await;
+        quickest = quickest.min(took.as_f64().unwrap());
+        daemon.approve(&id).await;
+        assert_eq!(requester.left().await.code, Some(0));
+    }
+    assert!(quickest < 1000.0, "the quickest took {quickest} ms");
+}
+
 #[tokio::test]
 async fn what_was_decided_before_is_listed_and_what_is_pending_is_told_as_seen() {
     let daemon = setup().start();
@@ -107,6 +138,13 @@ async fn what_was_decided_before_is_listed_and_what_is_pending_is_told_as_seen()
     let browser = Browser::at(&daemon, "/").await;
     browser.card_is(&pending, "pending").await;
     browser.says("#recent", "Decided before").await;
+    // The title is a stranger's, and so stands in a frame; what became of it does not.
+    let framed =
+        "return [...document.querySelectorAll('#recent .frame')].map((it) => it.innerText)";
+    assert_eq!(
+        browser.run(framed, json!([])).await,
+        json!(["Decided before"])
+    );
     crate::until::until("the daemon to know who has seen it", async || {
         let request = daemon.read(&pending).await;
         (request["seen_by"][0]["by"]["principal"] == "local").then_some(())
@@ -114,7 +152,7 @@ async fn what_was_decided_before_is_listed_and_what_is_pending_is_told_as_seen()
     .await;
     assert_eq!(daemon.read(&decided).await["seen_by"], json!([]));
     browser
-        .says(&format!(".card[data-id='{pending}']"), "opened by")
+        .says(&format!(".card[data-id='{pending}']"), "opened by\nlocal")
         .await;
     // Being seen is not a change of the question: it can be decided as it stands.
     browser.decide(&pending, "approve").await;
@@ -139,11 +177,16 @@ async fn what_was_asked_first_stands_first_even_if_it_was_seen_since() {
 async fn what_comes_out_of_view_is_announced_and_moves_nothing() {
     let daemon = setup().start();
     let first = daemon.ask("First?").await;
+    let old = daemon.ask("Old?").await;
     let browser = Browser::start().await;
     browser.resize(390, 420).await;
     browser.open(&daemon.url()).await;
     browser.card_is(&first, "pending").await;
+    browser.card_is(&old, "pending").await;
     browser.is_live().await;
+    browser.says(".card", "opened by\nlocal").await;
+    // What waits already is no news, in view or not.
+    assert_eq!(browser.text("#below").await, "");
     let place = "return document.querySelector('.card .approve').getBoundingClientRect().top";
     let before = browser.run(place, json!([])).await;
     let second = daemon.ask("Second?").await;
@@ -156,7 +199,7 @@ async fn what_comes_out_of_view_is_announced_and_moves_nothing() {
     );
     let announced = "return document.getElementById('news').textContent";
     let announced = browser.run(announced, json!([])).await;
-    assert_eq!(announced, "New request: Third?");
+    assert_eq!(announced, "New request: Second?");
     browser.press_on("#below").await;
     let focused = "return document.activeElement.id";
     assert_eq!(
@@ -171,42 +214,4 @@ async fn what_comes_out_of_view_is_announced_and_moves_nothing() {
             "return document.getElementById('below').hidden",
         )
         .await;
-}
-
-#[tokio::test]
-async fn the_keyboard_alone_decides_and_no_single_key_approves() {
-    let daemon = setup().start();
-    let id = daemon.ask("By keyboard?").await;
-    let browser = Browser::at(&daemon, "/").await;
-    browser.card_is(&id, "pending").await;
-    // From the reason, where Enter decides nothing, by way of Deny to Approve.
-    browser.type_into(&format!("#reason-{id}"), "read it").await;
-    browser.key("\u{e007}").await;
-    for key in ["y", "a", " "] {
-        browser.key(key).await;
-    }
-    assert_eq!(browser.card(&id).await, "pending");
-    browser.key("\u{e004}").await;
-    browser.key("\u{e004}").await;
-    let focused = "return document.activeElement.className";
-    assert_eq!(browser.run(focused, json!([])).await, "approve");
-    let named = "const labels = document.activeElement.getAttribute('aria-labelledby').split(' ');
-                 return labels.map((id) => document.getElementById(id).textContent).join(' ')";
-    assert_eq!(browser.run(named, json!([])).await, "Approve By keyboard?");
-    // A key that was held down already when the focus came here is no answer.
-    let repeated = "return document.activeElement.dispatchEvent(
-        new KeyboardEvent('keydown', { key: 'Enter', repeat: true, cancelable: true }))";
-    assert_eq!(
-        browser.run(repeated, json!([])).await,
-        false,
-        "it is kept from pressing"
-    );
-    browser.key("\u{e007}").await;
-    browser.card_is(&id, "approved").await;
-    // The focus has not fallen to the top of the page, nor onto another button.
-    assert_eq!(browser.run(focused, json!([])).await, "outcome");
-    assert_eq!(
-        daemon.read(&id).await["decisions"][0]["reason"],
-        "read itya"
-    );
 }

@@ -71,3 +71,58 @@ async fn facts_count_once_the_newest_wins_and_too_many_are_left_for_later() {
         return [settled[0], settled.length < 100];";
     assert_eq!(run(&browser, settled).await, json!(["r200", true]));
 }
+
+/// Texts that fill the room were once fetched again and again: the stream began anew as soon as
+/// something had been left out, and left it out again.
+#[tokio::test]
+async fn what_was_left_out_is_fetched_once_there_is_room_and_not_before() {
+    let daemon = setup().start();
+    let browser = Browser::at(&daemon, "/ask").await;
+    // A stream of our own, which tells all that is pending each time it is opened: a quarter more
+    // text than there is room for.
+    let play = "
+        const [room] = arguments;
+        const { Feed } = await import('/assets/feed.js');
+        const view = (n, status, details) => ({
+            id: `r${n}`, event_id: n, version: n, status, title: 'Deploy?', details, fields: [],
+            created_at: new Date(1e12 + n).toISOString() });
+        const big = 'x'.repeat(room / 16);
+        window.pending = new Map(Array.from({ length: 20 }, (_, n) => [n + 1, view(n + 1, 'pending', big)]));
+        window.opened = 0;
+        window.EventSource = class extends EventTarget {
+            constructor() {
+                super();
+                window.source = this;
+                window.opened += 1;
+                setTimeout(() => {
+                    for (const view of window.pending.values()) this.say('request', view);
+                    this.say('caught-up', { event_id: 'x', now: new Date().toISOString() });
+                });
+            }
+            say(name, data) {
+                this.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data), lastEventId: 'x' }));
+            }
+            close() {}
+        };
+        window.settle = (n) => {
+            window.pending.delete(n);
+            window.source.say('request', { ...view(n, 'approved', ''), event_id: 100 + n, version: 100 + n });
+        };
+        window.feed = new Feed({ changed() {}, link() {}, caughtUp() { window.told = true; } });";
+    let play = format!("return (async function () {{ {play} }}).apply(null, arguments)");
+    browser.run(&play, json!([limits::PAGE_TEXT])).await;
+    browser.until("all to be told", "return window.told").await;
+    let state = "return [window.opened, window.feed.requests.pending().length, window.feed.requests.overflows]";
+    // Longer than the pause before a stream is opened again.
+    let pause = u32::try_from(limits::PAGE_RECONNECT.0.as_millis()).unwrap();
+    browser.rests(2 * pause + 300).await;
+    let full = browser.run(state, json!([])).await;
+    assert_eq!((&full[0], &full[2]), (&json!(1), &json!(true)), "{full}");
+    // As soon as half of the room is free, the rest is fetched, once.
+    let settle = "for (let n = 1; n <= 12; n += 1) window.settle(n)";
+    browser.run(settle, json!([])).await;
+    let all = "return window.opened === 2 && window.feed.requests.pending().length === 8";
+    browser.until("the rest to be fetched", all).await;
+    browser.rests(2 * pause + 300).await;
+    assert_eq!(browser.run(state, json!([])).await, json!([2, 8, false]));
+}

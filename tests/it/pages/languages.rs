@@ -10,6 +10,8 @@ async fn the_browsers_preference_chooses_the_language() {
     let daemon = setup().start();
     let id = daemon.ask("部署？").await;
     let browser = Browser::start().await;
+    let still = json!({"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]});
+    browser.devtools("Emulation.setEmulatedMedia", still).await;
     for (preference, language, approve) in [
         ("en-GB,zh-CN", "en", "Approve"),
         ("zh-CN,en", "zh-Hans", "批准"),

@@ -3,11 +3,15 @@
 //! axe-core is put into the page by the test; the daemon does not have it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::daemon::{Daemon, setup};
+use crate::front::{BAD_GATEWAY, Front, Way};
+use crate::until::until;
 
 /// Where `scripts/check.sh` keeps axe-core.
 fn axe() -> String {
@@ -84,6 +88,36 @@ async fn busy(daemon: &Daemon) -> (String, String) {
     (pending, denied)
 }
 
+impl Browser {
+    /// Light or dark, with nothing that moves.
+    async fn theme(&self, theme: &str) {
+        let media = json!({"features": [
+            {"name": "prefers-color-scheme", "value": theme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]});
+        self.devtools("Emulation.setEmulatedMedia", media).await;
+        let moves = "return document.getAnimations().length";
+        assert_eq!(self.run(moves, json!([])).await, 0, "something moves");
+    }
+}
+
+/// Takes pictures of a page on screens of three sizes, on none of which it is too wide; answers
+/// its faults.
+async fn look(browser: &Browser, axe: &str, name: &str) -> Vec<String> {
+    for (device, width, height) in [
+        ("narrow", 320, 640),
+        ("phone", 390, 844),
+        ("wide", 1280, 900),
+    ] {
+        browser.resize(width, height).await;
+        let fits = browser.run(super::single::FITS, json!([])).await;
+        assert_eq!(fits, true, "{name} at {width} px");
+        browser.screenshot(&format!("{name}-{device}")).await;
+    }
+    let faults = faults(browser, axe).await.into_iter();
+    faults.map(|fault| format!("{name}: {fault:#}")).collect()
+}
+
 #[tokio::test]
 async fn nothing_serious_is_wrong_for_those_who_do_not_see_or_point() {
     let daemon = setup().start();
@@ -107,25 +141,96 @@ async fn nothing_serious_is_wrong_for_those_who_do_not_see_or_point() {
         };
         browser.until(&format!("{name} to be drawn"), shown).await;
         for theme in ["light", "dark"] {
-            let media = json!({"features": [
-                {"name": "prefers-color-scheme", "value": theme},
-                {"name": "prefers-reduced-motion", "value": "reduce"},
-            ]});
-            browser.devtools("Emulation.setEmulatedMedia", media).await;
-            browser.resize(320, 640).await;
-            let fits = browser.run(super::single::FITS, json!([])).await;
-            assert_eq!(fits, true, "{name} at 320 px");
-            for (device, width, height) in [("phone", 390, 844), ("wide", 1280, 900)] {
-                browser.resize(width, height).await;
-                browser
-                    .screenshot(&format!("{name}-{theme}-{device}"))
-                    .await;
-            }
-            for fault in faults(&browser, &axe).await {
-                found.push(format!("{name}, {theme}: {fault:#}"));
-            }
+            browser.theme(theme).await;
+            found.extend(look(&browser, &axe, &format!("{name}-{theme}")).await);
         }
     }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// What comes and goes: a click too early, a cut, something settled, long texts, and a form that
+/// waits, is in trouble, and has its answer.
+#[tokio::test]
+async fn nothing_serious_is_wrong_with_what_comes_and_goes() {
+    let daemon = setup().start();
+    let axe = axe();
+    let out = Arc::new(AtomicBool::new(false));
+    let is_out = Arc::clone(&out);
+    let front = Front::before(&daemon, move |_, line| {
+        if is_out.load(Ordering::SeqCst) && line.contains(" /v1/") {
+            BAD_GATEWAY
+        } else {
+            Way::Through
+        }
+    })
+    .await;
+    let asked = json!({"title": "Deploy?", "fields": [
+        {"name": "hosts", "value": "web-1.example\n".repeat(40)},
+        {"name": "a name that is as long as a name may be, which is sixty-four", "value": "x".repeat(300)},
+    ]});
+    let pending = daemon.asking(&asked).await.id();
+    let settled = daemon.ask("Drop the table users_old?").await;
+    let mut found = Vec::new();
+    let (inbox, form) = tokio::join!(Browser::start(), Browser::start());
+    // What is settled goes after a while, unless time stands still.
+    let still = json!({ "source": "performance.now = () => 0" });
+    inbox
+        .devtools("Page.addScriptToEvaluateOnNewDocument", still)
+        .await;
+    inbox.open(&front.url()).await;
+    inbox.card_is(&pending, "pending").await;
+    inbox.card_is(&settled, "pending").await;
+    let reason = json!({"verdict": "deny", "reason": "frozen until Monday"});
+    daemon.deciding(&settled, &reason).await;
+    inbox.card_is(&settled, "denied").await;
+    inbox.press_on(".card .approve").await;
+    inbox.says(".card .status", "had only just come here").await;
+    form.open(&format!("{}/ask", front.url())).await;
+    let works = "return document.getElementById('title').maxLength === 200";
+    form.until("the page to work", works).await;
+    form.press_on("#add-field").await;
+    form.type_into("#title", "Rotate the API keys of the payment gateway?")
+        .await;
+    form.press_on("#ask [type=submit]").await;
+    form.says("#polls", "Poll").await;
+    for theme in ["light", "dark"] {
+        inbox.theme(theme).await;
+        found.extend(look(&inbox, &axe, &format!("inbox-busy-{theme}")).await);
+        form.theme(theme).await;
+        found.extend(look(&form, &axe, &format!("asked-{theme}")).await);
+    }
+    // Time goes on, so that the banner comes.
+    inbox
+        .run("performance.now = () => Date.now()", json!([]))
+        .await;
+    out.store(true, Ordering::SeqCst);
+    let daemon = daemon.crash_and_restart();
+    inbox.says("#banner", "The daemon cannot be heard").await;
+    form.says("#banner", "The daemon cannot be heard").await;
+    form.says("#banner", "Last contact at").await;
+    // The banner has moved the button.
+    until("the cancellation to be taken", async || {
+        form.press_on("#cancel").await;
+        let said = form.text("#said").await;
+        said.contains("Cancelling").then_some(())
+    })
+    .await;
+    for theme in ["light", "dark"] {
+        inbox.theme(theme).await;
+        found.extend(look(&inbox, &axe, &format!("inbox-cut-{theme}")).await);
+        form.theme(theme).await;
+        found.extend(look(&form, &axe, &format!("asked-cut-{theme}")).await);
+    }
+    out.store(false, Ordering::SeqCst);
+    form.says("#outcome", "Cancelled by its requester").await;
+    // The daemon has just been heard, so nothing says that it cannot be.
+    assert_eq!(form.text("#banner").await, "");
+    form.says("#link", "Live").await;
+    for theme in ["light", "dark"] {
+        form.theme(theme).await;
+        found.extend(look(&form, &axe, &format!("asked-outcome-{theme}")).await);
+    }
+    drop(daemon);
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 

@@ -41,7 +41,7 @@ async fn a_phone_opens_the_link_sees_the_request_and_approves_it() {
     browser
         .until(
             "the title to tell",
-            "return document.title.startsWith('✓ Deploy?')",
+            "return document.title === 'Approved: Deploy? · pushd'",
         )
         .await;
     let steps =
@@ -53,6 +53,23 @@ async fn a_phone_opens_the_link_sees_the_request_and_approves_it() {
     // Nothing is left to wait for, so nothing is held.
     daemon.waiters_are(0).await;
     browser.is_content().await;
+}
+
+/// A title may say anything, such as the mark that a tab once had for what is approved.
+#[tokio::test]
+async fn no_title_makes_the_tab_of_a_pending_request_look_settled() {
+    let daemon = setup().start();
+    let browser = Browser::start().await;
+    for title in ["✓ Deploy?", "Approved: Deploy?", "Deploy? · pushd"] {
+        let id = daemon.ask(title).await;
+        browser.open(&format!("{}/r/{id}", daemon.url())).await;
+        browser.card_is(&id, "pending").await;
+        let tab = || browser.run("return document.title", json!([]));
+        assert_eq!(tab().await, format!("Waiting: {title} · pushd"));
+        daemon.deciding(&id, &json!({"verdict": "deny"})).await;
+        browser.card_is(&id, "denied").await;
+        assert_eq!(tab().await, format!("Denied: {title} · pushd"));
+    }
 }
 
 /// The whole way of a phone: the code on the script's terminal, the link that it holds, the page.

@@ -74,3 +74,31 @@ async fn eight_pages_in_view_let_a_decision_through() {
     browser.card_is(&id, "approved").await;
     daemon.waiters_are(0).await;
 }
+
+/// Without TLS a browser keeps much from a page that is not of this machine (no secure context), and
+/// the inbox needs none of it.
+#[tokio::test]
+async fn tabs_on_plain_http_of_another_machine_share_one_stream_too() {
+    let daemon = setup().flags("--allow-host pushd.example").start();
+    let url = format!("http://pushd.example:{}", daemon.address().port());
+    let browser = Browser::start_with(&["--host-resolver-rules=MAP pushd.example 127.0.0.1"]).await;
+    let id = daemon.ask("Deploy?").await;
+    for _ in 0..3 {
+        browser.new_tab().await;
+        browser.open(&url).await;
+        browser.card_is(&id, "pending").await;
+        browser.is_live().await;
+    }
+    assert_eq!(
+        browser.run("return isSecureContext", json!([])).await,
+        false
+    );
+    daemon.subscribers_are(1).await;
+    // There is no notification to be had, but the button is there for the sound.
+    browser.press_on("#notify").await;
+    browser.says("#notify", "Alerts on").await;
+    let second = daemon.ask("Second?").await;
+    browser.card_is(&second, "pending").await;
+    browser.decide(&id, "approve").await;
+    browser.card_is(&id, "approved").await;
+}

@@ -1,13 +1,17 @@
 //! Pages while the daemon is away: they say so, and recover by themselves.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::browser::Browser;
 use crate::daemon::setup;
 use crate::front::{BAD_GATEWAY, Front, Way};
+use crate::until::until;
 
 /// Ids of the cards and of what is listed as decided, each as often as it is shown.
 const SHOWN: &str = "
@@ -17,16 +21,9 @@ const SHOWN: &str = "
 #[tokio::test]
 async fn pages_recover_from_a_crash_and_from_a_proxy_that_answers_502() {
     let mut daemon = setup().start();
-    let away = Arc::new(AtomicBool::new(false));
-    let is_away = Arc::clone(&away);
-    let front = Front::before(&daemon, move |_, _| {
-        if is_away.load(Ordering::SeqCst) {
-            BAD_GATEWAY
-        } else {
-            Way::Through
-        }
-    })
-    .await;
+    let outage = Arc::new(Outage::default());
+    let proxy = Arc::clone(&outage);
+    let front = Front::before(&daemon, move |_, _| proxy.way()).await;
     let first = daemon.ask("First").await;
     let second = daemon.ask("Second").await;
     let (inbox, single) = tokio::join!(Browser::start(), Browser::start());
@@ -37,7 +34,7 @@ async fn pages_recover_from_a_crash_and_from_a_proxy_that_answers_502() {
     daemon.waiters_are(1).await;
 
     // A browser's EventSource gives up for good at the first 502.
-    away.store(true, Ordering::SeqCst);
+    outage.may_begin.store(true, Ordering::SeqCst);
     daemon.crash();
     inbox.says("#banner", "The daemon cannot be heard").await;
     inbox.says("#banner", "Last contact at").await;
@@ -52,12 +49,18 @@ async fn pages_recover_from_a_crash_and_from_a_proxy_that_answers_502() {
     let again = "const said = document.querySelector(`.card[data-id='${arguments[0]}'] .status`);
                  return said.textContent.includes('502')";
     inbox.decide(&first, "deny").await;
-    crate::until::until("the decision to be in trouble", async || {
+    until("the decision to be in trouble", async || {
         (inbox.run(again, json!([first])).await == true).then_some(())
     })
     .await;
-    away.store(false, Ordering::SeqCst);
+    // The proxy has a backend again when its ten seconds are over, whatever the test has done.
+    until("the outage to be over", async || {
+        outage.is_over().then_some(())
+    })
+    .await;
+    let answered = front.calls().len();
     inbox.is_live().await;
+    assert!(front.calls().len() > answered, "they recovered after it");
     inbox.card_is(&third, "pending").await;
     inbox.says("#recent", "Second").await;
     inbox.says("#recent", "First").await;
@@ -68,7 +71,7 @@ async fn pages_recover_from_a_crash_and_from_a_proxy_that_answers_502() {
     single.until("the banner to go", banner).await;
     // Nothing is shown twice: settled cards leave, and what is listed is listed once.
     let expected = json!([[third], sorted(&[&first, &second])]);
-    crate::until::until("each request to be shown once", async || {
+    until("each request to be shown once", async || {
         let shown = inbox.run(SHOWN, json!([])).await;
         (shown == expected).then_some(())
     })
@@ -76,6 +79,78 @@ async fn pages_recover_from_a_crash_and_from_a_proxy_that_answers_502() {
     assert_eq!(daemon.read(&first).await["status"], "approved");
     inbox.is_content().await;
 }
+
+/// A proxy that answers 502 for ten seconds by its own clock, from the first call that meets it.
+#[derive(Default)]
+struct Outage {
+    may_begin: AtomicBool,
+    begun: OnceLock<Instant>,
+}
+
+impl Outage {
+    const LENGTH: Duration = Duration::from_secs(10);
+
+    fn way(&self) -> Way {
+        if !self.may_begin.load(Ordering::SeqCst) {
+            return Way::Through;
+        }
+        self.begun.get_or_init(Instant::now);
+        if self.is_over() {
+            Way::Through
+        } else {
+            BAD_GATEWAY
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let begun = self.begun.get();
+        begun.is_some_and(|begun| begun.elapsed() >= Self::LENGTH)
+    }
+}
+
+/// A browser's `EventSource` gives up for good at a 401 as well, and so would a page that takes a
+/// refusal for the last word.
+#[tokio::test]
+async fn pages_that_are_refused_say_so_and_recover_when_they_are_not() {
+    let daemon = setup().start();
+    let out = Arc::new(AtomicBool::new(false));
+    let is_out = Arc::clone(&out);
+    let front = Front::before(&daemon, move |_, line| {
+        if is_out.load(Ordering::SeqCst) && line.contains(" /v1/") {
+            LOGGED_OUT
+        } else {
+            Way::Through
+        }
+    })
+    .await;
+    let first = daemon.ask("First").await;
+    let (inbox, single) = tokio::join!(Browser::start(), Browser::start());
+    inbox.open(&front.url()).await;
+    single.open(&format!("{}/r/{first}", front.url())).await;
+    inbox.card_is(&first, "pending").await;
+    single.card_is(&first, "pending").await;
+    inbox.is_live().await;
+    out.store(true, Ordering::SeqCst);
+    let daemon = daemon.crash_and_restart();
+    for page in [&inbox, &single] {
+        page.says("#banner", "This call needs a login.").await;
+        page.says("#link", "Disconnected").await;
+    }
+    let missed = daemon.ask("Missed").await;
+    daemon.approve(&first).await;
+    out.store(false, Ordering::SeqCst);
+    inbox.card_is(&missed, "pending").await;
+    inbox.says("#recent", "First").await;
+    single.card_is(&first, "approved").await;
+    inbox.is_content().await;
+}
+
+/// What a daemon says to somebody whom it does not know.
+const LOGGED_OUT: Way = Way::Page(
+    "401 Unauthorized",
+    "application/problem+json",
+    r#"{"status":401,"code":"unauthenticated","detail":"This call needs a login."}"#,
+);
 
 fn sorted(ids: &[&str]) -> Vec<String> {
     let mut ids: Vec<_> = ids.iter().map(|id| (*id).to_owned()).collect();
@@ -113,7 +188,7 @@ async fn a_browser_that_was_offline_catches_up_and_another_store_starts_over() {
     browser.card_is(&other, "pending").await;
     browser.card_is(&missed, "gone").await;
     let shown = json!([[other], []]);
-    crate::until::until("only what the new store has to be shown", async || {
+    until("only what the new store has to be shown", async || {
         (browser.run(SHOWN, json!([])).await == shown).then_some(())
     })
     .await;
