@@ -170,9 +170,11 @@ pub const SWEEP_BATCH: usize = 256;
 pub const SWEEP_SLEEP: Duration = Duration::from_secs(10);
 /// Pause of the sweep after the store has failed.
 pub const SWEEP_PAUSE: Duration = Duration::from_secs(1);
-/// Time between two looks at a file that is read again when it changes: what is revoked in it is
-/// without effect within a second.
-pub const FILE_LOOK: Duration = Duration::from_millis(400);
+/// Time between two looks at a file that is read again when it changes. It takes two of them, so
+/// what is revoked in it is without effect within a second.
+pub const FILE_LOOK: Duration = Duration::from_millis(250);
+/// Looks after which a file that keeps changing is read as it is.
+pub const FILE_LOOKS: u32 = 3;
 /// Time between two looks for grants whose time is over. It is longer than [`FILE_LOOK`], which
 /// begins anew with it.
 pub const GRANT_LOOK: Duration = Duration::from_millis(900);

@@ -18,6 +18,8 @@ use crate::limits;
 pub struct Watched {
     paths: Vec<PathBuf>,
     marks: Vec<Option<Mark>>,
+    /// A change that was not told yet, and how many looks have found the files changing.
+    untold: Option<u32>,
 }
 
 /// What tells one state of a file from the next. A write changes at least the time of the last
@@ -34,14 +36,19 @@ impl Watched {
     /// Watches these files from now on. To miss nothing, make it before the files are read.
     pub fn new(paths: Vec<PathBuf>) -> Self {
         let marks = marks(&paths);
-        Self { paths, marks }
+        Self {
+            paths,
+            marks,
+            untold: None,
+        }
     }
 
-    /// Waits until one of the files is another than it was, has come, or has gone; it takes
-    /// [`limits::FILE_LOOK`] to notice.
+    /// Waits until one of the files is another than it was, has come, or has gone, and then has
+    /// stayed as it is from one look to the next: whoever writes a file in place writes an empty one
+    /// first. Looks are [`limits::FILE_LOOK`] apart, and after [`limits::FILE_LOOKS`] of them a file
+    /// that keeps changing is told of all the same.
     ///
-    /// A file that somebody is still writing is told of as well, and again when it has changed
-    /// further. Safe to drop and call again: a change is told once, by a call that returns.
+    /// Safe to drop and call again: a change is told by a call that returns.
     pub async fn changed(&mut self) {
         loop {
             sleep(limits::FILE_LOOK).await;
@@ -50,9 +57,18 @@ impl Watched {
             let Ok(marks) = tokio::task::spawn_blocking(move || marks(&paths)).await else {
                 continue;
             };
-            if marks != self.marks {
-                self.marks = marks;
-                return;
+            let is_another = marks != self.marks;
+            self.marks = marks;
+            match self.untold {
+                None if is_another => self.untold = Some(1),
+                None => {}
+                Some(looks) if is_another && looks < limits::FILE_LOOKS => {
+                    self.untold = Some(looks + 1);
+                }
+                Some(_) => {
+                    self.untold = None;
+                    return;
+                }
             }
         }
     }

@@ -166,7 +166,6 @@ impl Kind {
         match self {
             Self::Unauthenticated => Some("Bearer realm=\"pushd\""),
             Self::InvalidToken => Some("Bearer realm=\"pushd\", error=\"invalid_token\""),
-            Self::Forbidden => Some("Bearer realm=\"pushd\", error=\"insufficient_scope\""),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::call::{Call, Reply};
 use crate::daemon::{Daemon, setup};
 use crate::document::{operation, operations, resolved};
+use crate::people::People;
 use crate::raw::Socket;
 
 /// One documented answer: the operation, the status, and the code or the media type.
@@ -124,6 +125,20 @@ async fn every_documented_answer_that_can_be_provoked_is_given_as_documented() {
     streams(&mut tour).await;
     strangers(&mut tour).await;
     limits(&mut tour).await;
+    let setup = setup();
+    let people = People::new(
+        &setup,
+        &[
+            ("eve", "requester,approver", "deploy*"),
+            ("olga", "observer", "*"),
+        ],
+    );
+    let knowing = setup.flags(&people.flag()).start();
+    let mut tour = Tour {
+        daemon: &knowing,
+        seen: tour.seen,
+    };
+    principals(&mut tour, &people).await;
 
     let unseen: Vec<_> = documented()
         .difference(&tour.seen)
@@ -131,6 +146,75 @@ async fn every_documented_answer_that_can_be_provoked_is_given_as_documented() {
         .cloned()
         .collect();
     assert_eq!(unseen, [], "documented, but the tour has not met them");
+}
+
+/// What only a daemon answers that knows people.
+async fn principals(tour: &mut Tour<'_>, people: &People) {
+    let id = tour.daemon.asked_by(people, "eve", "deploy").await;
+    let token = people.token_of("eve");
+    for operation in operations() {
+        if !operation.entry["responses"]["401"].is_object() {
+            continue;
+        }
+        let method: Method = operation.method.to_uppercase().parse().unwrap();
+        let path = operation.path.replace("{id}", &id);
+        for header in [None, Some("Bearer x")] {
+            let mut call = tour.daemon.call(method.clone(), &path);
+            if let Some(header) = header {
+                call = call.header("authorization", header);
+            }
+            if operation.path == "/v1/session" {
+                call = call.json(&json!({"token": "x"}));
+            }
+            let reply = call.await;
+            assert_eq!(reply.status, 401, "{method} {path}: {reply:?}");
+            tour.note(&method, &path, &reply);
+        }
+    }
+    let decision = format!("/v1/requests/{id}/decision");
+    for (status, path, members) in [
+        (
+            403,
+            "/v1/requests",
+            json!({"title": "Log in?", "topic": "login"}),
+        ),
+        (403, &*decision, json!({"verdict": "approve"})),
+        (200, "/v1/session", json!({"token": token})),
+    ] {
+        let call = tour.daemon.post(path).json(&members);
+        let reply = people.by("eve", call).await;
+        assert_eq!(reply.status, status, "{path}: {reply:?}");
+        tour.note(&Method::POST, path, &reply);
+    }
+    let call = tour
+        .daemon
+        .post(&decision)
+        .json(&json!({"verdict": "deny"}));
+    let reply = people.by("olga", call).await;
+    assert_eq!(reply.status, 403, "{reply:?}");
+    tour.note(&Method::POST, &decision, &reply);
+    let reply = people.by("eve", tour.daemon.get("/metrics")).await;
+    assert_eq!(reply.status, 403, "{reply:?}");
+    tour.note(&Method::GET, "/metrics", &reply);
+    let path = "/v1/session";
+    let reply = tour.daemon.call(Method::DELETE, path).await;
+    tour.note(&Method::DELETE, path, &reply);
+    for (status, with) in [
+        (
+            400,
+            (|call| call.header("content-type", "application/json").body("{")) as fn(Call) -> Call,
+        ),
+        (413, large),
+        (415, |call| call.body("x")),
+        (422, |call| call.json(&json!({"token": 1}))),
+    ] {
+        tour.go(status, "POST", path, with).await;
+    }
+    tour.go(400, "POST", "/v1/session?x", |call| {
+        call.json(&json!({"token": "x"}))
+    })
+    .await;
+    tour.go(400, "DELETE", "/v1/session?x", |call| call).await;
 }
 
 async fn asks(tour: &mut Tour<'_>) {
@@ -331,7 +415,7 @@ async fn strangers(tour: &mut Tour<'_>) {
                 format!("{method} {path} HTTP/1.1\r\nHost: other.example\r\n\r\n"),
             ));
         }
-        if has("403") {
+        if has("403") && !method.is_safe() {
             let origin = "Host: localhost\r\nOrigin: null";
             faults.push((403, format!("{method} {path} HTTP/1.1\r\n{origin}\r\n\r\n")));
         }

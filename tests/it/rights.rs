@@ -1,0 +1,4 @@
+//! Who may do what: every call by every role, and tokens that come and go.
+
+mod ends;
+mod table;
