@@ -59,14 +59,14 @@ macro_rules! files {
 
 static FILES: LazyLock<HashMap<&'static str, File>> = LazyLock::new(|| {
     let kept = files! {
-        HTML => "index.html" "request.html" "ask.html";
+        HTML => "index.html" "request.html" "ask.html" "login.html";
         CSS => "app.css" "noscript.css";
         SCRIPT =>
-            "alerts.js" "api.js" "ask.js" "asking.js" "banner.js" "below.js" "card.js" "claim.js"
-            "clock.js" "decision.js" "dom.js" "facts.js" "feed.js" "guard.js" "inbox.js"
-            "notify.js" "poll.js" "request.js" "requests.js" "room.js" "scrolling.js" "seen.js"
-            "stream.js" "tabs.js" "visible.js" "words.js" "words-en.js" "words-zh-hans.js"
-            "words-zh-hant.js";
+            "alerts.js" "api.js" "ask.js" "asking.js" "banner.js" "below.js" "caller.js" "card.js"
+            "claim.js" "clock.js" "decision.js" "dom.js" "entering.js" "facts.js" "feed.js"
+            "guard.js" "inbox.js" "login.js" "logins.js" "notify.js" "poll.js" "request.js"
+            "requests.js" "room.js" "scrolling.js" "seen.js" "stream.js" "tabs.js" "visible.js"
+            "words.js" "words-en.js" "words-zh-hans.js" "words-zh-hant.js";
         "image/svg+xml" => "icon.svg";
         "image/png" => "icon-192.png" "icon-512.png";
         "application/manifest+json" => "manifest.webmanifest";
@@ -93,6 +93,11 @@ pub(super) fn request(call: &Call) -> Response {
 /// `GET /ask`: a form that asks.
 pub(super) fn ask(call: &Call) -> Response {
     serve(call, "ask.html")
+}
+
+/// `GET /login`: takes a token, once.
+pub(super) fn login(call: &Call) -> Response {
+    serve(call, "login.html")
 }
 
 /// `GET /assets/{name}`: what the pages are made of.

@@ -46,6 +46,8 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
             .get(|call, _| now(Ok(page::request(&call))))),
         (plain(path!("ask")), Resource::new()
             .get(|call, _| now(Ok(page::ask(&call))))),
+        (plain(path!("login")), Resource::new()
+            .get(|call, _| now(Ok(page::login(&call))))),
         (path!("assets" / String).boxed(), Resource::new()
             .get(|call, name| now(page::asset(&call, &name)))),
     ];

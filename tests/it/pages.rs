@@ -13,6 +13,7 @@ mod keys;
 mod knowing;
 mod languages;
 mod lingering;
+mod login;
 mod looks;
 mod notices;
 mod scrolling;

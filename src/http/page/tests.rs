@@ -96,7 +96,7 @@ fn every_text_is_used_and_every_text_that_is_used_is_there() {
 #[test]
 fn the_english_of_the_pages_is_the_english_of_the_texts() {
     let english = words("en");
-    for name in ["index.html", "request.html", "ask.html"] {
+    for name in ["index.html", "request.html", "ask.html", "login.html"] {
         for rest in text(name).split("data-t=\"").skip(1) {
             let (key, rest) = rest.split_once('"').unwrap();
             let (_, rest) = rest.split_once('>').unwrap();
@@ -145,6 +145,7 @@ fn whatever_a_file_names_is_there() {
             ("\"/assets/", '"'),
             ("from \"./", '"'),
             ("import \"./", '"'),
+            ("import(\"./", '"'),
         ] {
             for rest in text.split(start).skip(1) {
                 let (wanted, _) = rest.split_once(end).unwrap();

@@ -15,6 +15,14 @@ export class Refusal extends Error {
   }
 }
 
+// What becomes of a page whose calls are nobody's; without it they are refused like others.
+let nobody = null;
+
+/** Has `leave()` called when the daemon does not know who calls; that call is never answered. */
+export function whenNobody(leave) {
+  nobody = leave;
+}
+
 /** No usable answer; the same call may succeed later. */
 export class Trouble extends Error {
   /**
@@ -47,6 +55,11 @@ export async function call(method, path, { body, headers = {}, wait = 0, signal 
     const response = await fetch(path, sent);
     return judge(response, await response.text());
   } catch (error) {
+    if (error instanceof Refusal && error.status === 401 && nobody) {
+      nobody();
+      // The page is about to go, and nothing of it goes on.
+      return new Promise(() => {});
+    }
     if (error instanceof Refusal || error instanceof Trouble) throw error;
     if (signal?.aborted) throw new DOMException("not wanted any more", "AbortError");
     throw new Trouble(t(giveUp.signal.aborted ? "trouble-silence" : "trouble-unreachable"));
@@ -62,9 +75,15 @@ function judge({ status, ok, headers }, text) {
   if (!isEmpty && !(ok ? body : body?.code)) throw new Trouble(t("trouble-answer", { status }));
   heardDate(headers.get("Date"));
   if (ok || isEmpty) return { status, headers, body };
-  if (status < 500) throw new Refusal({ ...body, status });
+  if (status < 500) throw new Refusal({ ...body, detail: plain(body), status });
   const pause = Number(headers.get("Retry-After")) * 1000 || 0;
   throw new Trouble(body.detail || body.code, { unsure: body.code === "outcome_unknown", pause });
+}
+
+// Why the daemon says no, in the reader's language where that is worth it.
+function plain({ code, detail }) {
+  if (code === "own_request") return t("may-not-own");
+  return code === "forbidden" ? t("forbidden", { why: detail }) : detail;
 }
 
 // The JSON that the daemon sends; `null` for anything else.

@@ -6,6 +6,7 @@
 import { FIELD_NAME_CHARS, FIELD_VALUE_CHARS, FIELDS, TITLE_CHARS, TOPIC_CHARS } from "./limits.js";
 import { Asking } from "./asking.js";
 import { Banner } from "./banner.js";
+import { whenKnown } from "./caller.js";
 import { now } from "./clock.js";
 import { el, randomName, setText } from "./dom.js";
 import { deciding, outcome, tabTitle, times } from "./facts.js";
@@ -33,6 +34,11 @@ form.addEventListener("submit", (event) => {
   ask({ key: randomName(), body: read() });
 });
 setInterval(tick, 1000);
+whenKnown().then(({ roles }) => {
+  if (asking || roles.includes("requester")) return;
+  form.hidden = true;
+  setText(place("may-not"), t("may-not-ask", { roles: roles.join(", ") }));
+});
 {
   const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
   if (kept) ask({ ...kept, resumed: true });

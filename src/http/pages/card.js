@@ -1,6 +1,7 @@
 // One request on a page: what is asked, what the daemon knows, two buttons, and what became of it.
 
 import { REASON_CHARS } from "./limits.js";
+import { whyNot } from "./caller.js";
 import { claim } from "./claim.js";
 import { now } from "./clock.js";
 import { decide } from "./decision.js";
@@ -134,6 +135,11 @@ export class Card {
   #drawAnswer() {
     const { id } = this.#view;
     this.leave();
+    const why = whyNot(this.#view);
+    if (why) {
+      this.#answer.replaceChildren(el("p", { class: "may-not" }, why));
+      return;
+    }
     this.#reason = el("input", {
       id: `reason-${id}`,
       type: "text",

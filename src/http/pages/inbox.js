@@ -2,9 +2,9 @@
 
 import { PAGE_CARDS, PAGE_LINGER, PAGE_LINGERING, PAGE_RECENT } from "./limits.js";
 import { Alerts } from "./alerts.js";
-import { call } from "./api.js";
 import { Banner } from "./banner.js";
 import * as below from "./below.js";
+import { whenKnown, whyNot } from "./caller.js";
 import { Card } from "./card.js";
 import { now } from "./clock.js";
 import { el, isVisible, setText } from "./dom.js";
@@ -40,7 +40,7 @@ function changed(view, before) {
   if (card && view) card.update(view);
   if (card && !view) card.gone();
   if (card && view?.status !== "pending") settle(id, card);
-  if (view?.status === "pending" && !before && isCaughtUp) alerts.asked(view);
+  if (view?.status === "pending" && !before && isCaughtUp && !whyNot(view)) alerts.asked(view);
   if (view?.status !== "pending") {
     alerts.settled(id);
     notify.settled(id);
@@ -48,7 +48,9 @@ function changed(view, before) {
   drawSoon();
 }
 
-function caughtUp() {
+// Not before it is known who may decide what.
+async function caughtUp() {
+  await whenKnown();
   isCaughtUp = true;
   drawSoon();
 }
@@ -166,10 +168,7 @@ function remove(id) {
 }
 
 async function showCaller() {
-  try {
-    const { body } = await call("GET", "/v1/me");
-    setText(place("me"), t("you-are", { name: party(body) }));
-  } catch {
-    // The banner tells that the daemon cannot be heard.
-  }
+  const me = await whenKnown();
+  setText(place("me"), t("you-are", { name: party(me) }));
+  if (!me.roles.includes("approver")) setText(place("whose"), t("waiting-others"));
 }

@@ -1,6 +1,7 @@
 // One request alone, made for a phone.
 
 import { Banner } from "./banner.js";
+import { whenKnown } from "./caller.js";
 import { Card } from "./card.js";
 import { now } from "./clock.js";
 import { el, isVisible } from "./dom.js";
@@ -16,9 +17,15 @@ const [, , id] = location.pathname.split("/");
 let card = null;
 
 const banner = new Banner(place("banner"), place("link"), () => poll.hurry());
-const poll = new Poll(id, { view: show, gone, link: banner.show.bind(banner) });
+const poll = new Poll(id, { view: showLater, gone, link: banner.show.bind(banner) });
 setInterval(tick, 1000);
 document.addEventListener("visibilitychange", tick);
+
+// Not before it is known who may decide it.
+async function showLater(view) {
+  await whenKnown();
+  show(view);
+}
 
 function show(view) {
   place("loading").hidden = true;

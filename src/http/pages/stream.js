@@ -5,7 +5,8 @@
 // until the daemon answers, and open the stream anew from the last event that was heard.
 
 import { CALL_TIME, STREAM_BACKOFF } from "./limits.js";
-import { Refusal, call } from "./api.js";
+import { Refusal } from "./api.js";
+import { askAgain } from "./caller.js";
 import { backoff, pause } from "./dom.js";
 import { t } from "./words.js";
 
@@ -107,7 +108,7 @@ export class Stream {
       if (turn !== this.#turn) return;
       this.#attempt += 1;
       try {
-        await call("GET", "/v1/me");
+        await askAgain();
         if (turn === this.#turn) this.open();
         return;
       } catch (error) {

@@ -7,8 +7,8 @@ use tokio::net::TcpListener;
 use crate::browser::Browser;
 use crate::daemon::setup;
 
-/// All that a page can try: calls with and without leave, forms, images, scripts, streams, frames.
-const ATTACK: &str = "
+/// All that a page can try, with whatever the browser keeps for the daemon: calls with and without leave, forms, images, scripts, streams, frames.
+pub(super) const ATTACK: &str = "
     const [base, id] = arguments;
     const decision = `${base}/v1/requests/${id}/decision`;
     const body = JSON.stringify({ verdict: 'approve' });
@@ -33,7 +33,7 @@ const ATTACK: &str = "
         document.body.append(frame);
     });
     const streams = new Promise((done) => {
-        const source = new EventSource(`${base}/v1/events`);
+        const source = new EventSource(`${base}/v1/events`, { withCredentials: true });
         source.onerror = () => { source.close(); done('refused'); };
         source.addEventListener('request', ({ data }) => done(`read ${data}`));
         source.addEventListener('caught-up', ({ data }) => done(`read ${data}`));
@@ -53,9 +53,9 @@ const ATTACK: &str = "
     });
     const read = async (url) => (await fetch(url, { credentials: 'include' })).text();
     return Promise.all([
-        settled(fetch(decision, { method: 'POST', headers: json, body })),
-        settled(fetch(decision, { method: 'POST', headers: text, body })),
-        settled(fetch(`${base}/v1/requests/${id}`, { method: 'DELETE' })),
+        settled(fetch(decision, { method: 'POST', credentials: 'include', headers: json, body })),
+        settled(fetch(decision, { method: 'POST', credentials: 'include', headers: text, body })),
+        settled(fetch(`${base}/v1/requests/${id}`, { method: 'DELETE', credentials: 'include' })),
         settled(read(`${base}/v1/requests`)),
         settled(read(`${base}/`)),
         loads('img', 'src', `${base}/assets/icon.svg`),
@@ -66,8 +66,8 @@ const ATTACK: &str = "
         streams,
         posted,
         // Sent without leave to read the answer: it may go out, but nothing comes of it.
-        fetch(decision, { method: 'POST', mode: 'no-cors', headers: text, body }).then(() => 'refused', () => 'refused'),
-        fetch(`${base}/v1/requests`, { mode: 'no-cors' }).then(async (it) => (await it.text()) || 'refused', () => 'refused'),
+        fetch(decision, { method: 'POST', mode: 'no-cors', credentials: 'include', headers: text, body }).then(() => 'refused', () => 'refused'),
+        fetch(`${base}/v1/requests`, { mode: 'no-cors', credentials: 'include' }).then(async (it) => (await it.text()) || 'refused', () => 'refused'),
     ]);";
 
 #[tokio::test]
@@ -111,13 +111,13 @@ async fn a_page_of_another_origin_can_neither_decide_nor_read() {
 }
 
 /// A web server with one empty page.
-struct Site {
-    port: u16,
+pub(super) struct Site {
+    pub(super) port: u16,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Site {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let task = tokio::spawn(async move {

@@ -144,7 +144,7 @@ async fn being_seen_moves_no_button() {
 const NO: Way = Way::Page(
     "403 Forbidden",
     "application/problem+json",
-    r#"{"status":403,"code":"forbidden","detail":"You may not decide deploy/prod."}"#,
+    r#"{"status":403,"code":"forbidden","detail":"ana is no approver; its roles are: observer"}"#,
 );
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn a_decision_that_fails_says_why_and_can_be_made_again() {
     browser.decide(&id, "approve").await;
     let text = browser.card_is(&id, "failed").await;
     assert!(
-        text.contains("Nothing was decided. You may not decide"),
+        text.contains("Nothing was decided. You may not do this: ana is no approver"),
         "{text}"
     );
     // It counts although the answer is lost, and saying it again changes nothing.

@@ -14,7 +14,7 @@ use crate::front::{BAD_GATEWAY, Front, Way};
 use crate::until::until;
 
 /// Where `scripts/check.sh` keeps axe-core.
-fn axe() -> String {
+pub(super) fn axe() -> String {
     let named = std::env::var_os("PUSHD_CHECK_AXE").map(PathBuf::from);
     let found = named.or_else(|| {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
@@ -90,7 +90,7 @@ async fn busy(daemon: &Daemon) -> (String, String) {
 
 impl Browser {
     /// Light or dark, with nothing that moves.
-    async fn theme(&self, theme: &str) {
+    pub(super) async fn theme(&self, theme: &str) {
         let media = json!({"features": [
             {"name": "prefers-color-scheme", "value": theme},
             {"name": "prefers-reduced-motion", "value": "reduce"},
@@ -103,7 +103,7 @@ impl Browser {
 
 /// Takes pictures of a page on screens of three sizes, on none of which it is too wide; answers
 /// its faults.
-async fn look(browser: &Browser, axe: &str, name: &str) -> Vec<String> {
+pub(super) async fn look(browser: &Browser, axe: &str, name: &str) -> Vec<String> {
     for (device, width, height) in [
         ("narrow", 320, 640),
         ("phone", 390, 844),

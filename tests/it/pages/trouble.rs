@@ -108,7 +108,7 @@ impl Outage {
     }
 }
 
-/// A browser's `EventSource` gives up for good at a 401 as well, and so would a page that takes a
+/// A browser's `EventSource` gives up for good at a 403 as well, and so would a page that takes a
 /// refusal for the last word.
 #[tokio::test]
 async fn pages_that_are_refused_say_so_and_recover_when_they_are_not() {
@@ -117,7 +117,7 @@ async fn pages_that_are_refused_say_so_and_recover_when_they_are_not() {
     let is_out = Arc::clone(&out);
     let front = Front::before(&daemon, move |_, line| {
         if is_out.load(Ordering::SeqCst) && line.contains(" /v1/") {
-            LOGGED_OUT
+            FORBIDDEN
         } else {
             Way::Through
         }
@@ -133,7 +133,8 @@ async fn pages_that_are_refused_say_so_and_recover_when_they_are_not() {
     out.store(true, Ordering::SeqCst);
     let daemon = daemon.crash_and_restart();
     for page in [&inbox, &single] {
-        page.says("#banner", "This call needs a login.").await;
+        page.says("#banner", "You may not do this: ana is no observer")
+            .await;
         page.says("#link", "Disconnected").await;
     }
     let missed = daemon.ask("Missed").await;
@@ -145,11 +146,11 @@ async fn pages_that_are_refused_say_so_and_recover_when_they_are_not() {
     inbox.is_content().await;
 }
 
-/// What a daemon says to somebody whom it does not know.
-const LOGGED_OUT: Way = Way::Page(
-    "401 Unauthorized",
+/// What a daemon says to somebody who may not see this.
+const FORBIDDEN: Way = Way::Page(
+    "403 Forbidden",
     "application/problem+json",
-    r#"{"status":401,"code":"unauthenticated","detail":"This call needs a login."}"#,
+    r#"{"status":403,"code":"forbidden","detail":"ana is no observer; its roles are: requester"}"#,
 );
 
 fn sorted(ids: &[&str]) -> Vec<String> {
