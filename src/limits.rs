@@ -142,6 +142,9 @@ pub const CLASSIC_KEEP: Duration = Duration::from_secs(10);
 /// How long after its last poll a channel's question is withdrawn: three of the demonstration's
 /// time-outs, so that nobody inherits the answer of somebody who left.
 pub const CLASSIC_ABANDON: Duration = Duration::from_secs(15);
+/// How old a question is before an answer counts that may be meant for the one before it: sooner
+/// nobody can have heard of it, looked, and clicked.
+pub const CLASSIC_GUARD: Duration = Duration::from_millis(500);
 /// Bytes in the body of a classic call: a form of one word.
 pub const CLASSIC_BODY_BYTES: usize = 16 * 1024;
 
