@@ -19,9 +19,10 @@ pub(super) fn back_up(flags: BackupFlags) -> Result<(), Failure> {
     let summary = done.map_err(|error| {
         let code = match &error {
             BackupError::Database(_) | BackupError::Missing { .. } => exit::CONFIGURATION,
-            BackupError::Exists { .. } | BackupError::Target { .. } | BackupError::Write { .. } => {
-                exit::CANNOT_CREATE
-            }
+            BackupError::Exists { .. }
+            | BackupError::Target { .. }
+            | BackupError::InUse { .. }
+            | BackupError::Write { .. } => exit::CANNOT_CREATE,
         };
         Failure(code, error.into())
     })?;

@@ -47,6 +47,14 @@ pub enum BackupError {
         /// Why not.
         why: &'static str,
     },
+    /// A database stands under the name, or stood there.
+    #[error("{} has {} beside it, so a daemon may be using it as its database: name another file for the backup, or put a backup in its place with pushd restore", .path.display(), .found.display())]
+    InUse {
+        /// The name.
+        path: PathBuf,
+        /// What is beside it.
+        found: PathBuf,
+    },
     /// The backup cannot be written.
     #[error("cannot write the backup {}: {reason}", .path.display())]
     Write {
@@ -94,6 +102,8 @@ pub fn backup(
         .execute("VACUUM INTO ?1", [name])
         .map_err(|error| copied(&source, &target, &error))?;
     let summary = look_through(part.path(), &target, now)?;
+    // Again: that took its time, and a daemon may have begun with the name.
+    refuse_database(&target)?;
     part.publish(replace).map_err(|error| {
         if error.kind() == io::ErrorKind::AlreadyExists {
             let path = target.clone();
@@ -169,6 +179,7 @@ fn check_target(target: &Path, source: &Path, replace: bool) -> Result<PathBuf, 
             "has the database where the copy grows, under the name with .part behind it",
         );
     }
+    refuse_database(&absolute)?;
     match fs::symlink_metadata(&absolute) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(absolute),
         Err(error) => Err(written(target, &error)),
@@ -177,6 +188,24 @@ fn check_target(target: &Path, source: &Path, replace: bool) -> Result<PathBuf, 
         Ok(_) if replace => Ok(absolute),
         Ok(_) => Err(BackupError::Exists { path: absolute }),
     }
+}
+
+/// Refuses the name of a database: a daemon that has it open would go on with a file that has no
+/// name any more, and whoever opens the backup next to the log of another database would mix the
+/// two. The lock file stays behind when a daemon ends, and tells of a database that is used again.
+fn refuse_database(target: &Path) -> Result<(), BackupError> {
+    for suffix in ["-wal", "-shm", "-journal", ".lock"] {
+        let found = beside(target, suffix);
+        match fs::symlink_metadata(&found) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(written(target, &error)),
+            Ok(_) => {
+                let path = target.to_owned();
+                return Err(BackupError::InUse { path, found });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_same(found: &fs::Metadata, source: &Path) -> bool {
