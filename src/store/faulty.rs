@@ -39,6 +39,7 @@ struct Plan {
     faults: HashMap<usize, Fault>,
     every: Option<Fault>,
     reads: Option<StoreError>,
+    stall: Option<Arc<Semaphore>>,
 }
 
 const WHY: &str = "a test broke it";
@@ -71,6 +72,11 @@ impl FaultyStore {
         self.plan().reads = error;
     }
 
+    /// Lets every read wait for a permit, which is used up, or stops doing so.
+    pub fn stall_reads(&self, gate: Option<Arc<Semaphore>>) {
+        self.plan().stall = gate;
+    }
+
     /// Tells those who watch the store's health this.
     pub fn tell_health(&self, health: Health) {
         self.health.send_replace(health);
@@ -92,7 +98,11 @@ impl FaultyStore {
         plan.faults.remove(&n).or_else(|| plan.every.clone())
     }
 
-    fn check_read(&self) -> Result<(), StoreError> {
+    async fn check_read(&self) -> Result<(), StoreError> {
+        let stalled = self.plan().stall.clone();
+        if let Some(gate) = stalled {
+            permit(&gate).await;
+        }
         self.plan().reads.clone().map_or(Ok(()), Err)
     }
 }
@@ -111,12 +121,12 @@ impl Store for FaultyStore {
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.head().await
     }
 
     async fn get(&self, id: RequestId) -> Result<Option<Event>, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.get(id).await
     }
 
@@ -153,27 +163,27 @@ impl Store for FaultyStore {
         only_pending: bool,
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.changes(range, only_pending, limit).await
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.list(query).await
     }
 
     async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.overdue(now, limit).await
     }
 
     async fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.next_expiry().await
     }
 
     async fn pending(&self) -> Result<usize, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.pending().await
     }
 
