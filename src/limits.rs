@@ -196,6 +196,9 @@ pub const READ_QUEUE: usize = 4096;
 pub const STORE_BUSY: Duration = Duration::from_secs(2);
 /// Pause before a store that has failed is opened again, at first and at most.
 pub const STORE_REOPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Pause between two attempts to reach a writer for whom too many wait, when it is looked whether it
+/// works.
+pub const WRITER_LOOK: Duration = Duration::from_millis(100);
 /// Bytes of records that may wait for the writer of a store.
 pub const WRITE_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Latest events of requests that a store answers from memory; others are read from the disk.
@@ -253,7 +256,8 @@ pub const CONNECT_DEFAULT: Duration = Duration::from_secs(10);
 pub const DEADLINE_GRACE: Duration = Duration::from_secs(15);
 /// Signals that follow the first within this time are the same signal, delivered by another way:
 /// timeout(1) signals its child and then its group, and runners of scripts pass on a Ctrl-C that
-/// the terminal has delivered already. Nobody decides to give up on a cancellation that fast.
+/// the terminal has delivered already. Nobody decides to give up on a cancellation, or on a daemon
+/// that winds down, that fast.
 pub const SIGNAL_ECHO: Duration = Duration::from_millis(500);
 /// How long a cancellation after Ctrl-C may take.
 pub const CANCEL_TIME: Duration = Duration::from_secs(5);

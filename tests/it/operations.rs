@@ -145,6 +145,7 @@ const UNSEEN: &[&str] = &[
     "TROUBLE_COLUMNS",
     "TYPED_BYTES",
     "UNREAD_LOOK",
+    "WRITER_LOOK",
     "WRITE_GROUP",
     "WRITE_GROUP_BYTES",
 ];
