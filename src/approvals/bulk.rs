@@ -203,8 +203,9 @@ mod tests {
         let bulk = Bulk::new();
         let turns = all_turns(&bulk).await;
         assert!(bulk.turn(bulk.place()).now_or_never().is_none());
-        let lists: Vec<_> = (0..limits::BULK_READS + limits::LIST_QUEUE)
-            .map(|_| bulk.admit().unwrap())
+        let most = limits::BULK_READS + limits::LIST_QUEUE;
+        let lists: Vec<_> = std::iter::repeat_with(|| bulk.admit().unwrap())
+            .take(most)
             .collect();
         assert!(matches!(bulk.admit(), Err(StoreError::Busy)));
         // Streams wait without this bound, and whoever gives up makes room.

@@ -135,6 +135,17 @@ impl Approvals {
         self.store.pending().await
     }
 
+    /// Waits until the store's writer has come to us, without anything to do for it; a store that
+    /// refuses to work has answered as well. Safe to drop at any time.
+    pub async fn reach_writer(&self) {
+        // The only write that writes nothing: there is no request of that time, and none is wanted.
+        let nothing = Timestamp::from_millis(i64::MIN);
+        while let Err(StoreError::Busy) = self.store.purge(nothing, 0).await {
+            // Many wait for it, which does not say that it works.
+            tokio::time::sleep(limits::WRITER_LOOK).await;
+        }
+    }
+
     /// How far this clock is behind the times that the store has, beyond what clocks may differ:
     /// then requests would expire later than was agreed.
     pub fn behind(&self) -> Option<Duration> {

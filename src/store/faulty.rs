@@ -62,7 +62,7 @@ impl FaultyStore {
         plan.faults.insert(n, fault);
     }
 
-    /// Breaks every commit, or stops doing so.
+    /// Breaks every commit, or stops doing so. A purge is held up as well.
     pub fn break_commits(&self, fault: Option<Fault>) {
         self.plan().every = fault;
     }
@@ -188,6 +188,13 @@ impl Store for FaultyStore {
     }
 
     async fn purge(&self, settled_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let fault = self.plan().every.clone();
+        match fault {
+            Some(Fault::Busy) => return Err(StoreError::Busy),
+            Some(Fault::Stall(gate)) => permit(&gate).await,
+            Some(Fault::Unavailable | Fault::Lost | Fault::Unconfirmed | Fault::StallAnswer(_))
+            | None => {}
+        }
         self.inner.purge(settled_before, limit).await
     }
 
