@@ -33,6 +33,12 @@ pub enum BackupError {
         /// The place.
         path: PathBuf,
     },
+    /// Another database has come in its place while it was read.
+    #[error("{} was replaced while it was copied: make the backup again", .path.display())]
+    Replaced {
+        /// The place.
+        path: PathBuf,
+    },
     /// A file has that name already.
     #[error("{} exists: name another file, or give --force to replace it", .path.display())]
     Exists {
@@ -80,9 +86,22 @@ pub fn backup(
     replace: bool,
     now: Timestamp,
 ) -> Result<Summary, BackupError> {
+    backup_beside(source, target, replace, now, || {})
+}
+
+/// The same, with what tests let happen once the database is open.
+pub(super) fn backup_beside(
+    source: &Path,
+    target: &Path,
+    replace: bool,
+    now: Timestamp,
+    meanwhile: impl FnOnce(),
+) -> Result<Summary, BackupError> {
     let source = existing(source)?;
+    let before = identity(&source)?;
     let target = check_target(target, &source, replace)?;
     let connection = connect(&source)?;
+    meanwhile();
     let part = Part::begin(&target).map_err(|error| {
         if error.kind() == io::ErrorKind::WouldBlock {
             let why = "is being written by another backup";
@@ -101,6 +120,11 @@ pub fn backup(
     connection
         .execute("VACUUM INTO ?1", [name])
         .map_err(|error| copied(&source, &target, &error))?;
+    // A restore takes the log away after the file's name, so what was read of a database that still
+    // has its name was read with its log.
+    if identity(&source)? != before {
+        return Err(BackupError::Replaced { path: source });
+    }
     let summary = look_through(part.path(), &target, now)?;
     // Again: that took its time, and a daemon may have begun with the name.
     refuse_database(&target)?;
@@ -128,6 +152,12 @@ fn existing(source: &Path) -> Result<PathBuf, BackupError> {
         }),
         Err(error) => Err(OpenError::file(source, &error).into()),
     }
+}
+
+/// Which file has the database's name.
+fn identity(source: &Path) -> Result<(u64, u64), OpenError> {
+    let found = fs::metadata(source).map_err(|error| OpenError::file(source, &error))?;
+    Ok((found.dev(), found.ino()))
 }
 
 fn connect(source: &Path) -> Result<Connection, BackupError> {
