@@ -143,6 +143,21 @@ async fn a_database_that_is_replaced_while_it_is_copied_is_not_backed_up() {
     );
 }
 
+/// Where a file has one name only, the database that was set aside could be read by everybody.
+#[test]
+fn a_copy_that_is_set_aside_is_for_those_whom_the_original_was_for() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let dir = Dir::new();
+    fs::write(dir.path(), "secret").unwrap();
+    for mode in [0o600, 0o640, 0o400] {
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let copy = dir.0.path().join(format!("copy-{mode:o}"));
+        set_aside::copy(&dir.path(), &copy).unwrap();
+        assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, mode);
+        assert_eq!(fs::read(&copy).unwrap(), b"secret");
+    }
+}
+
 #[tokio::test]
 async fn every_restore_begins_a_history_and_changes_nothing_else() {
     let dir = Dir::new();
