@@ -146,6 +146,9 @@ pub const CLASSIC_KEEP: Duration = Duration::from_secs(10);
 /// How long after its last poll a channel's question is withdrawn: three of the demonstration's
 /// time-outs, so that nobody inherits the answer of somebody who left.
 pub const CLASSIC_ABANDON: Duration = Duration::from_secs(15);
+/// How old a question is before an answer counts that may be meant for the one before it: sooner
+/// nobody can have heard of it, looked, and clicked.
+pub const CLASSIC_GUARD: Duration = Duration::from_millis(500);
 /// Bytes in the body of a classic call: a form of one word.
 pub const CLASSIC_BODY_BYTES: usize = 16 * 1024;
 
@@ -179,7 +182,7 @@ pub const FILE_LOOKS: u32 = 3;
 /// begins anew with it.
 pub const GRANT_LOOK: Duration = Duration::from_millis(900);
 /// Bytes of a tokens file: ten thousand principals, each of which every call is compared with.
-pub const TOKENS_BYTES: u64 = 4 * 1024 * 1024;
+pub const TOKENS_BYTES: usize = 4 * 1024 * 1024;
 /// The longest life of a token that is made with one.
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_hours(10 * 366 * 24);
 /// Time between two looks for requests that are past `--retain`.
@@ -206,6 +209,9 @@ pub const READ_QUEUE: usize = 4096;
 pub const STORE_BUSY: Duration = Duration::from_secs(2);
 /// Pause before a store that has failed is opened again, at first and at most.
 pub const STORE_REOPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Pause between two attempts to reach a writer for whom too many wait, when it is looked whether it
+/// works.
+pub const WRITER_LOOK: Duration = Duration::from_millis(100);
 /// Bytes of records that may wait for the writer of a store.
 pub const WRITE_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Latest events of requests that a store answers from memory; others are read from the disk.
@@ -263,7 +269,8 @@ pub const CONNECT_DEFAULT: Duration = Duration::from_secs(10);
 pub const DEADLINE_GRACE: Duration = Duration::from_secs(15);
 /// Signals that follow the first within this time are the same signal, delivered by another way:
 /// timeout(1) signals its child and then its group, and runners of scripts pass on a Ctrl-C that
-/// the terminal has delivered already. Nobody decides to give up on a cancellation that fast.
+/// the terminal has delivered already. Nobody decides to give up on a cancellation, or on a daemon
+/// that winds down, that fast.
 pub const SIGNAL_ECHO: Duration = Duration::from_millis(500);
 /// How long a cancellation after Ctrl-C may take.
 pub const CANCEL_TIME: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::domain::{Event, Status, Timestamp, Verdict, What};
+use crate::domain::{Event, EventId, Status, Timestamp, Verdict, What};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::store::Feed;
@@ -112,5 +112,9 @@ impl Feed for Pump {
             self.wake_sweep(event);
         }
         self.hub.deliver(events);
+    }
+
+    fn reached(&self, head: EventId) {
+        self.hub.reached(head);
     }
 }

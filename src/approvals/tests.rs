@@ -6,6 +6,7 @@ mod faults;
 mod model;
 mod streaming;
 mod sweeping;
+mod turns;
 mod waiting;
 
 use std::sync::atomic::{AtomicU64, Ordering};

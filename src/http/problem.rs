@@ -55,6 +55,7 @@ pub enum Kind {
     // Those of the classic routes follow, which are not in the contract.
     InvalidForm,
     NothingPending,
+    JustAsked,
     Cancelled,
     TooManyChannels,
     Expired,
@@ -65,6 +66,7 @@ impl Kind {
     pub const CLASSIC: [Self; Self::Expired as usize - Self::TooManyWaiters as usize] = [
         Self::InvalidForm,
         Self::NothingPending,
+        Self::JustAsked,
         Self::Cancelled,
         Self::TooManyChannels,
         Self::Expired,
@@ -151,6 +153,7 @@ impl Kind {
             Self::TooManyWaiters       => (StatusCode::SERVICE_UNAVAILABLE, "too_many_waiters"),
             Self::InvalidForm          => (StatusCode::BAD_REQUEST, "invalid_form"),
             Self::NothingPending       => (StatusCode::CONFLICT, "nothing_pending"),
+            Self::JustAsked            => (StatusCode::CONFLICT, "just_asked"),
             Self::Cancelled            => (StatusCode::SERVICE_UNAVAILABLE, "cancelled"),
             Self::TooManyChannels      => (StatusCode::SERVICE_UNAVAILABLE, "too_many_channels"),
             Self::Expired              => (StatusCode::GATEWAY_TIMEOUT, "expired"),
@@ -288,6 +291,13 @@ impl From<Refused> for Problem {
             Refused::NothingPending(_) => Self::new(
                 Kind::NothingPending,
                 format!("{text}; it may be decided already, or nobody polls for it any more"),
+            ),
+            Refused::JustAsked(_) => Self::new(
+                Kind::JustAsked,
+                format!(
+                    "{text}, and the answer may be meant for that; nothing was decided: look at \
+                     the question, and answer again"
+                ),
             ),
             Refused::Draining => Self::new(Kind::Draining, format!("{text}; poll again")),
             // Nobody reads it; it is for the counters.

@@ -52,6 +52,11 @@ impl Hub {
         }
         self.tail.extend(events);
     }
+
+    /// All up to `head` was delivered that could be.
+    pub fn reached(&self, head: EventId) {
+        self.tail.reached(head);
+    }
 }
 
 #[cfg(test)]

@@ -54,6 +54,9 @@ pub enum Refused {
     /// There is no question on the channel that could be answered.
     #[error("no question is pending on the channel {0}")]
     NothingPending(String),
+    /// The question has taken the place of another one a moment ago.
+    #[error("the question on the channel {0} has just taken the place of another one")]
+    JustAsked(String),
     /// The daemon winds down.
     #[error("this daemon is shutting down")]
     Draining,
@@ -169,7 +172,7 @@ impl Classic {
     /// Answers the question that is pending on a channel, as `by`.
     ///
     /// # Errors
-    /// [`Refused::NothingPending`], or the store's.
+    /// [`Refused::NothingPending`], [`Refused::JustAsked`], or the store's.
     pub async fn answer(
         &self,
         name: &ChannelName,
@@ -185,6 +188,11 @@ impl Classic {
         };
         if present.request.status.is_final() {
             return Err(nothing());
+        }
+        // Looked at after the question was read: one that follows it by now has another id.
+        let now = self.approvals.now();
+        if self.channels().is_guarded(name, &present.request, now) {
+            return Err(Refused::JustAsked(name.as_str().to_owned()));
         }
         match self.approvals.decide(id, by, verdict, None, None).await {
             Err(Error::Refused(Refusal::Final(_), _)) => Err(nothing()),

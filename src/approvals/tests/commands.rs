@@ -67,6 +67,10 @@ impl Feed for OnlyTheEnd {
         let events: Vec<_> = events.iter().filter(is_final).cloned().collect();
         self.0.deliver(&events);
     }
+
+    fn reached(&self, head: EventId) {
+        self.0.reached(head);
+    }
 }
 
 /// The pending requests were once counted along the feed, and one that was asked and decided in

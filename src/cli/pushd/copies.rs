@@ -18,10 +18,13 @@ pub(super) fn back_up(flags: BackupFlags) -> Result<(), Failure> {
     let done = sqlite::backup(&database, &flags.file, flags.force, now);
     let summary = done.map_err(|error| {
         let code = match &error {
-            BackupError::Database(_) | BackupError::Missing { .. } => exit::CONFIGURATION,
-            BackupError::Exists { .. } | BackupError::Target { .. } | BackupError::Write { .. } => {
-                exit::CANNOT_CREATE
-            }
+            BackupError::Database(_)
+            | BackupError::Missing { .. }
+            | BackupError::Replaced { .. } => exit::CONFIGURATION,
+            BackupError::Exists { .. }
+            | BackupError::Target { .. }
+            | BackupError::InUse { .. }
+            | BackupError::Write { .. } => exit::CANNOT_CREATE,
         };
         Failure(code, error.into())
     })?;
