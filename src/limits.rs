@@ -32,6 +32,11 @@ pub const EXPIRY_MAX: Duration = Duration::from_hours(30 * 24);
 pub const EXPIRY_DEFAULT: Duration = Duration::from_hours(1);
 /// Approvers that one request remembers as having had it on their screens.
 pub const SEEN_BY: usize = 8;
+/// Digits of a match code: what is read from one screen and typed at another without a mistake.
+pub const MATCH_CODE_DIGITS: usize = 6;
+/// Wrong match codes after which a request is denied. Three slips are forgiven nobody who guesses:
+/// the chance to hit a code is 3 in a million.
+pub const MATCH_TRIES: u32 = 3;
 /// Steps in the history of one request.
 pub const HISTORY_STEPS: usize = 100;
 

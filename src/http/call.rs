@@ -18,8 +18,9 @@ use super::params::Query;
 use super::{Api, Kind, Problem};
 use crate::approvals::classic::SharedReceiver;
 use crate::burden::{Carrier, Load};
-use crate::domain::{Caller, Principal, RequestId};
+use crate::domain::{Caller, Channel, Principal, RequestId};
 use crate::limits;
+use crate::wire;
 use crate::wire::strict::Object;
 
 /// What the transport knows of a call; the server puts it into the HTTP request's extensions.
@@ -114,6 +115,17 @@ impl Call {
         Caller {
             principal,
             address: Some(address),
+            channel: Some(self.channel()),
+        }
+    }
+
+    /// By which way the caller has come, as it says itself; who says nothing, or two things, comes
+    /// by the API.
+    fn channel(&self) -> Channel {
+        let mut claims = self.headers.get_all(wire::header::CHANNEL).iter();
+        match (claims.next(), claims.next()) {
+            (Some(claim), None) => claim.to_str().map_or(Channel::Api, Channel::claimed),
+            (None | Some(_), _) => Channel::Api,
         }
     }
 

@@ -23,7 +23,7 @@ use super::resource::Resource;
 use super::routes::plain;
 use super::{Api, Call, Handled, Kind, Problem, Response};
 use crate::approvals::classic::{ChannelName, Classic, Poller, Questions, Receiver};
-use crate::domain::{Status, Verdict};
+use crate::domain::{Caller, Channel, Status, Verdict};
 use crate::limits;
 use crate::wire::{self, media};
 
@@ -176,7 +176,11 @@ async fn sure(mut call: Call) -> Handled {
     call.expect_media(FORM)?;
     let form = Query::of_any(&call.bytes(limits::CLASSIC_BODY_BYTES).await?);
     let verdict = verdict(&form)?;
-    let (classic, caller) = (classic(&call)?, call.caller());
+    let classic = classic(&call)?;
+    let caller = Caller {
+        channel: Some(Channel::Classic),
+        ..call.caller()
+    };
     let event = classic.answer(&channel, &caller, verdict).await?;
     let (id, by) = (event.request.id, caller.principal.as_str());
     let status = event.request.status.as_str();

@@ -6,7 +6,8 @@ use warp::http::StatusCode;
 use super::call::request_id;
 use super::requests::{done, member};
 use super::{Call, Handled};
-use crate::domain::Reason;
+use crate::approvals::Error;
+use crate::domain::{Caller, Reason, Refusal, RequestId};
 use crate::wire::DecisionBody;
 
 /// `POST /v1/requests/{id}/decision`.
@@ -17,12 +18,21 @@ pub(super) async fn decide(mut call: Call, id: String) -> Handled {
     let reason = Reason::new(body.reason.unwrap_or_default());
     let reason = reason.map_err(|error| member("reason", &error))?;
     let (approvals, caller) = (&call.api.approvals, call.caller());
-    let event = approvals
-        .decide(id, &caller, body.verdict, reason, body.version)
-        .await?;
+    let code = body.match_code.as_ref();
+    let decided = approvals
+        .decide(id, &caller, body.verdict, reason, body.version, code)
+        .await;
+    let event = decided.inspect_err(|error| log_wrong_code(error, id, &caller))?;
     let (status, by) = (event.request.status.as_str(), caller.principal.as_str());
     tracing::info!(%id, by, verdict = ?body.verdict, status, "decided");
     Ok(done(&event))
+}
+
+fn log_wrong_code(error: &Error, id: RequestId, caller: &Caller) {
+    if let Error::Refused(Refusal::WrongCode { left }, _) = error {
+        let by = caller.principal.as_str();
+        tracing::warn!(%id, by, left, "wrong match code");
+    }
 }
 
 /// `POST /v1/requests/{id}/seen`.

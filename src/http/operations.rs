@@ -8,7 +8,7 @@ use super::{Call, Handled, Kind, Problem, Response};
 use crate::approvals::Approvals;
 use crate::metrics::Readings;
 use crate::store::Health;
-use crate::wire::{MeView, media};
+use crate::wire::{MeView, Party, media};
 
 /// The OpenAPI 3.1 document of this contract.
 pub const OPENAPI: &str = include_str!("../../docs/openapi.json");
@@ -20,7 +20,11 @@ pub(super) fn me(call: &Call) -> Handled {
         .map(str::to_owned)
         .to_vec();
     Ok(json(&MeView {
-        party: (&call.caller()).into(),
+        party: Party {
+            // It is for the history, and nobody needs to hear what they have just said.
+            channel: None,
+            ..(&call.caller()).into()
+        },
         roles,
         topics: vec!["*".to_owned()],
         daemon: env!("CARGO_PKG_VERSION").to_owned(),

@@ -77,6 +77,7 @@ impl Deciding {
             verdict,
             reason,
             version: Some(view.version),
+            match_code: None,
         };
         let now = Instant::now();
         Self {

@@ -106,6 +106,7 @@ fn plan(flags: AskFlags, daemon: &DaemonUrl) -> Result<Plan, End> {
         fields: (!fields.is_empty()).then_some(fields),
         topic: flags.topic.map(|topic| topic.as_str().to_owned()),
         expires_in_secs: flags.expires.map(|expires| expires.as_secs()),
+        match_code: None,
     };
     Ok(Plan {
         ask,

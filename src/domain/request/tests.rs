@@ -1,3 +1,5 @@
+mod matching;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -13,6 +15,7 @@ fn asked() -> Request {
         fields: Vec::new(),
         topic: Topic::default(),
         expires_in: LIFE,
+        match_code: None,
         digest: Digest::of(b"ask"),
     };
     Request::asked(RequestId::from_bytes([1; 16]), ask, Caller::named("ci"), T0)
@@ -30,7 +33,7 @@ fn decision(verdict: Verdict, who: &str, at: Timestamp) -> Decision {
 fn committed(transition: Transition) -> Request {
     match transition {
         Transition::Commit(next) => *next,
-        Transition::Unchanged => panic!("expected a commit"),
+        Transition::Refuse(..) | Transition::Unchanged => panic!("expected a commit"),
     }
 }
 
@@ -38,7 +41,12 @@ fn committed(transition: Transition) -> Request {
 fn an_approval_settles_the_request() {
     let request = asked();
     let next = request
-        .decided(EventId(1), decision(Verdict::Approve, "alice", T0), None)
+        .decided(
+            EventId(1),
+            decision(Verdict::Approve, "alice", T0),
+            None,
+            None,
+        )
         .unwrap();
     let next = committed(next);
     assert_eq!((next.status, next.settled_at), (Status::Approved, Some(T0)));
@@ -52,16 +60,16 @@ fn an_approval_settles_the_request() {
 #[test]
 fn the_same_verdict_again_changes_nothing_and_another_is_refused() {
     let next = asked()
-        .decided(EventId(1), decision(Verdict::Deny, "alice", T0), None)
+        .decided(EventId(1), decision(Verdict::Deny, "alice", T0), None, None)
         .unwrap();
     let denied = committed(next);
-    let again = denied.decided(EventId(2), decision(Verdict::Deny, "alice", T0), None);
+    let again = denied.decided(EventId(2), decision(Verdict::Deny, "alice", T0), None, None);
     assert_eq!(again, Ok(Transition::Unchanged));
     for other in [
         decision(Verdict::Deny, "bob", T0),
         decision(Verdict::Approve, "alice", T0),
     ] {
-        let refused = denied.decided(EventId(2), other, None);
+        let refused = denied.decided(EventId(2), other, None, None);
         assert_eq!(refused, Err(Refusal::Final(Status::Denied)));
     }
 }
@@ -70,19 +78,26 @@ fn the_same_verdict_again_changes_nothing_and_another_is_refused() {
 fn being_final_is_considered_before_the_version() {
     let approved = committed(
         asked()
-            .decided(EventId(1), decision(Verdict::Approve, "alice", T0), None)
+            .decided(
+                EventId(1),
+                decision(Verdict::Approve, "alice", T0),
+                None,
+                None,
+            )
             .unwrap(),
     );
     let late = approved.decided(
         EventId(2),
         decision(Verdict::Deny, "bob", T0),
         Some(EventId(1)),
+        None,
     );
     assert_eq!(late, Err(Refusal::Final(Status::Approved)));
     let other = asked().decided(
         EventId(3),
         decision(Verdict::Deny, "bob", T0),
         Some(EventId(1)),
+        None,
     );
     let (named, current) = (EventId(1), EventId(3));
     assert_eq!(other, Err(Refusal::OtherVersion { named, current }));
@@ -93,7 +108,12 @@ fn one_of_two_approvals_keeps_the_version() {
     let mut request = asked();
     request.approvals_needed = 2;
     let half = request
-        .decided(EventId(7), decision(Verdict::Approve, "alice", T0), None)
+        .decided(
+            EventId(7),
+            decision(Verdict::Approve, "alice", T0),
+            None,
+            None,
+        )
         .unwrap();
     let half = committed(half);
     assert_eq!(
@@ -101,7 +121,12 @@ fn one_of_two_approvals_keeps_the_version() {
         (Status::Pending, Some(EventId(7)))
     );
     let full = half
-        .decided(EventId(7), decision(Verdict::Approve, "bob", T0), None)
+        .decided(
+            EventId(7),
+            decision(Verdict::Approve, "bob", T0),
+            None,
+            None,
+        )
         .unwrap();
     assert_eq!(committed(full).status, Status::Approved);
 }
@@ -110,7 +135,12 @@ fn one_of_two_approvals_keeps_the_version() {
 fn an_overdue_request_takes_no_decision_before_its_expiry_is_committed() {
     let request = asked();
     let late = T0.after(LIFE);
-    let refused = request.decided(EventId(1), decision(Verdict::Approve, "alice", late), None);
+    let refused = request.decided(
+        EventId(1),
+        decision(Verdict::Approve, "alice", late),
+        None,
+        None,
+    );
     assert_eq!(refused, Err(Refusal::Overdue));
     assert_eq!(
         request.cancelled(&Caller::named("ci"), late),
@@ -182,7 +212,7 @@ proptest! {
             let transition = match command {
                 Command::Decide(yes, who) => {
                     let verdict = if yes { Verdict::Approve } else { Verdict::Deny };
-                    request.decided(version, decision(verdict, &format!("a{who}"), now), None)
+                    request.decided(version, decision(verdict, &format!("a{who}"), now), None, None)
                 }
                 Command::Cancel(own) => {
                     request.cancelled(&Caller::named(if own { "ci" } else { "x" }), now)
@@ -194,7 +224,10 @@ proptest! {
                     .expired(now)
                     .map_or(Transition::Unchanged, |next| Transition::Commit(Box::new(next)))),
             };
-            let Ok(Transition::Commit(next)) = transition else { continue };
+            let next = match transition {
+                Ok(Transition::Commit(next) | Transition::Refuse(next, _)) => next,
+                Ok(Transition::Unchanged) | Err(_) => continue,
+            };
             prop_assert!(!request.status.is_final(), "a final request changed");
             let next = Event { id: event.id.next(), request: (*next).into() };
             let settled = next.request.status.is_final();

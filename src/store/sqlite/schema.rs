@@ -34,6 +34,8 @@ pub(super) const STEPS: &[&str] = &[
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO meta VALUES ('purged', 0);
     CREATE TABLE probe (filler BLOB NOT NULL) STRICT;",
+    // Records of format 2, which say by which channel somebody came and may have a match code.
+    "",
 ];
 
 /// The indexes that have a part of the rows alone, and which part.
