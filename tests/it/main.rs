@@ -36,6 +36,7 @@ mod in_process;
 mod interrupts;
 mod limits;
 mod long_poll;
+mod matching;
 mod metrics;
 mod openapi;
 mod operations;

@@ -12,6 +12,7 @@ mod inbox;
 mod knowing;
 mod languages;
 mod looks;
+mod matching;
 mod single;
 mod tabs;
 mod trouble;

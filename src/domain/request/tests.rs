@@ -179,7 +179,8 @@ fn being_seen_is_noted_once_a_principal_and_keeps_the_version() {
 /// One command of somebody, some time after the last.
 #[derive(Clone, Debug)]
 enum Command {
-    Decide(bool, u8),
+    /// Who says what, and types no match code, the right one or a wrong one.
+    Decide(bool, u8, Option<bool>),
     Cancel(bool),
     See(u8),
     Expire,
@@ -187,7 +188,8 @@ enum Command {
 
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
-        (any::<bool>(), 0_u8..4).prop_map(|(yes, who)| Command::Decide(yes, who)),
+        (any::<bool>(), 0_u8..4, prop::option::of(any::<bool>()))
+            .prop_map(|(yes, who, typed)| Command::Decide(yes, who, typed)),
         any::<bool>().prop_map(Command::Cancel),
         (0_u8..12).prop_map(Command::See),
         Just(Command::Expire),
@@ -200,19 +202,24 @@ proptest! {
     #[test]
     fn no_sequence_of_commands_leaves_a_final_state(
         needed in 1_u32..4,
+        matched: bool,
         commands in prop::collection::vec((command(), 0_u64..30_000), 0..40),
     ) {
         let mut request = asked();
         request.approvals_needed = needed;
+        let (right, wrong) = ("004207".parse().unwrap(), "004208".parse().unwrap());
+        request.match_code = matched.then(|| MatchCode::clone(&right));
         let mut event = Event { id: EventId(1), request: request.into() };
         let mut now = T0;
         for (command, pause) in commands {
             now = now.after(Duration::from_millis(pause));
             let (request, version) = (&event.request, event.version());
-            let transition = match command {
-                Command::Decide(yes, who) => {
+            let transition = match command.clone() {
+                Command::Decide(yes, who, typed) => {
                     let verdict = if yes { Verdict::Approve } else { Verdict::Deny };
-                    request.decided(version, decision(verdict, &format!("a{who}"), now), None, None)
+                    let typed = typed.map(|is_right| if is_right { &right } else { &wrong });
+                    let decision = decision(verdict, &format!("a{who}"), now);
+                    request.decided(version, decision, None, typed)
                 }
                 Command::Cancel(own) => {
                     request.cancelled(&Caller::named(if own { "ci" } else { "x" }), now)
@@ -234,6 +241,16 @@ proptest! {
             prop_assert_eq!(next.version() == next.id, settled);
             prop_assert_eq!(next.request.settled_at.is_some(), settled);
             prop_assert!(next.request.history.len() <= limits::HISTORY_STEPS);
+            let tries = next.request.match_tries;
+            prop_assert!(tries == 0 || matched);
+            prop_assert_eq!(tries >= limits::MATCH_TRIES, tries == limits::MATCH_TRIES);
+            if tries == limits::MATCH_TRIES {
+                prop_assert_eq!(next.request.status, Status::Denied);
+            }
+            if let (true, Command::Decide(true, _, typed)) = (matched, &command) {
+                let approves = next.request.history.last().unwrap().what == What::Approved;
+                prop_assert_eq!(approves, *typed == Some(true), "only with the code");
+            }
             if next.request.status == Status::Approved {
                 prop_assert!(now < next.request.expires_at);
                 let approvals = next.request.decisions.iter();
