@@ -184,6 +184,8 @@ pub const DRAIN_MAX: Duration = Duration::from_hours(1);
 pub const RETAIN_MIN: Duration = Duration::from_mins(1);
 /// Attempts to commit against others who change the same request, before "try later".
 pub const COMMIT_ATTEMPTS: usize = 128;
+/// Requests in one read of an export: each read is short, so that it does not hold up the daemon.
+pub const AUDIT_BATCH: usize = 256;
 /// Writes that may wait for the writer of a store.
 pub const WRITE_QUEUE: usize = 4096;
 /// Writes in one group commit.

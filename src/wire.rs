@@ -369,6 +369,44 @@ impl From<&domain::Step> for StepView {
     }
 }
 
+/// What a line of an export says of its request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditedView {
+    /// Its name.
+    pub request: RequestId,
+    /// What it is about.
+    pub topic: String,
+    /// The question in one line.
+    pub title: String,
+    /// Who asked.
+    pub requester: Party,
+    /// Where it stands when the export is made.
+    pub status: Status,
+}
+
+impl From<&domain::Request> for AuditedView {
+    fn from(request: &domain::Request) -> Self {
+        Self {
+            request: request.id,
+            topic: request.topic.as_str().to_owned(),
+            title: request.title.as_str().to_owned(),
+            requester: (&request.requester).into(),
+            status: request.status.into(),
+        }
+    }
+}
+
+/// One line of an export: a step and its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditView<'a> {
+    /// What happened, when, by whom and why.
+    #[serde(flatten)]
+    pub step: &'a StepView,
+    /// Of what.
+    #[serde(flatten)]
+    pub of: &'a AuditedView,
+}
+
 fn text(reason: Option<&domain::Reason>) -> Option<String> {
     reason.map(|reason| reason.as_str().to_owned())
 }

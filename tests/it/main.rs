@@ -23,6 +23,7 @@ mod until;
 
 mod approval;
 mod approver_terminal;
+mod audit;
 mod classic;
 mod contract;
 mod copies;
@@ -45,6 +46,7 @@ mod pages;
 mod peers;
 mod proxies;
 mod qr;
+mod secrets;
 mod service_manager;
 mod shutdown;
 mod soak;

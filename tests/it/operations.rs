@@ -94,6 +94,7 @@ fn seen() -> BTreeMap<&'static str, String> {
 /// The others: sizes of steps, caches and pictures, at which nobody sees anything, and bounds that
 /// cannot be reached.
 const UNSEEN: &[&str] = &[
+    "AUDIT_BATCH",
     "BULK_READS",
     "CHANGES_BATCH",
     "CLOCK_TICK",

@@ -75,6 +75,10 @@ pub fn backup(
     let source = existing(source)?;
     let target = check_target(target, &source, replace)?;
     let connection = connect(&source)?;
+    // It stands in the way of writing the copy as well; the database itself was opened for reading.
+    connection
+        .pragma_update(None, "query_only", false)
+        .map_err(|error| OpenError::sqlite(&source, &error))?;
     let part = Part::begin(&target).map_err(|error| {
         if error.kind() == io::ErrorKind::WouldBlock {
             let why = "is being written by another backup";
@@ -105,7 +109,7 @@ pub fn backup(
 }
 
 /// The absolute name of the database, free of symbolic links.
-fn existing(source: &Path) -> Result<PathBuf, BackupError> {
+pub(super) fn existing(source: &Path) -> Result<PathBuf, BackupError> {
     match fs::canonicalize(source) {
         Ok(path) if path.is_file() => Ok(path),
         Ok(path) => Err(OpenError::NotAFile {
@@ -120,7 +124,8 @@ fn existing(source: &Path) -> Result<PathBuf, BackupError> {
     }
 }
 
-fn connect(source: &Path) -> Result<Connection, BackupError> {
+/// A connection that can only read, to a database of ours at a schema that we know.
+pub(super) fn connect(source: &Path) -> Result<Connection, BackupError> {
     let sqlite = |error: rusqlite::Error| OpenError::sqlite(source, &error);
     let connection = reader::connect(source, limits::STORE_BUSY).map_err(sqlite)?;
     let path = || source.to_owned();
@@ -138,10 +143,6 @@ fn connect(source: &Path) -> Result<Connection, BackupError> {
         Owner::Nobody => return Err(BackupError::Missing { path: path() }),
         Owner::Other => return Err(OpenError::Foreign { path: path() }.into()),
     }
-    // It stands in the way of writing the copy as well; the database itself was opened for reading.
-    connection
-        .pragma_update(None, "query_only", false)
-        .map_err(sqlite)?;
     Ok(connection)
 }
 
