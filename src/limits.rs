@@ -34,6 +34,11 @@ pub const EXPIRY_MAX: Duration = Duration::from_hours(30 * 24);
 pub const EXPIRY_DEFAULT: Duration = Duration::from_hours(1);
 /// Approvers that one request remembers as having had it on their screens.
 pub const SEEN_BY: usize = 8;
+/// Digits of a match code: what is read from one screen and typed at another without a mistake.
+pub const MATCH_CODE_DIGITS: usize = 6;
+/// Wrong match codes after which a request is denied. Three slips are forgiven nobody who guesses:
+/// the chance to hit a code is 3 in a million.
+pub const MATCH_TRIES: u32 = 3;
 /// Steps in the history of one request.
 pub const HISTORY_STEPS: usize = 100;
 
@@ -195,6 +200,8 @@ pub const DRAIN_MAX: Duration = Duration::from_hours(1);
 pub const RETAIN_MIN: Duration = Duration::from_mins(1);
 /// Attempts to commit against others who change the same request, before "try later".
 pub const COMMIT_ATTEMPTS: usize = 128;
+/// Requests in one read of an export: each read is short, so that it does not hold up the daemon.
+pub const AUDIT_BATCH: usize = 256;
 /// Writes that may wait for the writer of a store.
 pub const WRITE_QUEUE: usize = 4096;
 /// Writes in one group commit.

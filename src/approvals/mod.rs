@@ -28,8 +28,8 @@ use self::bulk::{Bulk, Place, Turn};
 use self::room::OnTheWay;
 use crate::clock::Clock;
 use crate::domain::{
-    Ask, Caller, Cursor, Decision, Denial, Event, EventId, Reason, Refusal, Request, RequestId,
-    Timestamp, Topic, Transition, Verdict,
+    Ask, Caller, Cursor, Decision, Denial, Event, EventId, MatchCode, Reason, Refusal, Request,
+    RequestId, Timestamp, Topic, Transition, Verdict,
 };
 use crate::hub::{Full, Hub, Wants};
 use crate::limits::{self, Limits};
@@ -289,10 +289,12 @@ impl Approvals {
         self.read(id).await
     }
 
-    /// Decides, as `by`. `shown` is the version that was on the approver's screen.
+    /// Decides, as `by`. `shown` is the version that was on the approver's screen, `code` the match
+    /// code that was typed.
     ///
     /// # Errors
-    /// Not found, refused by the domain, or the store's.
+    /// Not found, refused by the domain, or the store's. A wrong match code is refused once the try
+    /// has been committed, so that tries at the same time are counted one by one.
     pub async fn decide(
         &self,
         id: RequestId,
@@ -300,6 +302,7 @@ impl Approvals {
         verdict: Verdict,
         reason: Option<Reason>,
         shown: Option<EventId>,
+        code: Option<&MatchCode>,
     ) -> Result<Event, Error> {
         self.command(id, |event, now| {
             let (approver, reason) = (by.clone(), reason.clone());
@@ -309,7 +312,9 @@ impl Approvals {
                 reason,
                 at: now,
             };
-            event.request.decided(event.version(), decision, shown)
+            event
+                .request
+                .decided(event.version(), decision, shown, code)
         })
         .await
     }
@@ -458,10 +463,11 @@ impl Approvals {
         let id = event.request.id;
         for _ in 0..limits::COMMIT_ATTEMPTS {
             let now = self.now();
-            let next = match event.request.expired(now) {
-                Some(expired) => expired,
+            let (next, refusal) = match event.request.expired(now) {
+                Some(expired) => (expired, None),
                 None => match step(&event, now) {
-                    Ok(Transition::Commit(next)) => *next,
+                    Ok(Transition::Commit(next)) => (*next, None),
+                    Ok(Transition::Refuse(next, refusal)) => (*next, Some(refusal)),
                     Ok(Transition::Unchanged) => return Ok(event),
                     Err(refusal) => return Err(Error::Refused(refusal, Box::new(event))),
                 },
@@ -470,7 +476,12 @@ impl Approvals {
             event = match self.commit(Some(event.id), next).await? {
                 // The step has not had its say yet: it sees the expired request next.
                 Commit::Done(event) if expired_only => event,
-                Commit::Done(event) => return Ok(event),
+                Commit::Done(event) => {
+                    return match refusal {
+                        Some(refusal) => Err(Error::Refused(refusal, Box::new(event))),
+                        None => Ok(event),
+                    };
+                }
                 Commit::Conflict(Some(event)) => event,
                 Commit::Conflict(None) => return Err(Error::NotFound(id)),
             };

@@ -90,7 +90,8 @@ impl Pump {
         match request.history.last().map(|step| step.what) {
             Some(What::Approved) => self.metrics.decided(Verdict::Approve),
             Some(What::Denied) => self.metrics.decided(Verdict::Deny),
-            Some(What::Asked | What::Seen | What::Expired | What::Cancelled) | None => {}
+            Some(What::Asked | What::Seen | What::WrongCode | What::Expired | What::Cancelled)
+            | None => {}
         }
         // Only a commit that carries a new version changes the status; a vote or a `seen` does not.
         if event.version() != event.id {

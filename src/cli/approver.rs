@@ -31,6 +31,7 @@ use self::signals::{Ending, Redrawing};
 use super::exit;
 use super::flags::parse;
 use crate::client::Client;
+use crate::domain::Channel;
 use crate::terminal::printable::visible;
 use crate::terminal::tty::{NoTerminal, Tty};
 
@@ -61,7 +62,8 @@ fn run(line: Approver) -> u8 {
 async fn ask(line: Approver) -> Result<u8, (u8, Error)> {
     let url = line.daemon.url.to_string();
     let client = Client::new(line.daemon.url, "approver")
-        .map_err(|error| (exit::CONFIGURATION, error.into()))?;
+        .map_err(|error| (exit::CONFIGURATION, error.into()))?
+        .by_way_of(Channel::Terminal);
     let topics: Vec<String> = line
         .topics
         .iter()

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::answer::{Answer, CallError, empty, json, news};
 use super::transport::{TransportError, transport};
 use super::url::DaemonUrl;
-use crate::domain::{EventId, RequestId};
+use crate::domain::{Channel, EventId, RequestId};
 use crate::limits;
 use crate::wire::{AskBody, DecisionBody, MeView, RequestView, header, media};
 
@@ -20,6 +20,7 @@ use crate::wire::{AskBody, DecisionBody, MeView, RequestView, header, media};
 pub struct Client {
     base: DaemonUrl,
     program: &'static str,
+    channel: Option<Channel>,
     http: reqwest::Client,
 }
 
@@ -34,8 +35,16 @@ impl Client {
         Ok(Self {
             base,
             program,
+            channel: None,
             http,
         })
+    }
+
+    /// The same, whose calls say that they come by this way.
+    #[must_use]
+    pub fn by_way_of(self, channel: Channel) -> Self {
+        let channel = Some(channel);
+        Self { channel, ..self }
     }
 
     /// The HTTP client underneath, for what is not a call: no redirects, and no time
@@ -145,9 +154,14 @@ impl Client {
     }
 
     fn call(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
+        let call = self
+            .http
             .request(method, self.url(path))
-            .header(reqwest::header::ACCEPT, media::JSON)
+            .header(reqwest::header::ACCEPT, media::JSON);
+        match self.channel {
+            Some(channel) => call.header(header::CHANNEL, channel.as_str()),
+            None => call,
+        }
     }
 
     fn post(&self, path: &str, body: &impl Serialize) -> RequestBuilder {

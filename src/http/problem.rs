@@ -28,6 +28,7 @@ pub enum Kind {
     OwnRequest,
     NotTheRequester,
     ForeignOrigin,
+    WrongMatchCode,
     NotFound,
     NoSuchPath,
     MethodNotAllowed,
@@ -40,6 +41,8 @@ pub enum Kind {
     WrongHost,
     InvalidMember,
     KeyReused,
+    MatchCodeRequired,
+    NoMatchCode,
     HeadTooLarge,
     Internal,
     ClockBehind,
@@ -86,6 +89,7 @@ impl Kind {
         Self::OwnRequest,
         Self::NotTheRequester,
         Self::ForeignOrigin,
+        Self::WrongMatchCode,
         Self::NotFound,
         Self::NoSuchPath,
         Self::MethodNotAllowed,
@@ -98,6 +102,8 @@ impl Kind {
         Self::WrongHost,
         Self::InvalidMember,
         Self::KeyReused,
+        Self::MatchCodeRequired,
+        Self::NoMatchCode,
         Self::HeadTooLarge,
         Self::Internal,
         Self::ClockBehind,
@@ -127,6 +133,7 @@ impl Kind {
             Self::OwnRequest           => (StatusCode::FORBIDDEN, "own_request"),
             Self::NotTheRequester      => (StatusCode::FORBIDDEN, "not_the_requester"),
             Self::ForeignOrigin        => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::WrongMatchCode       => (StatusCode::FORBIDDEN, "wrong_match_code"),
             Self::NotFound             => (StatusCode::NOT_FOUND, "not_found"),
             Self::NoSuchPath           => (StatusCode::NOT_FOUND, "no_such_path"),
             Self::MethodNotAllowed     => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -139,6 +146,8 @@ impl Kind {
             Self::WrongHost            => (StatusCode::MISDIRECTED_REQUEST, "wrong_host"),
             Self::InvalidMember        => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_member"),
             Self::KeyReused            => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
+            Self::MatchCodeRequired    => (StatusCode::UNPROCESSABLE_ENTITY, "match_code_required"),
+            Self::NoMatchCode          => (StatusCode::UNPROCESSABLE_ENTITY, "no_match_code"),
             Self::HeadTooLarge         => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
             Self::Internal             => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             Self::ClockBehind          => (StatusCode::SERVICE_UNAVAILABLE, "clock_behind"),
@@ -187,6 +196,7 @@ pub struct Problem {
     detail: String,
     allow: Option<HeaderValue>,
     request: Option<Box<RequestView>>,
+    tries_left: Option<u32>,
 }
 
 impl Problem {
@@ -197,6 +207,7 @@ impl Problem {
             detail: detail.into(),
             allow: None,
             request: None,
+            tries_left: None,
         }
     }
 
@@ -227,6 +238,7 @@ impl Problem {
             detail: self.detail.clone(),
             code: code.to_owned(),
             request: self.request.clone(),
+            tries_left: self.tries_left,
         }
     }
 
@@ -325,6 +337,25 @@ fn refused(refusal: Refusal, event: &Event) -> Problem {
         Refusal::OtherVersion { .. } => {
             let detail = format!("{text}; read it again before deciding");
             Problem::new(Kind::OtherVersion, detail).about(event)
+        }
+        Refusal::NoCodeGiven => {
+            let detail = format!("{text}; send its six digits as match_code. Nothing was decided");
+            Problem::new(Kind::MatchCodeRequired, detail).about(event)
+        }
+        Refusal::NoCodeAsked => {
+            let detail = format!("{text}; look at it again before deciding. Nothing was decided");
+            Problem::new(Kind::NoMatchCode, detail).about(event)
+        }
+        Refusal::WrongCode { left } => {
+            let rest = match left {
+                0 => "it was the last try, so the request is denied".to_owned(),
+                1 => "1 try is left, then the request is denied".to_owned(),
+                _ => format!("{left} tries are left, then the request is denied"),
+            };
+            Problem {
+                tries_left: Some(left),
+                ..Problem::new(Kind::WrongMatchCode, format!("{text}; {rest}")).about(event)
+            }
         }
         Refusal::NotTheRequester => Problem::new(Kind::NotTheRequester, text),
         // The use cases expire an overdue request before any command, so none is refused for it.

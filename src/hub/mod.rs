@@ -77,6 +77,7 @@ mod tests {
             fields: Vec::new(),
             topic: Topic::default(),
             expires_in: Duration::from_mins(1),
+            match_code: None,
             digest: Digest::of(b""),
         };
         let now = Timestamp::from_millis(0);

@@ -176,6 +176,7 @@ pub(super) fn asked(n: u8) -> Request {
         fields: Vec::new(),
         topic: Topic::default(),
         expires_in: Duration::from_mins(1),
+        match_code: None,
         digest: Digest::of(&[n]),
     };
     Request::asked(id(n), ask, Caller::named("ci"), T0)

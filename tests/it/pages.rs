@@ -14,6 +14,7 @@ mod knowing;
 mod languages;
 mod lingering;
 mod looks;
+mod matching;
 mod notices;
 mod scrolling;
 mod single;

@@ -23,8 +23,8 @@ pub use self::questions::Questions;
 use self::channels::{Channels, Full, Step, Ticket};
 use super::{Approvals, Error};
 use crate::domain::{
-    Ask, Caller, Details, Digest, Event, Field, Principal, Refusal, RequestId, Status, Title,
-    Verdict,
+    Ask, Caller, Channel, Details, Digest, Event, Field, Principal, Refusal, RequestId, Status,
+    Title, Verdict,
 };
 use crate::hub::Wants;
 use crate::limits;
@@ -194,7 +194,11 @@ impl Classic {
         if self.channels().is_guarded(name, &present.request, now) {
             return Err(Refused::JustAsked(name.as_str().to_owned()));
         }
-        match self.approvals.decide(id, by, verdict, None, None).await {
+        match self
+            .approvals
+            .decide(id, by, verdict, None, None, None)
+            .await
+        {
             Err(Error::Refused(Refusal::Final(_), _)) => Err(nothing()),
             decided => Ok(decided?),
         }
@@ -221,6 +225,7 @@ impl Classic {
         let by = Caller {
             principal: Principal::new(PRINCIPAL),
             address: poller.address.clone(),
+            channel: Some(Channel::Classic),
         };
         // The id is the round's, so that of two polls which make it at once one joins the other.
         let asking = self
@@ -323,6 +328,7 @@ fn question(name: &ChannelName, poller: &Poller) -> Ask {
         fields: origin.into_iter().collect(),
         topic: name.topic().clone(),
         expires_in: limits::EXPIRY_DEFAULT,
+        match_code: None,
         // Whoever joins a question asks the same, whatever else their calls say.
         digest: Digest::of(name.topic().as_str().as_bytes()),
     }

@@ -93,11 +93,12 @@ fn warning(summary: &Summary) -> String {
     }
 }
 
-fn database(flags: StoreFlags) -> Result<PathBuf, Failure> {
+/// The database that a command is about.
+pub(super) fn database(flags: StoreFlags) -> Result<PathBuf, Failure> {
     match flags.store {
         Some(StoreFlag::Sqlite(path)) => Ok(path),
         Some(StoreFlag::Memory) => Err(anyhow!(
-            "--store memory: there is nothing to copy; name a database with --store sqlite:PATH"
+            "--store memory: nothing of it is kept; name a database with --store sqlite:PATH"
         ))
         .or_exit(exit::USAGE),
         None => default_database().or_exit(exit::CONFIGURATION),

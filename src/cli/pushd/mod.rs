@@ -1,5 +1,6 @@
 //! The daemon: flags, log, store, server, and winding down.
 
+mod audit;
 mod copies;
 mod flags;
 mod log;
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use self::flags::{Command, CommandLine, Flags, StoreFlag};
+use self::flags::{Audit, Command, CommandLine, Flags, StoreFlag};
 use self::signals::{Signals, obey};
 use self::sockets::Trust;
 use super::exit;
@@ -59,6 +60,7 @@ pub fn run() -> ExitCode {
         Some(Command::Backup(flags)) => copies::back_up(flags),
         Some(Command::Restore(flags)) => copies::put_back(flags),
         Some(Command::Token(command)) => token::run(command),
+        Some(Command::Audit(Audit::Export(flags))) => audit::export(flags),
     };
     // The store is closed, or had its time for it: whatever still runs is of no interest.
     runtime.shutdown_background();

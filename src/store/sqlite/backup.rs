@@ -101,6 +101,10 @@ pub(super) fn backup_beside(
     let before = identity(&source)?;
     let target = check_target(target, &source, replace)?;
     let connection = connect(&source)?;
+    // It stands in the way of writing the copy as well; the database itself was opened for reading.
+    connection
+        .pragma_update(None, "query_only", false)
+        .map_err(|error| OpenError::sqlite(&source, &error))?;
     meanwhile();
     let part = Part::begin(&target).map_err(|error| {
         if error.kind() == io::ErrorKind::WouldBlock {
@@ -139,7 +143,7 @@ pub(super) fn backup_beside(
 }
 
 /// The absolute name of the database, free of symbolic links.
-fn existing(source: &Path) -> Result<PathBuf, BackupError> {
+pub(super) fn existing(source: &Path) -> Result<PathBuf, BackupError> {
     match fs::canonicalize(source) {
         Ok(path) if path.is_file() => Ok(path),
         Ok(path) => Err(OpenError::NotAFile {
@@ -160,7 +164,8 @@ fn identity(source: &Path) -> Result<(u64, u64), OpenError> {
     Ok((found.dev(), found.ino()))
 }
 
-fn connect(source: &Path) -> Result<Connection, BackupError> {
+/// A connection that can only read, to a database of ours at a schema that we know.
+pub(super) fn connect(source: &Path) -> Result<Connection, BackupError> {
     let sqlite = |error: rusqlite::Error| OpenError::sqlite(source, &error);
     let connection = reader::connect(source, limits::STORE_BUSY).map_err(sqlite)?;
     let path = || source.to_owned();
@@ -178,10 +183,6 @@ fn connect(source: &Path) -> Result<Connection, BackupError> {
         Owner::Nobody => return Err(BackupError::Missing { path: path() }),
         Owner::Other => return Err(OpenError::Foreign { path: path() }.into()),
     }
-    // It stands in the way of writing the copy as well; the database itself was opened for reading.
-    connection
-        .pragma_update(None, "query_only", false)
-        .map_err(sqlite)?;
     Ok(connection)
 }
 

@@ -54,6 +54,7 @@ fn pending(request: RequestId) -> Request {
         fields: Vec::new(),
         topic: name("a").topic().clone(),
         expires_in: Duration::from_hours(1),
+        match_code: None,
         digest: Digest::of(b""),
     };
     Request::asked(request, ask, Caller::named("classic"), T0)
