@@ -40,7 +40,7 @@ pub struct Audited {
     pub request: Result<Request, StoreError>,
 }
 
-const BATCH: &str = "SELECT event_id, id, record, created_at FROM requests INDEXED BY by_place \
+pub(super) const BATCH: &str = "SELECT event_id, id, record, created_at FROM requests INDEXED BY by_place \
      WHERE (created_at, id) > (?1, ?2) AND created_at <= ?3 \
      AND (settled_at IS NULL OR settled_at >= ?4) ORDER BY created_at, id";
 

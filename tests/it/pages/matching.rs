@@ -34,6 +34,7 @@ async fn a_yes_on_a_page_needs_the_code_that_the_requester_shows() {
     browser.card_is(&id, "pending").await;
     browser.approve_with("", "Nothing was sent").await;
     assert_eq!(daemon.read(&id).await["status"], "pending");
+    browser.screenshot("match-code").await;
     browser.approve_with("004 208", "2 tries are left").await;
     browser.type_into(".card .code input", "004 207").await;
     browser.decide(&id, "approve").await;
