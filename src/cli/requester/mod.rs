@@ -32,7 +32,7 @@ use self::interrupt::Signals;
 use self::outcome::End;
 use super::exit;
 use super::flags::parse;
-use crate::client::{Client, DaemonUrl};
+use crate::client::DaemonUrl;
 use crate::domain::Title;
 use crate::terminal::spinner::{Mood, Progress};
 use crate::wire::{AskBody, RequestView};
@@ -70,7 +70,7 @@ fn run(line: Requester) -> u8 {
     };
     let code = runtime.block_on(async {
         let progress = Progress::on_stderr(PROGRAM, &plan.ask.title, quiet);
-        let end = match (Client::new(line.daemon.url, PROGRAM), Signals::listen()) {
+        let end = match (line.daemon.client(PROGRAM), Signals::listen()) {
             (Ok(client), Ok(mut signals)) => {
                 flow::run(&client, &plan, &mut signals, &progress).await
             }
