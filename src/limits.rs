@@ -47,9 +47,9 @@ pub const HEAD_TIME: Duration = Duration::from_secs(10);
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Bytes that TLS keeps of what is to be sent, beside what the kernel keeps: one record, so that
 /// what waits for a slow reader waits where it is counted.
-pub const TLS_BUFFER: usize = 16 * 1024;
+pub const TLS_BUFFER_BYTES: usize = 16 * 1024;
 /// Bytes in a file of certificates or a key: hundreds of them.
-pub const PEM_BYTES: u64 = 1024 * 1024;
+pub const PEM_BYTES: usize = 1024 * 1024;
 /// Time for the system's user database to say who a user is; it may be on another machine.
 pub const ACCOUNT_TIME: Duration = Duration::from_secs(5);
 /// Questions to it at the same time, each of which holds a thread.

@@ -55,8 +55,8 @@ impl Authorities {
     /// It cannot be read, or has none.
     pub fn read(path: &Path) -> Result<Self, TransportError> {
         let mut bytes = Vec::new();
-        let read =
-            File::open(path).and_then(|file| file.take(limits::PEM_BYTES).read_to_end(&mut bytes));
+        let read = File::open(path)
+            .and_then(|file| file.take(limits::PEM_BYTES as u64).read_to_end(&mut bytes));
         read.map_err(|source| TransportError::Unreadable {
             path: path.to_owned(),
             source,

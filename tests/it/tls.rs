@@ -1,14 +1,20 @@
 //! TLS: whom clients believe, how a certificate is replaced, and who is kept out of nobody's way.
 
 mod files;
+mod leaving;
 mod mistrust;
 mod peers;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use reqwest::Method;
 use serde_json::json;
 
 use crate::authority::Authority;
-use crate::daemon::{Daemon, setup};
+use crate::call::Clients;
+use crate::daemon::{Daemon, Ran, setup};
 use crate::programs::Requester;
 use crate::pty::Pty;
 use crate::stream::Stream;
@@ -33,6 +39,40 @@ async fn both_programs_ask_and_decide_over_tls() {
     let requester = Requester::start_with(&url, &["-m", "Again?"], &variable);
     terminal.answer("no");
     assert_eq!(requester.left().await.code, Some(1));
+}
+
+/// What the documents tell a developer to do.
+#[tokio::test]
+async fn the_script_for_development_makes_what_all_three_programs_take() {
+    let setup = setup();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/certs.sh");
+    let make = || {
+        let mut command = Command::new(&script);
+        command
+            .arg(setup.path("certs"))
+            .args(["localhost", "127.0.0.1", "::1"]);
+        let made = Ran::to_its_end(command);
+        assert_eq!(made.code, Some(0), "{made:?}");
+    };
+    make();
+    let certs = setup.path("certs");
+    let certs = certs.to_str().unwrap();
+    let flags = format!("--tls-cert {certs}/server.pem --tls-key {certs}/server.key");
+    let mut daemon = setup.clone().flags(&flags).start();
+    let authority = fs::read_to_string(format!("{certs}/authority.pem")).unwrap();
+    daemon.clients = Clients::trusting(daemon.address(), &authority);
+    assert!(!daemon.log().contains("WARN"), "{}", daemon.log());
+    // A second one is of the same authority, and is taken while the daemon runs.
+    make();
+    daemon.logged("new certificate").await;
+    for host in ["localhost", "127.0.0.1"] {
+        let url = format!("https://{host}:{}", daemon.address().port());
+        let authority = format!("{certs}/authority.pem");
+        let requester = Requester::start(&url, &["--ca-cert", &authority, "-m", "Deploy?"]);
+        let id = daemon.the_pending_one().await;
+        daemon.approve(&id).await;
+        assert_eq!(requester.left().await.code, Some(0));
+    }
 }
 
 #[tokio::test]

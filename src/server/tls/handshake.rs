@@ -46,7 +46,7 @@ async fn begin(stream: TcpStream, tls: &Tls) -> Greeting {
         }
     }
     let accepting = tls.acceptor().accept_with(Socket::new(stream), |session| {
-        session.set_buffer_limit(Some(limits::TLS_BUFFER));
+        session.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES));
     });
     match accepting.await {
         Ok(stream) => Greeting::Tls(Box::new(stream)),

@@ -43,7 +43,7 @@ pub enum PairError {
         /// The file.
         path: PathBuf,
         /// What is read at most.
-        most: u64,
+        most: usize,
     },
     /// The certificate's file has none in it.
     #[error("there is no certificate in {path}; it begins with -----BEGIN CERTIFICATE----- (PEM)")]
@@ -182,8 +182,8 @@ fn read(path: &Path) -> Result<(Vec<u8>, bool), PairError> {
     let file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode();
     let mut bytes = Vec::new();
-    let read = file.take(most + 1).read_to_end(&mut bytes);
-    if read.map_err(unreadable)? as u64 > most {
+    let read = file.take(most as u64 + 1).read_to_end(&mut bytes);
+    if read.map_err(unreadable)? > most {
         return Err(PairError::TooLarge {
             path: path.to_owned(),
             most,
