@@ -50,6 +50,25 @@ pub const BODY_BYTES: usize = 512 * 1024;
 pub const HEAD_BYTES: usize = 32 * 1024;
 /// Time for the head of a call to arrive, and for a new connection to send its first.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Time for a TLS handshake, from the connection to its end.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Bytes that TLS keeps of what is to be sent, beside what the kernel keeps: one record, so that
+/// what waits for a slow reader waits where it is counted.
+pub const TLS_BUFFER_BYTES: usize = 16 * 1024;
+/// Bytes in a file of certificates or a key: hundreds of them.
+pub const PEM_BYTES: usize = 1024 * 1024;
+/// Time for the system's user database to say who a user is; it may be on another machine.
+pub const ACCOUNT_TIME: Duration = Duration::from_secs(5);
+/// Questions to it at the same time, each of which holds a thread.
+pub const ACCOUNT_QUESTIONS: usize = 4;
+/// How long its answer counts: who is taken out of a group decides nothing after that.
+pub const ACCOUNT_KEEP: Duration = Duration::from_secs(5);
+/// Users whose answers are remembered.
+pub const ACCOUNTS: usize = 1024;
+/// Characters in the name of an account that is taken as it is.
+pub const ACCOUNT_CHARS: usize = 64;
+/// Time for somebody who listens on a Unix socket to show that they do.
+pub const SOCKET_LOOK: Duration = Duration::from_secs(1);
 /// Time for the body of a call to arrive.
 pub const BODY_TIME: Duration = Duration::from_secs(20);
 /// The longest single wait of a long poll. It is what nginx waits for an answer, too, unless told

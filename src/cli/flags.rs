@@ -1,19 +1,43 @@
 //! What the command lines have in common.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
 
 use super::exit;
-use crate::client::DaemonUrl;
+use crate::client::{Authorities, Client, DaemonUrl, TransportError};
 use crate::domain::Topic;
 
 /// Which daemon to talk to.
+#[allow(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    reason = "these comments are the help text"
+)]
 #[derive(Args, Clone, Debug)]
 pub struct DaemonFlags {
-    /// Where the daemon is
+    /// Where the daemon is: http://HOST:PORT, https://HOST:PORT or unix:PATH
     #[arg(long, env = "PUSHD_URL", value_name = "URL", default_value = DaemonUrl::DEFAULT)]
     pub url: DaemonUrl,
+
+    /// Certificates (PEM) of the authorities to trust, IN PLACE OF the system's
+    ///
+    /// For a daemon whose certificate is of a private authority. Nothing turns the check of the
+    /// certificate off.
+    #[arg(long, env = "PUSHD_CA_CERT", value_name = "FILE")]
+    pub ca_cert: Option<PathBuf>,
+}
+
+impl DaemonFlags {
+    /// A client of that daemon; `program` goes into the `User-Agent`.
+    ///
+    /// # Errors
+    /// A file that was named cannot be used, or TLS is needed and cannot be set up.
+    pub fn client(self, program: &'static str) -> Result<Client, TransportError> {
+        let authorities = self.ca_cert.as_deref().map(Authorities::read).transpose()?;
+        Client::trusting(self.url, authorities, program)
+    }
 }
 
 /// Reads the process's command line and environment.

@@ -1,12 +1,13 @@
 //! The calls of HTTP contract version 1, one attempt each.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 
 use super::answer::{Answer, CallError, empty, json, news};
-use super::transport::{TransportError, transport};
+use super::transport::{Authorities, TransportError, transport};
 use super::url::DaemonUrl;
 use crate::domain::{Channel, EventId, RequestId};
 use crate::limits;
@@ -21,6 +22,7 @@ pub struct Client {
     base: DaemonUrl,
     program: &'static str,
     channel: Option<Channel>,
+    authorities: Option<Authorities>,
     http: reqwest::Client,
 }
 
@@ -31,11 +33,25 @@ impl Client {
     /// # Errors
     /// TLS is needed and cannot be set up.
     pub fn new(base: DaemonUrl, program: &'static str) -> Result<Self, TransportError> {
-        let http = transport(base.as_url(), program)?;
+        Self::trusting(base, None, program)
+    }
+
+    /// The same; over TLS the daemon's certificate has to be of one of these `authorities`, or else
+    /// of one that the system trusts.
+    ///
+    /// # Errors
+    /// TLS is needed and cannot be set up.
+    pub fn trusting(
+        base: DaemonUrl,
+        authorities: Option<Authorities>,
+        program: &'static str,
+    ) -> Result<Self, TransportError> {
+        let http = transport(base.as_url(), base.socket(), authorities.as_ref(), program)?;
         Ok(Self {
             base,
             program,
             channel: None,
+            authorities,
             http,
         })
     }
@@ -55,7 +71,7 @@ impl Client {
 
     /// An HTTP client of the same program for another origin, where the daemon has sent us.
     pub(super) fn http_elsewhere(&self, url: &Url) -> Result<reqwest::Client, TransportError> {
-        transport(url, self.program)
+        transport(url, None, self.authorities.as_ref(), self.program)
     }
 
     /// Where the daemon is.
@@ -186,11 +202,30 @@ impl Client {
         let limit = limits::CALL_TIME + wait.unwrap_or_default();
         let attempt = async {
             let response = call.send().await;
-            read(response.map_err(|error| CallError::transport(&error))?).await
+            read(response.map_err(|error| self.unreached(&error))?).await
         };
         match tokio::time::timeout(limit, attempt).await {
             Ok(answer) => answer,
             Err(_) => Err(CallError::silent(limit)),
+        }
+    }
+}
+
+impl Client {
+    /// An error below HTTP. What the system says of a Unix socket does not always tell what is
+    /// wrong with it.
+    pub(super) fn unreached(&self, error: &reqwest::Error) -> CallError {
+        let trouble = CallError::transport(error);
+        match (self.base.socket(), trouble) {
+            (Some(path), trouble @ CallError::Transient { unsent: true, .. }) => {
+                let is_socket = |file: std::fs::Metadata| file.file_type().is_socket();
+                let what = match std::fs::metadata(path).map(is_socket) {
+                    Ok(false) => "cannot connect: what is there is no socket".to_owned(),
+                    Ok(true) | Err(_) => trouble.to_string(),
+                };
+                CallError::unsent(what)
+            }
+            (_, trouble) => trouble,
         }
     }
 }

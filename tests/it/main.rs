@@ -10,6 +10,7 @@
     reason = "a test that cannot go on has failed, and the place says why"
 )]
 
+mod authority;
 mod browser;
 mod call;
 mod daemon;
@@ -53,4 +54,6 @@ mod service_manager;
 mod shutdown;
 mod soak;
 mod sse;
+mod tls;
 mod trouble;
+mod unix;

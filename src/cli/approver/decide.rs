@@ -178,14 +178,18 @@ impl Deciding {
             }
             Err(error) => error,
         };
-        let CallError::Transient {
-            what,
-            retry_after,
-            unsent,
-            ..
-        } = error
-        else {
-            return Progress::Done(refusal(error, self.unsure));
+        let (what, retry_after, unsent) = match error {
+            CallError::Transient {
+                what,
+                retry_after,
+                unsent,
+                ..
+            } => (what, retry_after, unsent),
+            // The daemon that has sent the question was trusted, and may be again.
+            CallError::Untrusted { what } => (what, None, true),
+            error @ (CallError::Refused { .. } | CallError::NotPushd { .. }) => {
+                return Progress::Done(refusal(error, self.unsure));
+            }
         };
         self.unsure |= !unsent;
         let now = Instant::now();
@@ -224,9 +228,10 @@ fn refusal(error: CallError, unsure: bool) -> Outcome {
             left: problem.tries_left,
             view: problem.request,
         },
-        CallError::Refused { .. } | CallError::Transient { .. } | CallError::NotPushd { .. } => {
-            Outcome::Failed { why, unsure }
-        }
+        CallError::Refused { .. }
+        | CallError::Transient { .. }
+        | CallError::Untrusted { .. }
+        | CallError::NotPushd { .. } => Outcome::Failed { why, unsure },
     }
 }
 

@@ -32,7 +32,7 @@ use self::interrupt::Signals;
 use self::outcome::End;
 use super::exit;
 use super::flags::parse;
-use crate::client::{Client, DaemonUrl};
+use crate::client::DaemonUrl;
 use crate::domain::{MatchCode, Title};
 use crate::terminal::spinner::{Mood, Progress};
 use crate::wire::{AskBody, RequestView};
@@ -73,7 +73,7 @@ fn run(line: Requester) -> u8 {
         if let Some(code) = &plan.ask.match_code {
             progress.match_code(&code.spelled());
         }
-        let end = match (Client::new(line.daemon.url, PROGRAM), Signals::listen()) {
+        let end = match (line.daemon.client(PROGRAM), Signals::listen()) {
             (Ok(client), Ok(mut signals)) => {
                 flow::run(&client, &plan, &mut signals, &progress).await
             }

@@ -79,7 +79,7 @@ fn documented() -> BTreeSet<Stop> {
 }
 
 /// What cannot be provoked from outside in a test, and why.
-const OUT_OF_REACH: [(&str, &str); 10] = [
+const OUT_OF_REACH: [(&str, &str); 11] = [
     ("internal", "needs a damaged record"),
     (
         "contended",
@@ -103,6 +103,10 @@ const OUT_OF_REACH: [(&str, &str); 10] = [
     (
         "draining",
         "has tests of its own, because it ends the daemon",
+    ),
+    (
+        "tls_required",
+        "has a test of its own, because it needs a daemon with a certificate",
     ),
     (
         "too_many_connections",
