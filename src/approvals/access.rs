@@ -107,6 +107,8 @@ impl Access {
         shown: Option<EventId>,
         code: Option<&MatchCode>,
     ) -> Result<Event, Error> {
+        // Whoever decides nothing is told so of any id, whether there is such a request or not.
+        self.rights().needs(Role::Approver)?;
         let event = self.read(id).await?;
         self.rights().may_decide(&event.request, verdict)?;
         let by = &self.caller;

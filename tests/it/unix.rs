@@ -79,14 +79,17 @@ fn me_of(setup: &Setup, uid: &str) -> Value {
 
 #[tokio::test]
 async fn both_programs_ask_and_decide_over_a_socket_and_are_known_by_name() {
-    let daemon = daemon();
+    let daemon = on_socket(setup().flags(&approvers())).start();
     let url = url(daemon.setup());
     let terminal = Pty::run(env!("CARGO_BIN_EXE_approver"), &["--url", &url], &[]);
     let requester = Requester::start(&url, &["-m", "Deploy?", "--json"]);
     terminal.wait_for(&format!("asks here what waits at {url}"));
+    // Nobody approves what they have asked, but they may deny it.
     terminal.answer("yes");
+    terminal.wait_for("nobody approves their own request");
+    terminal.answer("no not now");
     let left = requester.left().await;
-    assert_eq!(left.code, Some(0), "{left:?}");
+    assert_eq!(left.code, Some(1), "{left:?}");
     let request: Value = serde_json::from_str(&left.stdout).unwrap();
     let own = own_principal();
     assert_eq!(request["requester"]["principal"], own);
@@ -95,6 +98,72 @@ async fn both_programs_ask_and_decide_over_a_socket_and_are_known_by_name() {
     assert_eq!(request["requester"].get("address"), None, "{request}");
     let approver = terminal.text();
     assert!(approver.contains(&own), "{approver}");
+}
+
+/// Who runs the suite, and everybody in a group of somebody else.
+fn approvers() -> String {
+    let own = own_principal();
+    let own = own.strip_prefix("unix:").unwrap();
+    format!("--unix-approvers {own},nogroup")
+}
+
+#[tokio::test]
+async fn users_of_the_group_decide_and_no_other_does() {
+    let daemon = on_socket(setup().flags(&approvers())).start();
+    let url = url(daemon.setup());
+    let requester = Requester::start(&url, &["-m", "Deploy?", "--json"]);
+    let id = daemon.the_pending_one().await;
+    let decision = format!("/v1/requests/{id}/decision");
+    let yes = r#"{"verdict":"approve"}"#;
+    if !is_root() {
+        // There is nobody else to be, so the port decides, where nobody is known.
+        let approve = serde_json::json!({"verdict": "approve"});
+        assert_eq!(daemon.deciding(&id, &approve).await.status, 200);
+        assert_eq!(requester.left().await.code, Some(0));
+        return;
+    }
+    // Another user in no such group: not the daemon's, and not a group's of the same number.
+    let refused = call_as(daemon.setup(), (NOBODY_KNOWN, "3999998"), &decision, yes);
+    assert_eq!(refused["code"], "forbidden", "{refused}");
+    let hidden = call_as(
+        daemon.setup(),
+        (NOBODY_KNOWN, "3999998"),
+        &format!("/v1/requests/{id}"),
+        "",
+    );
+    assert_eq!(hidden["code"], "not_found", "{hidden}");
+    // The requester itself, who is an approver.
+    let own = call_as(daemon.setup(), ("0", "0"), &decision, yes);
+    assert_eq!(own["code"], "own_request", "{own}");
+    let decided = call_as(daemon.setup(), ("65534", "65534"), &decision, yes);
+    assert_eq!(decided["status"], "approved", "{decided}");
+    let left = requester.left().await;
+    assert_eq!(left.code, Some(0), "{left:?}");
+    let request: Value = serde_json::from_str(&left.stdout).unwrap();
+    assert_eq!(
+        request["decisions"][0]["approver"]["principal"],
+        "unix:nobody"
+    );
+}
+
+/// What curl, run by the user and group of these numbers, is answered; with a body it is a POST.
+fn call_as(setup: &Setup, (uid, gid): (&str, &str), path: &str, body: &str) -> Value {
+    let mut command = Command::new("setpriv");
+    command.args([
+        &format!("--reuid={uid}"),
+        &format!("--regid={gid}"),
+        "--clear-groups",
+    ]);
+    command.args(["curl", "-sS", "--max-time", "10", "--unix-socket"]);
+    command
+        .arg(socket(setup))
+        .arg(format!("http://localhost{path}"));
+    if !body.is_empty() {
+        command.args(["-H", "Content-Type: application/json", "-d", body]);
+    }
+    let ran = Ran::to_its_end(command);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    serde_json::from_str(&ran.stdout).unwrap()
 }
 
 #[tokio::test]
@@ -169,7 +238,7 @@ async fn a_client_says_what_is_wrong_with_the_socket() {
 /// A stream goes on where it was, and a poll is held, over a restart.
 #[tokio::test]
 async fn clients_come_back_after_a_restart() {
-    let daemon = daemon();
+    let daemon = on_socket(setup().flags(&approvers())).start();
     let url = url(daemon.setup());
     let terminal = Pty::run(env!("CARGO_BIN_EXE_approver"), &["--url", &url], &[]);
     let requester = Requester::start(&url, &["-m", "Deploy?"]);
@@ -177,8 +246,8 @@ async fn clients_come_back_after_a_restart() {
     let daemon = daemon.crash_and_restart();
     daemon.subscribers_are(1).await;
     terminal.wait_until_open();
-    terminal.type_keys("yes\n");
-    assert_eq!(requester.left().await.code, Some(0));
+    terminal.type_keys("no\n");
+    assert_eq!(requester.left().await.code, Some(1));
     until("the socket to be there", async || {
         socket(daemon.setup()).exists().then_some(())
     })
