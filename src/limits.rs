@@ -285,6 +285,8 @@ impl Limits {
 
 // --- The clients -------------------------------------------------------------------------------
 
+/// Bytes of the clients' configuration file, and of a file with a token.
+pub const CONFIG_BYTES: usize = 64 * 1024;
 /// How long one poll of `requester` may take, unless `--timeout` says otherwise.
 pub const POLL_DEFAULT: Duration = Duration::from_secs(30);
 /// How long a poll may stay silent beyond `--timeout` before it is dropped and resent.

@@ -60,9 +60,10 @@ fn run(line: Approver) -> u8 {
 }
 
 async fn ask(line: Approver) -> Result<u8, (u8, Error)> {
-    let url = line.daemon.url.to_string();
-    let curl = curl(&line.daemon.url);
-    let client = line.daemon.client("approver");
+    let daemon = line.daemon.resolve();
+    let daemon = daemon.map_err(|error| (exit::CONFIGURATION, error))?;
+    let (url, curl) = (daemon.url.to_string(), curl(&daemon.url));
+    let client = daemon.client("approver");
     let client = client.map_err(|error| (exit::CONFIGURATION, error.into()))?;
     let client = client.by_way_of(Channel::Terminal);
     let topics: Vec<String> = line

@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::{Args, Parser};
 
 use super::exit;
-use crate::client::{Authorities, Client, DaemonUrl, TransportError};
+use crate::client::DaemonUrl;
 use crate::domain::Topic;
 
-/// Which daemon to talk to.
+/// Which daemon to talk to, and as whom.
 #[allow(
     clippy::doc_markdown,
     rustdoc::bare_urls,
@@ -18,8 +18,24 @@ use crate::domain::Topic;
 #[derive(Args, Clone, Debug)]
 pub struct DaemonFlags {
     /// Where the daemon is: http://HOST:PORT, https://HOST:PORT or unix:PATH
-    #[arg(long, env = "PUSHD_URL", value_name = "URL", default_value = DaemonUrl::DEFAULT)]
-    pub url: DaemonUrl,
+    /// [default: http://127.0.0.1:8888]
+    #[arg(long, env = "PUSHD_URL", value_name = "URL")]
+    pub url: Option<DaemonUrl>,
+
+    /// A file with the token that says who we are; nobody else may be able to read it
+    ///
+    /// PUSHD_TOKEN may hold the token itself. There is no flag for it, because others see flags in
+    /// the list of processes.
+    #[arg(long, env = "PUSHD_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Which daemon of ~/.config/pushd/config.toml [default: default, if it is there]
+    ///
+    /// The file has a table for each: `[prod]` with `url`, `token_file` or `token`, and `ca_cert`.
+    /// Flags and variables go before it; its token goes to its own URL alone. Nobody else may be
+    /// able to read the file.
+    #[arg(long, env = "PUSHD_PROFILE", value_name = "NAME")]
+    pub profile: Option<String>,
 
     /// Certificates (PEM) of the authorities to trust, IN PLACE OF the system's
     ///
@@ -27,17 +43,6 @@ pub struct DaemonFlags {
     /// certificate off.
     #[arg(long, env = "PUSHD_CA_CERT", value_name = "FILE")]
     pub ca_cert: Option<PathBuf>,
-}
-
-impl DaemonFlags {
-    /// A client of that daemon; `program` goes into the `User-Agent`.
-    ///
-    /// # Errors
-    /// A file that was named cannot be used, or TLS is needed and cannot be set up.
-    pub fn client(self, program: &'static str) -> Result<Client, TransportError> {
-        let authorities = self.ca_cert.as_deref().map(Authorities::read).transpose()?;
-        Client::trusting(self.url, authorities, program)
-    }
 }
 
 /// Reads the process's command line and environment.

@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 
 use super::answer::{Answer, CallError, empty, json, news};
-use super::transport::{Authorities, TransportError, transport};
+use super::transport::{Authorities, Secret, TransportError, transport};
 use super::url::DaemonUrl;
 use crate::domain::{Channel, EventId, RequestId};
 use crate::limits;
@@ -33,20 +33,22 @@ impl Client {
     /// # Errors
     /// TLS is needed and cannot be set up.
     pub fn new(base: DaemonUrl, program: &'static str) -> Result<Self, TransportError> {
-        Self::trusting(base, None, program)
+        Self::trusting(base, None, None, program)
     }
 
     /// The same; over TLS the daemon's certificate has to be of one of these `authorities`, or else
-    /// of one that the system trusts.
+    /// of one that the system trusts. Every call carries `token`.
     ///
     /// # Errors
     /// TLS is needed and cannot be set up.
     pub fn trusting(
         base: DaemonUrl,
         authorities: Option<Authorities>,
+        token: Option<&Secret>,
         program: &'static str,
     ) -> Result<Self, TransportError> {
-        let http = transport(base.as_url(), base.socket(), authorities.as_ref(), program)?;
+        let (url, socket) = (base.as_url(), base.socket());
+        let http = transport(url, socket, authorities.as_ref(), token, program)?;
         Ok(Self {
             base,
             program,
@@ -69,9 +71,10 @@ impl Client {
         &self.http
     }
 
-    /// An HTTP client of the same program for another origin, where the daemon has sent us.
+    /// An HTTP client of the same program for another origin, where the daemon has sent us. It does
+    /// not carry the token.
     pub(super) fn http_elsewhere(&self, url: &Url) -> Result<reqwest::Client, TransportError> {
-        transport(url, None, self.authorities.as_ref(), self.program)
+        transport(url, None, self.authorities.as_ref(), None, self.program)
     }
 
     /// Where the daemon is.

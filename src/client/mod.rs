@@ -20,5 +20,5 @@ pub use answer::{Answer, CallError};
 pub use backoff::Backoff;
 pub use calls::Client;
 pub use events::{EventStream, StreamEvent};
-pub use transport::{Authorities, TransportError};
+pub use transport::{Authorities, NoSecret, Secret, TransportError};
 pub use url::{BadUrl, DaemonUrl, socket_path};

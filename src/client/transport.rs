@@ -1,10 +1,13 @@
 //! How bytes get to the daemon: TLS, proxies, sockets.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use reqwest::Certificate;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::Url;
 
 use super::url::is_local;
@@ -70,12 +73,45 @@ impl Authorities {
     }
 }
 
+/// A token on its way to a daemon. It is never shown.
+#[derive(Clone)]
+pub struct Secret(HeaderValue);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// The text is no token; it is not repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there is no token in it: one is a single word of letters and digits, as `pushd token create` prints it"
+)]
+pub struct NoSecret;
+
+impl FromStr for Secret {
+    type Err = NoSecret;
+
+    fn from_str(text: &str) -> Result<Self, NoSecret> {
+        let text = text.trim();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(NoSecret);
+        }
+        let mut value = HeaderValue::try_from(format!("Bearer {text}")).map_err(|_| NoSecret)?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+}
+
 /// An HTTP client that fits `url`: redirects are not followed, and nothing has a time limit but
 /// connecting, which may take [`limits::CONNECT_TIME`]. With `socket` everything goes through that
 /// Unix socket.
 ///
 /// The other side's certificate is always looked at; nothing turns that off. It has to be of one of
 /// `authorities`, or else of one that the system trusts.
+///
+/// With `token` every call carries it, so such a client is for the daemon's own origin alone.
 ///
 /// This machine is never reached through a proxy, whatever `http_proxy` says. The system's TLS
 /// roots are loaded only when TLS can be needed, because that costs milliseconds at every start.
@@ -88,6 +124,7 @@ pub(super) fn transport(
     url: &Url,
     socket: Option<&Path>,
     authorities: Option<&Authorities>,
+    token: Option<&Secret>,
     program: &str,
 ) -> Result<reqwest::Client, TransportError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
@@ -101,6 +138,10 @@ pub(super) fn transport(
         .referer(false)
         .connect_timeout(limits::CONNECT_TIME)
         .tcp_nodelay(true);
+    if let Some(Secret(token)) = token {
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, token.clone())]);
+        builder = builder.default_headers(headers);
+    }
     if local {
         builder = builder.no_proxy();
     }

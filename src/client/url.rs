@@ -86,6 +86,11 @@ impl DaemonUrl {
         is_local(&self.url)
     }
 
+    /// Whether what is said to it goes over a network for others to read.
+    pub fn is_in_the_clear(&self) -> bool {
+        self.url.scheme() == "http" && !self.is_local() && self.socket.is_none()
+    }
+
     /// The page of a request; `None` for a Unix socket, which no browser opens.
     pub fn page(&self, id: RequestId) -> Option<Url> {
         let page = || self.join(&format!("/r/{id}"));
@@ -117,6 +122,12 @@ pub fn socket_path(text: &str) -> Result<PathBuf, String> {
     }
     SocketAddr::from_pathname(text).map_err(|error| error.to_string())?;
     Ok(PathBuf::from(text))
+}
+
+impl Default for DaemonUrl {
+    fn default() -> Self {
+        Self::DEFAULT.parse().expect("it is one")
+    }
 }
 
 impl fmt::Display for DaemonUrl {

@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_url_and_a_timeout_are_enough() {
         let line = parse(&["--url", "http://h:1", "--timeout", "5s"]).unwrap();
-        assert_eq!(line.daemon.url.to_string(), "http://h:1");
+        assert_eq!(line.daemon.url.unwrap().to_string(), "http://h:1");
         assert_eq!(line.ask.timeout, Duration::from_secs(5));
         assert_eq!(line.ask.connect_timeout, limits::CONNECT_DEFAULT);
         assert_eq!(parse(&[]).unwrap().ask.timeout, limits::POLL_DEFAULT);

@@ -51,7 +51,14 @@ pub fn main() -> u8 {
 
 fn run(line: Requester) -> u8 {
     let (json, quiet) = (line.ask.json, line.ask.quiet);
-    let plan = match plan(line.ask, &line.daemon.url) {
+    let daemon = match line.daemon.resolve() {
+        Ok(daemon) => daemon,
+        Err(error) => {
+            let end = End::failed(exit::CONFIGURATION, error);
+            return finish(&Progress::on_stderr(PROGRAM, "", quiet), json, end);
+        }
+    };
+    let plan = match plan(line.ask, &daemon.url) {
         Ok(plan) => plan,
         Err(end) => return finish(&Progress::on_stderr(PROGRAM, "", quiet), json, end),
     };
@@ -73,7 +80,7 @@ fn run(line: Requester) -> u8 {
         if let Some(code) = &plan.ask.match_code {
             progress.match_code(&code.spelled());
         }
-        let end = match (line.daemon.client(PROGRAM), Signals::listen()) {
+        let end = match (daemon.client(PROGRAM), Signals::listen()) {
             (Ok(client), Ok(mut signals)) => {
                 flow::run(&client, &plan, &mut signals, &progress).await
             }
