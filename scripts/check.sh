@@ -43,6 +43,7 @@ install_packages() {
     need nginx nginx-light
     need node nodejs
     need npm npm
+    need openssl openssl
     need python3 python3
     need script bsdutils
     need shellcheck shellcheck

@@ -9,7 +9,7 @@
 //! A peer may be slow while there is room, but not without end: a load that moves more slowly than
 //! [`limits::LOAD_RATE`] costs its connection as well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,6 +38,15 @@ struct State {
     next: u64,
     // Bytes of the loads whose connections are not on their way out.
     bytes: usize,
+    // What several loads share, by where it lies in memory: nothing else lies there while one of
+    // them has it.
+    shared: HashMap<usize, Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    bytes: usize,
+    holders: usize,
 }
 
 #[derive(Debug)]
@@ -58,9 +67,15 @@ struct Connection {
     // that it can be thrown away in the moment of the cut: the tasks of a connection come to their
     // ends one by one, and thousands of them may have something else to do first.
     kept: Mutex<BTreeMap<u64, Bytes>>,
+    // Which of its loads have a part in what is shared. Only changed under the lock of the burden.
+    shares: Mutex<BTreeMap<u64, usize>>,
 }
 
 impl Connection {
+    fn shares(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn kept(&self) -> MutexGuard<'_, BTreeMap<u64, Bytes>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -182,20 +197,64 @@ impl State {
         }
     }
 
-    /// Counts a load as so many bytes from now on, if it was more.
+    /// Counts a load as so many bytes from now on, all its own.
     fn settle(&mut self, number: u64, bytes: usize) {
+        self.give_up_share(number);
         let Some(entry) = self.loads.get_mut(&number) else {
             return;
         };
-        let less = entry.bytes.saturating_sub(bytes);
-        entry.bytes -= less;
+        let less = entry.bytes;
+        entry.bytes = 0;
         if !entry.of.is_cut() {
             entry.of.bytes.fetch_sub(less, Ordering::Relaxed);
             self.bytes -= less;
         }
+        self.add(number, bytes);
+    }
+
+    /// A load has a part in what lies at this place: it is counted once, however many have one.
+    fn share(&mut self, number: u64, place: usize, bytes: usize) {
+        let Some(entry) = self.loads.get(&number) else {
+            return;
+        };
+        if entry.of.is_cut() {
+            return;
+        }
+        let shared = self
+            .shared
+            .entry(place)
+            .or_insert(Shared { bytes, holders: 0 });
+        if shared.holders == 0 {
+            self.bytes += bytes;
+        }
+        shared.holders += 1;
+        entry.of.shares().insert(number, place);
+    }
+
+    fn give_up_share(&mut self, number: u64) {
+        let Some(entry) = self.loads.get(&number) else {
+            return;
+        };
+        let place = entry.of.shares().remove(&number);
+        if let Some(place) = place {
+            self.let_go(place);
+        }
+    }
+
+    /// One holder less of what lies there.
+    fn let_go(&mut self, place: usize) {
+        let Some(shared) = self.shared.get_mut(&place) else {
+            return;
+        };
+        shared.holders -= 1;
+        if shared.holders == 0 {
+            self.bytes -= shared.bytes;
+            self.shared.remove(&place);
+        }
     }
 
     fn remove(&mut self, number: u64) {
+        self.give_up_share(number);
         let Some(entry) = self.loads.remove(&number) else {
             return;
         };
@@ -211,6 +270,10 @@ impl State {
             self.bytes -= connection.bytes.swap(0, Ordering::Relaxed);
             connection.cut.cancel();
             connection.kept().clear();
+            let shares = std::mem::take(&mut *connection.shares());
+            for place in shares.into_values() {
+                self.let_go(place);
+            }
         }
     }
 
@@ -230,10 +293,12 @@ impl Carrier {
     /// Counts `bytes` that begin to be held for this connection now. It may cost this or another
     /// connection its life.
     pub fn hold(&self, bytes: usize) -> Load {
-        self.begin(bytes, bytes)
+        self.begin(bytes, bytes, None)
     }
 
-    fn begin(&self, bytes: usize, length: usize) -> Load {
+    /// `length` is what the peer has to move: `bytes` that are its own, or what lies `at` a place
+    /// that others share.
+    fn begin(&self, bytes: usize, length: usize, at: Option<usize>) -> Load {
         let mut state = self.burden.state();
         let number = state.next;
         state.next += 1;
@@ -246,6 +311,9 @@ impl Carrier {
         let first = state.loads.is_empty();
         state.loads.insert(number, entry);
         state.add(number, limits::LOAD_OVERHEAD + bytes);
+        if let Some(place) = at {
+            state.share(number, place, length);
+        }
         state.make_room(self.burden.most);
         drop(state);
         if first {
@@ -258,10 +326,14 @@ impl Carrier {
     }
 
     /// Keeps `bytes` for this connection, counted as [`hold`](Self::hold) does. What others share
-    /// costs nothing more.
+    /// is counted once, until the last of them has let it go.
     pub fn keep(&self, bytes: Bytes) -> Kept {
-        let own = if bytes.is_unique() { bytes.len() } else { 0 };
-        let load = self.begin(own, bytes.len());
+        let length = bytes.len();
+        let load = if bytes.is_unique() {
+            self.begin(length, length, None)
+        } else {
+            self.begin(0, length, Some(bytes.as_ptr().addr()))
+        };
         // Under the lock of what is kept, so that a cut comes before or finds it.
         let mut kept = self.connection.kept();
         if !self.connection.is_cut() {
@@ -287,16 +359,22 @@ impl Kept {
         };
         let piece = bytes.split_to(most.min(bytes.len()));
         let is_last = bytes.is_empty();
+        if is_last {
+            kept.remove(&self.load.number);
+        }
         drop(kept);
         // What is larger is sent in copies, so that it can be thrown away without them, and the
         // last of them does not keep all of it.
-        let piece = if is_last && !self.begun {
+        let is_whole = is_last && !self.begun;
+        let piece = if is_whole {
             piece
         } else {
             Bytes::copy_from_slice(&piece)
         };
         if is_last {
-            self.load.settle(piece.len());
+            if !is_whole {
+                self.load.settle(piece.len());
+            }
             return (Piece::Rest(piece, self.load), None);
         }
         self.begun = true;
@@ -307,7 +385,6 @@ impl Kept {
 impl Load {
     /// All but the last `bytes` were taken.
     fn settle(&self, bytes: usize) {
-        self.carrier.connection.kept().remove(&self.number);
         let mut state = self.carrier.burden.state();
         state.settle(self.number, limits::LOAD_OVERHEAD + bytes);
     }

@@ -34,6 +34,11 @@ pub const EXPIRY_MAX: Duration = Duration::from_hours(30 * 24);
 pub const EXPIRY_DEFAULT: Duration = Duration::from_hours(1);
 /// Approvers that one request remembers as having had it on their screens.
 pub const SEEN_BY: usize = 8;
+/// Digits of a match code: what is read from one screen and typed at another without a mistake.
+pub const MATCH_CODE_DIGITS: usize = 6;
+/// Wrong match codes after which a request is denied. Three slips are forgiven nobody who guesses:
+/// the chance to hit a code is 3 in a million.
+pub const MATCH_TRIES: u32 = 3;
 /// Steps in the history of one request.
 pub const HISTORY_STEPS: usize = 100;
 
@@ -45,6 +50,25 @@ pub const BODY_BYTES: usize = 512 * 1024;
 pub const HEAD_BYTES: usize = 32 * 1024;
 /// Time for the head of a call to arrive, and for a new connection to send its first.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Time for a TLS handshake, from the connection to its end.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Bytes that TLS keeps of what is to be sent, beside what the kernel keeps: one record, so that
+/// what waits for a slow reader waits where it is counted.
+pub const TLS_BUFFER_BYTES: usize = 16 * 1024;
+/// Bytes in a file of certificates or a key: hundreds of them.
+pub const PEM_BYTES: usize = 1024 * 1024;
+/// Time for the system's user database to say who a user is; it may be on another machine.
+pub const ACCOUNT_TIME: Duration = Duration::from_secs(5);
+/// Questions to it at the same time, each of which holds a thread.
+pub const ACCOUNT_QUESTIONS: usize = 4;
+/// How long its answer counts: who is taken out of a group decides nothing after that.
+pub const ACCOUNT_KEEP: Duration = Duration::from_secs(5);
+/// Users whose answers are remembered.
+pub const ACCOUNTS: usize = 1024;
+/// Characters in the name of an account that is taken as it is.
+pub const ACCOUNT_CHARS: usize = 64;
+/// Time for somebody who listens on a Unix socket to show that they do.
+pub const SOCKET_LOOK: Duration = Duration::from_secs(1);
 /// Time for the body of a call to arrive.
 pub const BODY_TIME: Duration = Duration::from_secs(20);
 /// The longest single wait of a long poll. It is what nginx waits for an answer, too, unless told
@@ -146,6 +170,9 @@ pub const CLASSIC_KEEP: Duration = Duration::from_secs(10);
 /// How long after its last poll a channel's question is withdrawn: three of the demonstration's
 /// time-outs, so that nobody inherits the answer of somebody who left.
 pub const CLASSIC_ABANDON: Duration = Duration::from_secs(15);
+/// How old a question is before an answer counts that may be meant for the one before it: sooner
+/// nobody can have heard of it, looked, and clicked.
+pub const CLASSIC_GUARD: Duration = Duration::from_millis(500);
 /// Bytes in the body of a classic call: a form of one word.
 pub const CLASSIC_BODY_BYTES: usize = 16 * 1024;
 
@@ -179,7 +206,7 @@ pub const FILE_LOOKS: u32 = 3;
 /// begins anew with it.
 pub const GRANT_LOOK: Duration = Duration::from_millis(900);
 /// Bytes of a tokens file: ten thousand principals, each of which every call is compared with.
-pub const TOKENS_BYTES: u64 = 4 * 1024 * 1024;
+pub const TOKENS_BYTES: usize = 4 * 1024 * 1024;
 /// The longest life of a token that is made with one.
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_hours(10 * 366 * 24);
 /// Time between two looks for requests that are past `--retain`.
@@ -192,6 +219,8 @@ pub const DRAIN_MAX: Duration = Duration::from_hours(1);
 pub const RETAIN_MIN: Duration = Duration::from_mins(1);
 /// Attempts to commit against others who change the same request, before "try later".
 pub const COMMIT_ATTEMPTS: usize = 128;
+/// Requests in one read of an export: each read is short, so that it does not hold up the daemon.
+pub const AUDIT_BATCH: usize = 256;
 /// Writes that may wait for the writer of a store.
 pub const WRITE_QUEUE: usize = 4096;
 /// Writes in one group commit.
@@ -206,6 +235,9 @@ pub const READ_QUEUE: usize = 4096;
 pub const STORE_BUSY: Duration = Duration::from_secs(2);
 /// Pause before a store that has failed is opened again, at first and at most.
 pub const STORE_REOPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Pause between two attempts to reach a writer for whom too many wait, when it is looked whether it
+/// works.
+pub const WRITER_LOOK: Duration = Duration::from_millis(100);
 /// Bytes of records that may wait for the writer of a store.
 pub const WRITE_QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Latest events of requests that a store answers from memory; others are read from the disk.
@@ -253,6 +285,8 @@ impl Limits {
 
 // --- The clients -------------------------------------------------------------------------------
 
+/// Bytes of the clients' configuration file, and of a file with a token.
+pub const CONFIG_BYTES: usize = 64 * 1024;
 /// How long one poll of `requester` may take, unless `--timeout` says otherwise.
 pub const POLL_DEFAULT: Duration = Duration::from_secs(30);
 /// How long a poll may stay silent beyond `--timeout` before it is dropped and resent.
@@ -263,7 +297,8 @@ pub const CONNECT_DEFAULT: Duration = Duration::from_secs(10);
 pub const DEADLINE_GRACE: Duration = Duration::from_secs(15);
 /// Signals that follow the first within this time are the same signal, delivered by another way:
 /// timeout(1) signals its child and then its group, and runners of scripts pass on a Ctrl-C that
-/// the terminal has delivered already. Nobody decides to give up on a cancellation that fast.
+/// the terminal has delivered already. Nobody decides to give up on a cancellation, or on a daemon
+/// that winds down, that fast.
 pub const SIGNAL_ECHO: Duration = Duration::from_millis(500);
 /// How long a cancellation after Ctrl-C may take.
 pub const CANCEL_TIME: Duration = Duration::from_secs(5);

@@ -5,6 +5,7 @@
 //! nothing runs for it in between. Labels have values that the program knows beforehand: never a
 //! topic, a title or anything else that a caller chooses.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -16,7 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::domain::{Status, Verdict};
+use crate::domain::{Status, Timestamp, Verdict};
 use crate::limits::Limits;
 
 /// Upper bounds of the buckets for the time that a commit takes, in seconds.
@@ -47,6 +48,49 @@ pub struct Metrics {
     decided: Family<Decided, Counter>,
     settled: Family<Settled, Counter>,
     problems: Family<Problem, Counter>,
+    tls: OnceLock<TlsFigures>,
+}
+
+/// What is counted where TLS is spoken, and left out elsewhere.
+#[derive(Debug, Default)]
+pub struct TlsFigures {
+    /// Handshakes that came to nothing.
+    pub failed: Counter,
+    expires_at: Gauge,
+    stale: Gauge,
+}
+
+impl TlsFigures {
+    /// A certificate is served that expires then; `None` when it does not tell.
+    pub fn serves(&self, expires_at: Option<Timestamp>) {
+        let secs = expires_at.map_or(0, |at| at.as_millis().div_euclid(1000));
+        self.expires_at.set(secs);
+        self.stale.set(0);
+    }
+
+    /// The files cannot be used, so what is served is older than they are.
+    pub fn cannot_read(&self) {
+        self.stale.set(1);
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "tls_certificate_expiry_timestamp",
+            "When the certificate that is served expires, in Unix time; 0 when it does not tell",
+            Unit::Seconds,
+            self.expires_at.clone(),
+        );
+        registry.register(
+            "tls_certificate_stale",
+            "1 when the files of certificate and key cannot be used and older ones are served, else 0",
+            self.stale.clone(),
+        );
+        registry.register(
+            "tls_handshakes_failed",
+            "TLS handshakes that came to nothing",
+            self.failed.clone(),
+        );
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -97,6 +141,7 @@ impl Default for Metrics {
             decided: Family::default(),
             settled: Family::default(),
             problems: Family::default(),
+            tls: OnceLock::new(),
         };
         metrics.tokens_file_good.set(1);
         for verdict in [Verdict::Approve, Verdict::Deny] {
@@ -145,6 +190,11 @@ impl Metrics {
     /// Counts an error that was answered.
     pub fn problem(&self, code: &'static str) {
         self.problems.get_or_create(&Problem { code }).inc();
+    }
+
+    /// The figures of TLS, which are shown from the first call of this on.
+    pub fn tls(&self) -> &TlsFigures {
+        self.tls.get_or_init(TlsFigures::default)
     }
 
     /// Shows these codes from the start, with zero.
@@ -198,6 +248,9 @@ impl Metrics {
             "0 while the tokens file is wrong, so that an older reading of it holds, else 1",
             self.tokens_file_good.clone(),
         );
+        if let Some(tls) = self.tls.get() {
+            tls.register(&mut registry);
+        }
         readings.register(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry).expect("writing into a String does not fail");

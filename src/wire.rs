@@ -8,7 +8,7 @@ pub mod strict;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{self, Event, EventId, RequestId, Timestamp, Verdict};
+use crate::domain::{self, Event, EventId, MatchCode, RequestId, Timestamp, Verdict};
 
 /// Header names of the contract that no standard library of headers has.
 pub mod header {
@@ -23,6 +23,8 @@ pub mod header {
     pub const PREFERENCE_APPLIED: &str = "preference-applied";
     /// The cursor of a stream that is resumed (HTML Standard, section 9.2.4).
     pub const LAST_EVENT_ID: &str = "last-event-id";
+    /// By which way the caller has come, as it says itself: `terminal`, `page` or `policy`.
+    pub const CHANNEL: &str = "pushd-channel";
 }
 
 /// Media types of the contract.
@@ -75,6 +77,9 @@ pub struct AskBody {
         deserialize_with = "strict::whole"
     )]
     pub expires_in_secs: Option<u64>,
+    /// What an approver has to type to approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub match_code: Option<MatchCode>,
 }
 
 /// The body of a decision: `POST /v1/requests/{id}/decision`.
@@ -94,6 +99,9 @@ pub struct DecisionBody {
         deserialize_with = "strict::event_id"
     )]
     pub version: Option<EventId>,
+    /// The match code that the approver has typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub match_code: Option<MatchCode>,
 }
 
 /// The body of a browser's login: `POST /v1/session`.
@@ -167,6 +175,9 @@ pub struct Party {
     /// From which network address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// By which way, as they say themselves: `terminal`, `page`, `policy`, `api` or `classic`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
 }
 
 impl From<&domain::Caller> for Party {
@@ -174,6 +185,7 @@ impl From<&domain::Caller> for Party {
         Self {
             principal: caller.principal.as_str().to_owned(),
             address: caller.address.clone(),
+            channel: caller.channel.map(|channel| channel.as_str().to_owned()),
         }
     }
 }
@@ -206,7 +218,8 @@ pub struct SeenView {
 /// One step of a request's history; single reads have them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {
-    /// What happened: `asked`, `seen`, `approved`, `denied`, `expired` or `cancelled`.
+    /// What happened: `asked`, `seen`, `wrong_code`, `approved`, `denied`, `expired` or
+    /// `cancelled`.
     pub what: String,
     /// When.
     #[serde(with = "rfc3339")]
@@ -251,6 +264,9 @@ pub struct RequestView {
     /// How many approvers have to approve.
     #[serde(default = "one")]
     pub approvals_needed: u32,
+    /// Whether an approver has to type the match code that the requester shows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub match_code_required: bool,
     /// What was decided so far.
     #[serde(default)]
     pub decisions: Vec<DecisionView>,
@@ -294,6 +310,7 @@ impl RequestView {
             created_at: request.created_at,
             expires_at: request.expires_at,
             approvals_needed: request.approvals_needed,
+            match_code_required: request.match_code.is_some(),
             decisions: request.decisions.iter().map(DecisionView::from).collect(),
             decided_at: request.settled_at.filter(|_| decided),
             seen_by: request.seen_by.iter().map(SeenView::from).collect(),
@@ -345,6 +362,7 @@ impl From<&domain::Step> for StepView {
         let what = match step.what {
             domain::What::Asked => "asked",
             domain::What::Seen => "seen",
+            domain::What::WrongCode => "wrong_code",
             domain::What::Approved => "approved",
             domain::What::Denied => "denied",
             domain::What::Expired => "expired",
@@ -357,6 +375,44 @@ impl From<&domain::Step> for StepView {
             reason: text(step.reason.as_ref()),
         }
     }
+}
+
+/// What a line of an export says of its request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditedView {
+    /// Its name.
+    pub request: RequestId,
+    /// What it is about.
+    pub topic: String,
+    /// The question in one line.
+    pub title: String,
+    /// Who asked.
+    pub requester: Party,
+    /// Where it stands when the export is made.
+    pub status: Status,
+}
+
+impl From<&domain::Request> for AuditedView {
+    fn from(request: &domain::Request) -> Self {
+        Self {
+            request: request.id,
+            topic: request.topic.as_str().to_owned(),
+            title: request.title.as_str().to_owned(),
+            requester: (&request.requester).into(),
+            status: request.status.into(),
+        }
+    }
+}
+
+/// One line of an export: a step and its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditView<'a> {
+    /// What happened, when, by whom and why.
+    #[serde(flatten)]
+    pub step: &'a StepView,
+    /// Of what.
+    #[serde(flatten)]
+    pub of: &'a AuditedView,
 }
 
 fn text(reason: Option<&domain::Reason>) -> Option<String> {
@@ -432,6 +488,9 @@ pub struct ProblemView {
     /// The request as it stands, where the error is about its state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Box<RequestView>>,
+    /// How many more match codes may be tried, where one was wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries_left: Option<u32>,
 }
 
 /// A time as RFC 3339 with milliseconds, in UTC.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::{Approvals, Asked, Error, Subscription};
 use crate::domain::{
-    Ask, Caller, Event, EventId, Reason, Refusal, RequestId, Rights, Role, Topic, Verdict,
+    Ask, Caller, Event, EventId, MatchCode, Reason, Refusal, RequestId, Rights, Role, Topic,
+    Verdict,
 };
 use crate::hub::Wants;
 use crate::principals::Grant;
@@ -104,11 +105,16 @@ impl Access {
         verdict: Verdict,
         reason: Option<Reason>,
         shown: Option<EventId>,
+        code: Option<&MatchCode>,
     ) -> Result<Event, Error> {
+        // Whoever decides nothing is told so of any id, whether there is such a request or not.
+        self.rights().needs(Role::Approver)?;
         let event = self.read(id).await?;
         self.rights().may_decide(&event.request, verdict)?;
         let by = &self.caller;
-        self.approvals.decide(id, by, verdict, reason, shown).await
+        self.approvals
+            .decide(id, by, verdict, reason, shown, code)
+            .await
     }
 
     /// Withdraws one's own request, or as an admin anybody's; see [`Approvals::cancel`].

@@ -15,7 +15,8 @@ pub mod sweep;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use futures_util::FutureExt as _;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -23,12 +24,12 @@ pub use access::Access;
 pub use pump::Pump;
 pub use subscription::{Item, Subscription};
 
-use self::bulk::Bulk;
+use self::bulk::{Bulk, Place, Turn};
 use self::room::OnTheWay;
 use crate::clock::Clock;
 use crate::domain::{
-    Ask, Caller, Cursor, Decision, Denial, Event, EventId, Reason, Refusal, Request, RequestId,
-    Timestamp, Topic, Transition, Verdict,
+    Ask, Caller, Cursor, Decision, Denial, Event, EventId, MatchCode, Reason, Refusal, Request,
+    RequestId, Timestamp, Topic, Transition, Verdict,
 };
 use crate::hub::{Full, Hub, Wants};
 use crate::limits::{self, Limits};
@@ -86,7 +87,9 @@ pub struct Approvals {
     clock: Arc<dyn Clock>,
     limits: Limits,
     on_the_way: OnTheWay,
-    bulk: Bulk,
+    bulk: Arc<Bulk>,
+    /// One list at a time settles what is overdue; the others find it settled.
+    settling: Mutex<()>,
     drain: CancellationToken,
 }
 
@@ -116,6 +119,7 @@ impl Approvals {
             limits,
             on_the_way: OnTheWay::default(),
             bulk: Bulk::new(),
+            settling: Mutex::default(),
             drain,
         }))
     }
@@ -137,6 +141,17 @@ impl Approvals {
     /// The store's.
     pub async fn pending(&self) -> Result<usize, StoreError> {
         self.store.pending().await
+    }
+
+    /// Waits until the store's writer has come to us, without anything to do for it; a store that
+    /// refuses to work has answered as well. Safe to drop at any time.
+    pub async fn reach_writer(&self) {
+        // The only write that writes nothing: there is no request of that time, and none is wanted.
+        let nothing = Timestamp::from_millis(i64::MIN);
+        while let Err(StoreError::Busy) = self.store.purge(nothing, 0).await {
+            // Many wait for it, which does not say that it works.
+            tokio::time::sleep(limits::WRITER_LOOK).await;
+        }
     }
 
     /// How far this clock is behind the times that the store has, beyond what clocks may differ:
@@ -274,10 +289,12 @@ impl Approvals {
         self.read(id).await
     }
 
-    /// Decides, as `by`. `shown` is the version that was on the approver's screen.
+    /// Decides, as `by`. `shown` is the version that was on the approver's screen, `code` the match
+    /// code that was typed.
     ///
     /// # Errors
-    /// Not found, refused by the domain, or the store's.
+    /// Not found, refused by the domain, or the store's. A wrong match code is refused once the try
+    /// has been committed, so that tries at the same time are counted one by one.
     pub async fn decide(
         &self,
         id: RequestId,
@@ -285,6 +302,7 @@ impl Approvals {
         verdict: Verdict,
         reason: Option<Reason>,
         shown: Option<EventId>,
+        code: Option<&MatchCode>,
     ) -> Result<Event, Error> {
         self.command(id, |event, now| {
             let (approver, reason) = (by.clone(), reason.clone());
@@ -294,7 +312,9 @@ impl Approvals {
                 reason,
                 at: now,
             };
-            event.request.decided(event.version(), decision, shown)
+            event
+                .request
+                .decided(event.version(), decision, shown, code)
         })
         .await
     }
@@ -339,13 +359,41 @@ impl Approvals {
         query: ListQuery,
         answer: impl FnOnce(Page) -> T,
     ) -> Result<T, Error> {
-        let _turn = self.bulk.queue().await?;
+        let admitted = self.bulk.admit()?;
         // A list by status has to know of expiries before it selects, so they come first. A store
         // that cannot write is still read.
-        if let Err(error) = self.expire_overdue(limits::SWEEP_BATCH).await {
+        let turn = self.settle_overdue(admitted.place).await;
+        let store = Arc::clone(&self.store);
+        let read = async move { store.list(query).await }.boxed();
+        let (page, _turn) = self.bulk.run(turn, read).await;
+        Ok(answer(page?))
+    }
+
+    /// Expires what is overdue, as far as that is possible; answers the turn for the read that
+    /// follows. What is overdue is read in a turn, and committed without one: others may read
+    /// meanwhile.
+    async fn settle_overdue(&self, place: Place) -> Turn {
+        let settling = self.settling.lock().await;
+        let turn = self.bulk.turn(place).await;
+        let (store, now) = (Arc::clone(&self.store), self.now());
+        let read = async move { store.overdue(now, limits::SWEEP_BATCH).await }.boxed();
+        let (overdue, turn) = self.bulk.run(turn, read).await;
+        let expired = match overdue {
+            Ok(overdue) if overdue.is_empty() => return turn,
+            Ok(overdue) => {
+                drop(turn);
+                self.expire_all(overdue).await
+            }
+            Err(error) => {
+                drop(turn);
+                Err(error.into())
+            }
+        };
+        drop(settling);
+        if let Err(error) = expired {
             tracing::debug!(%error, "expiries not committed");
         }
-        Ok(answer(self.store.list(query).await?))
+        self.bulk.turn(place).await
     }
 
     /// Opens a stream of changes: all that is pending, or what changed after `cursor`, then what
@@ -370,12 +418,17 @@ impl Approvals {
     pub(crate) async fn expire_overdue(&self, limit: usize) -> Result<usize, Error> {
         let overdue = self.store.overdue(self.now(), limit).await?;
         let count = overdue.len();
+        self.expire_all(overdue).await?;
+        Ok(count)
+    }
+
+    async fn expire_all(&self, overdue: Vec<Event>) -> Result<(), Error> {
         let expiries = overdue.into_iter().map(|event| self.expire(event));
         // Together, so that a store with group commit makes them durable at once.
         for expiry in futures_util::future::join_all(expiries).await {
             expiry?;
         }
-        Ok(count)
+        Ok(())
     }
 
     /// Writes to the store, and notes how long that took when it was written.
@@ -410,10 +463,11 @@ impl Approvals {
         let id = event.request.id;
         for _ in 0..limits::COMMIT_ATTEMPTS {
             let now = self.now();
-            let next = match event.request.expired(now) {
-                Some(expired) => expired,
+            let (next, refusal) = match event.request.expired(now) {
+                Some(expired) => (expired, None),
                 None => match step(&event, now) {
-                    Ok(Transition::Commit(next)) => *next,
+                    Ok(Transition::Commit(next)) => (*next, None),
+                    Ok(Transition::Refuse(next, refusal)) => (*next, Some(refusal)),
                     Ok(Transition::Unchanged) => return Ok(event),
                     Err(refusal) => return Err(Error::Refused(refusal, Box::new(event))),
                 },
@@ -422,7 +476,12 @@ impl Approvals {
             event = match self.commit(Some(event.id), next).await? {
                 // The step has not had its say yet: it sees the expired request next.
                 Commit::Done(event) if expired_only => event,
-                Commit::Done(event) => return Ok(event),
+                Commit::Done(event) => {
+                    return match refusal {
+                        Some(refusal) => Err(Error::Refused(refusal, Box::new(event))),
+                        None => Ok(event),
+                    };
+                }
                 Commit::Conflict(Some(event)) => event,
                 Commit::Conflict(None) => return Err(Error::NotFound(id)),
             };

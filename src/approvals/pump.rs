@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::domain::{Event, Status, Timestamp, Verdict, What};
+use crate::domain::{Event, EventId, Status, Timestamp, Verdict, What};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
 use crate::store::Feed;
@@ -90,7 +90,8 @@ impl Pump {
         match request.history.last().map(|step| step.what) {
             Some(What::Approved) => self.metrics.decided(Verdict::Approve),
             Some(What::Denied) => self.metrics.decided(Verdict::Deny),
-            Some(What::Asked | What::Seen | What::Expired | What::Cancelled) | None => {}
+            Some(What::Asked | What::Seen | What::WrongCode | What::Expired | What::Cancelled)
+            | None => {}
         }
         // Only a commit that carries a new version changes the status; a vote or a `seen` does not.
         if event.version() != event.id {
@@ -112,5 +113,9 @@ impl Feed for Pump {
             self.wake_sweep(event);
         }
         self.hub.deliver(events);
+    }
+
+    fn reached(&self, head: EventId) {
+        self.hub.reached(head);
     }
 }

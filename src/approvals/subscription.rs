@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::time::sleep;
 
 use super::Approvals;
+use super::bulk::Place;
 use crate::domain::{Cursor, EventId, Rights, Timestamp, Topic};
 use crate::hub::{Entry, Subscriber, TailRead};
 use crate::limits;
@@ -64,6 +66,8 @@ pub struct Subscription {
     seen_by: Option<Arc<Rights>>,
     cursor: EventId,
     phase: Phase,
+    /// Where it waits for its turn to read the store.
+    place: Option<Place>,
 }
 
 impl Subscription {
@@ -105,6 +109,7 @@ impl Subscription {
             seen_by: None,
             cursor,
             phase,
+            place: None,
         })
     }
 
@@ -224,13 +229,16 @@ impl Subscription {
             until,
         };
         let limit = limits::CHANGES_BATCH;
-        let turn = self.approvals.bulk.turn().await;
-        let events = self
-            .approvals
-            .store
-            .changes(range, only_pending, limit)
-            .await?;
+        let (bulk, store) = (&self.approvals.bulk, Arc::clone(&self.approvals.store));
+        // Kept if this future is dropped meanwhile, or a stream that sends keep-alives would begin
+        // at the end of a long line over and over.
+        let place = *self.place.get_or_insert_with(|| bulk.place());
+        let turn = bulk.turn(place).await;
+        self.place = None;
+        let read = async move { store.changes(range, only_pending, limit).await }.boxed();
+        let (events, turn) = bulk.run(turn, read).await;
         drop(turn);
+        let events = events?;
         // Asked after the read: what was purged before it is missing there. Requests that are
         // pending are never purged.
         if !only_pending && self.approvals.store.head().await?.purged > self.cursor {

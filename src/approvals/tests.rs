@@ -6,6 +6,7 @@ mod faults;
 mod model;
 mod streaming;
 mod sweeping;
+mod turns;
 mod waiting;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -85,7 +86,9 @@ impl World {
 
     async fn decide(&self, id: RequestId, verdict: Verdict) -> Result<Event, Error> {
         let alice = Caller::named("alice");
-        self.approvals.decide(id, &alice, verdict, None, None).await
+        self.approvals
+            .decide(id, &alice, verdict, None, None, None)
+            .await
     }
 
     async fn listen(&self, cursor: Option<Cursor>) -> Subscription {
@@ -113,6 +116,7 @@ fn ask(title: &str, topic: &str) -> Ask {
         fields: Vec::new(),
         topic: Topic::new(topic.to_owned()).unwrap(),
         expires_in: LIFE,
+        match_code: None,
         digest: Digest::of(title.as_bytes()),
     }
 }

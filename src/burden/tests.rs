@@ -88,7 +88,7 @@ async fn what_is_kept_is_gone_in_the_moment_of_the_cut() {
     let [slow, other] = [(); 2].map(|()| burden.carrier());
     let text = Bytes::from(vec![7; limits::LOAD_OVERHEAD]);
     let kept = slow.keep(text.clone());
-    assert_eq!(burden.bytes(), limits::LOAD_OVERHEAD, "it is shared");
+    assert_eq!(burden.bytes(), 2 * limits::LOAD_OVERHEAD);
     assert!(!text.is_unique());
     let _full = other.hold(9 * limits::LOAD_OVERHEAD);
     assert!(is_cut(&slow) && text.is_unique());
@@ -96,6 +96,45 @@ async fn what_is_kept_is_gone_in_the_moment_of_the_cut() {
     let late = slow.keep(text.clone());
     assert!(text.is_unique());
     assert!(matches!(late.take(1), (Piece::Cut, None)));
+}
+
+/// Frames that streams share counted as nothing, also when the hub had given them up long ago and
+/// slow readers alone held them.
+#[tokio::test]
+async fn what_is_shared_counts_once_until_the_last_has_let_it_go() {
+    let burden = Burden::new(ROOM);
+    let [one, two, three] = [(); 3].map(|()| burden.carrier());
+    let size = 2 * limits::LOAD_OVERHEAD;
+    let frame = Bytes::from(vec![7; size]);
+    let held = [&one, &two].map(|carrier| carrier.keep(frame.clone()));
+    drop(frame);
+    assert_eq!(burden.bytes(), size + 2 * limits::LOAD_OVERHEAD);
+    let [first, second] = held;
+    let (Piece::Rest(whole, load), None) = first.take(size) else {
+        panic!("it fits into one piece");
+    };
+    assert_eq!(burden.bytes(), size + 2 * limits::LOAD_OVERHEAD);
+    let (Piece::Some(_), Some(second)) = second.take(size - 1) else {
+        panic!("there is more");
+    };
+    drop((whole, load));
+    assert_eq!(burden.bytes(), size + limits::LOAD_OVERHEAD, "one has it");
+    let (Piece::Rest(_, load), None) = second.take(1) else {
+        panic!("there is no more");
+    };
+    assert_eq!(burden.bytes(), 1 + limits::LOAD_OVERHEAD, "a copy is left");
+    drop(load);
+    assert_eq!(burden.bytes(), 0);
+
+    // Whoever holds others' frames has to go for them as for its own.
+    let frame = Bytes::from(vec![7; 5 * limits::LOAD_OVERHEAD]);
+    let held = [&one, &two].map(|carrier| carrier.keep(frame.clone()));
+    drop(frame);
+    let large = three.hold(5 * limits::LOAD_OVERHEAD);
+    assert!(is_cut(&one) && is_cut(&two) && !is_cut(&three));
+    assert_eq!(burden.bytes(), 6 * limits::LOAD_OVERHEAD);
+    drop((held, large));
+    assert_eq!(burden.bytes(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,7 +30,8 @@ use self::session::{End, Session};
 use self::signals::{Ending, Redrawing};
 use super::exit;
 use super::flags::parse;
-use crate::client::Client;
+use crate::client::DaemonUrl;
+use crate::domain::Channel;
 use crate::terminal::printable::visible;
 use crate::terminal::tty::{NoTerminal, Tty};
 
@@ -59,9 +60,12 @@ fn run(line: Approver) -> u8 {
 }
 
 async fn ask(line: Approver) -> Result<u8, (u8, Error)> {
-    let url = line.daemon.url.to_string();
-    let client = Client::new(line.daemon.url, "approver")
-        .map_err(|error| (exit::CONFIGURATION, error.into()))?;
+    let daemon = line.daemon.resolve();
+    let daemon = daemon.map_err(|error| (exit::CONFIGURATION, error))?;
+    let (url, curl) = (daemon.url.to_string(), curl(&daemon.url));
+    let client = daemon.client("approver");
+    let client = client.map_err(|error| (exit::CONFIGURATION, error.into()))?;
+    let client = client.by_way_of(Channel::Terminal);
     let topics: Vec<String> = line
         .topics
         .iter()
@@ -70,7 +74,7 @@ async fn ask(line: Approver) -> Result<u8, (u8, Error)> {
     let internal = |error: io::Error| (exit::INTERNAL, error.into());
     let mut ending = Ending::listen().map_err(internal)?;
     let redrawing = Redrawing::listen().map_err(internal)?;
-    let tty = Tty::open().map_err(|error| (exit::USAGE, no_terminal(error, &url)))?;
+    let tty = Tty::open().map_err(|error| (exit::USAGE, no_terminal(error, &curl)))?;
     let paging = Cell::new(false);
     let mut session = Session::new(tty, redrawing, client, &topics, &paging);
     let end = tokio::select! {
@@ -98,7 +102,10 @@ fn code(end: End, url: &str) -> Result<u8, (u8, Error)> {
         )),
         End::NotPushd(why) => Err((
             exit::UNAVAILABLE,
-            anyhow!("there is no pushd at {url}: {}; check --url", visible(&why)),
+            anyhow!(
+                "what answers at {url} is not known to be a pushd: {}; check --url",
+                visible(&why)
+            ),
         )),
         End::Dismissed => Err((
             exit::UNAVAILABLE,
@@ -107,11 +114,20 @@ fn code(end: End, url: &str) -> Result<u8, (u8, Error)> {
     }
 }
 
-fn no_terminal(error: NoTerminal, url: &str) -> Error {
+/// The daemon's address as the last arguments of curl.
+fn curl(url: &DaemonUrl) -> String {
+    let call = url.join("/v1/requests/ID/decision");
+    match url.socket() {
+        Some(path) => format!("--unix-socket '{}' {call}", path.display()),
+        None => call.to_string(),
+    }
+}
+
+fn no_terminal(error: NoTerminal, curl: &str) -> Error {
     anyhow!(
         "{:#}; approver asks a person, on a terminal; a program decides with:\n  \
          curl -X POST -H 'content-type: application/json' -d '{{\"verdict\":\"approve\"}}' \
-         {url}/v1/requests/ID/decision",
+         {curl}",
         Error::new(error)
     )
 }

@@ -13,13 +13,14 @@ pub const DENIED: u8 = 1;
 pub const CANCELLED: u8 = 4;
 /// The command line is wrong (`EX_USAGE` of sysexits.h).
 pub const USAGE: u8 = 64;
-/// What was given to be restored is no sound backup (`EX_DATAERR`).
+/// What was given to be restored is no sound backup, or records that were asked for cannot be read
+/// (`EX_DATAERR`).
 pub const BAD_DATA: u8 = 65;
 /// The daemon cannot be reached, or the address cannot be listened on (`EX_UNAVAILABLE`).
 pub const UNAVAILABLE: u8 = 69;
 /// Something happened that must not (`EX_SOFTWARE`).
 pub const INTERNAL: u8 = 70;
-/// A file that was asked for cannot be written (`EX_CANTCREAT`).
+/// A file or an output that was asked for cannot be written (`EX_CANTCREAT`).
 pub const CANNOT_CREATE: u8 = 73;
 /// A limit was reached; try later (`EX_TEMPFAIL`).
 pub const TRY_LATER: u8 = 75;

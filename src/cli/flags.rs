@@ -1,5 +1,6 @@
 //! What the command lines have in common.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
@@ -8,12 +9,40 @@ use super::exit;
 use crate::client::DaemonUrl;
 use crate::domain::Topic;
 
-/// Which daemon to talk to.
+/// Which daemon to talk to, and as whom.
+#[allow(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    reason = "these comments are the help text"
+)]
 #[derive(Args, Clone, Debug)]
 pub struct DaemonFlags {
-    /// Where the daemon is
-    #[arg(long, env = "PUSHD_URL", value_name = "URL", default_value = DaemonUrl::DEFAULT)]
-    pub url: DaemonUrl,
+    /// Where the daemon is: http://HOST:PORT, https://HOST:PORT or unix:PATH
+    /// [default: http://127.0.0.1:8888]
+    #[arg(long, env = "PUSHD_URL", value_name = "URL")]
+    pub url: Option<DaemonUrl>,
+
+    /// A file with the token that says who we are; nobody else may be able to read it
+    ///
+    /// PUSHD_TOKEN may hold the token itself. There is no flag for it, because others see flags in
+    /// the list of processes.
+    #[arg(long, env = "PUSHD_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// Which daemon of ~/.config/pushd/config.toml [default: default, if it is there]
+    ///
+    /// The file has a table for each: `[prod]` with `url`, `token_file` or `token`, and `ca_cert`.
+    /// Flags and variables go before it; its token goes to its own URL alone. Nobody else may be
+    /// able to read the file.
+    #[arg(long, env = "PUSHD_PROFILE", value_name = "NAME")]
+    pub profile: Option<String>,
+
+    /// Certificates (PEM) of the authorities to trust, IN PLACE OF the system's
+    ///
+    /// For a daemon whose certificate is of a private authority. Nothing turns the check of the
+    /// certificate off.
+    #[arg(long, env = "PUSHD_CA_CERT", value_name = "FILE")]
+    pub ca_cert: Option<PathBuf>,
 }
 
 /// Reads the process's command line and environment.

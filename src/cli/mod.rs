@@ -1,6 +1,7 @@
 //! The three command lines: parse, run, exit code.
 
 pub mod approver;
+mod config;
 pub mod exit;
 pub mod flags;
 pub mod pushd;

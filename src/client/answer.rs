@@ -6,6 +6,7 @@ use reqwest::header::{CONTENT_TYPE, DATE, ETAG, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 
+use super::trust::mistrust;
 use crate::domain::Timestamp;
 use crate::limits;
 use crate::wire::{ProblemView, media};
@@ -45,6 +46,12 @@ pub enum CallError {
         /// 409 and 412 carry the request as it stands.
         problem: Box<ProblemView>,
     },
+    /// By TLS it cannot be told that the daemon is at the other end, so nothing was sent.
+    #[error("{what}")]
+    Untrusted {
+        /// Why not, and what to do about it.
+        what: String,
+    },
     /// What answers there is not a pushd.
     #[error("{what}")]
     NotPushd {
@@ -69,7 +76,7 @@ impl CallError {
     pub const fn is_foreign(&self) -> bool {
         match self {
             Self::Refused { problem, .. } => problem.code.is_empty(),
-            Self::NotPushd { .. } => true,
+            Self::NotPushd { .. } | Self::Untrusted { .. } => true,
             Self::Transient { .. } => false,
         }
     }
@@ -97,18 +104,30 @@ impl CallError {
         }
     }
 
-    /// An error below HTTP.
-    pub(super) fn transport(error: &reqwest::Error) -> Self {
-        let cause = root(error);
+    /// No connection came about.
+    pub(super) fn unsent(what: String) -> Self {
         Self::Transient {
-            what: if error.is_connect() {
-                format!("cannot connect: {cause}")
-            } else {
-                cause
-            },
+            what,
             retry_after: None,
             at_limit: false,
-            unsent: error.is_connect() || error.is_builder(),
+            unsent: true,
+        }
+    }
+
+    /// An error below HTTP.
+    pub(super) fn transport(error: &reqwest::Error) -> Self {
+        if error.is_connect()
+            && let Some(what) = mistrust(error)
+        {
+            return Self::Untrusted { what };
+        }
+        let cause = root(error);
+        if error.is_connect() {
+            Self::unsent(format!("cannot connect: {cause}"))
+        } else if error.is_builder() {
+            Self::unsent(cause)
+        } else {
+            Self::broken(cause)
         }
     }
 }

@@ -1,14 +1,15 @@
 //! The calls of HTTP contract version 1, one attempt each.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 
 use super::answer::{Answer, CallError, empty, json, news};
-use super::transport::{TransportError, transport};
+use super::transport::{Authorities, Secret, TransportError, transport};
 use super::url::DaemonUrl;
-use crate::domain::{EventId, RequestId};
+use crate::domain::{Channel, EventId, RequestId};
 use crate::limits;
 use crate::wire::{AskBody, DecisionBody, MeView, RequestView, header, media};
 
@@ -20,6 +21,8 @@ use crate::wire::{AskBody, DecisionBody, MeView, RequestView, header, media};
 pub struct Client {
     base: DaemonUrl,
     program: &'static str,
+    channel: Option<Channel>,
+    authorities: Option<Authorities>,
     http: reqwest::Client,
 }
 
@@ -30,12 +33,36 @@ impl Client {
     /// # Errors
     /// TLS is needed and cannot be set up.
     pub fn new(base: DaemonUrl, program: &'static str) -> Result<Self, TransportError> {
-        let http = transport(base.as_url(), program)?;
+        Self::trusting(base, None, None, program)
+    }
+
+    /// The same; over TLS the daemon's certificate has to be of one of these `authorities`, or else
+    /// of one that the system trusts. Every call carries `token`.
+    ///
+    /// # Errors
+    /// TLS is needed and cannot be set up.
+    pub fn trusting(
+        base: DaemonUrl,
+        authorities: Option<Authorities>,
+        token: Option<&Secret>,
+        program: &'static str,
+    ) -> Result<Self, TransportError> {
+        let (url, socket) = (base.as_url(), base.socket());
+        let http = transport(url, socket, authorities.as_ref(), token, program)?;
         Ok(Self {
             base,
             program,
+            channel: None,
+            authorities,
             http,
         })
+    }
+
+    /// The same, whose calls say that they come by this way.
+    #[must_use]
+    pub fn by_way_of(self, channel: Channel) -> Self {
+        let channel = Some(channel);
+        Self { channel, ..self }
     }
 
     /// The HTTP client underneath, for what is not a call: no redirects, and no time
@@ -44,9 +71,10 @@ impl Client {
         &self.http
     }
 
-    /// An HTTP client of the same program for another origin, where the daemon has sent us.
+    /// An HTTP client of the same program for another origin, where the daemon has sent us. It does
+    /// not carry the token.
     pub(super) fn http_elsewhere(&self, url: &Url) -> Result<reqwest::Client, TransportError> {
-        transport(url, self.program)
+        transport(url, None, self.authorities.as_ref(), None, self.program)
     }
 
     /// Where the daemon is.
@@ -145,9 +173,14 @@ impl Client {
     }
 
     fn call(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
+        let call = self
+            .http
             .request(method, self.url(path))
-            .header(reqwest::header::ACCEPT, media::JSON)
+            .header(reqwest::header::ACCEPT, media::JSON);
+        match self.channel {
+            Some(channel) => call.header(header::CHANNEL, channel.as_str()),
+            None => call,
+        }
     }
 
     fn post(&self, path: &str, body: &impl Serialize) -> RequestBuilder {
@@ -172,11 +205,30 @@ impl Client {
         let limit = limits::CALL_TIME + wait.unwrap_or_default();
         let attempt = async {
             let response = call.send().await;
-            read(response.map_err(|error| CallError::transport(&error))?).await
+            read(response.map_err(|error| self.unreached(&error))?).await
         };
         match tokio::time::timeout(limit, attempt).await {
             Ok(answer) => answer,
             Err(_) => Err(CallError::silent(limit)),
+        }
+    }
+}
+
+impl Client {
+    /// An error below HTTP. What the system says of a Unix socket does not always tell what is
+    /// wrong with it.
+    pub(super) fn unreached(&self, error: &reqwest::Error) -> CallError {
+        let trouble = CallError::transport(error);
+        match (self.base.socket(), trouble) {
+            (Some(path), trouble @ CallError::Transient { unsent: true, .. }) => {
+                let is_socket = |file: std::fs::Metadata| file.file_type().is_socket();
+                let what = match std::fs::metadata(path).map(is_socket) {
+                    Ok(false) => "cannot connect: what is there is no socket".to_owned(),
+                    Ok(true) | Err(_) => trouble.to_string(),
+                };
+                CallError::unsent(what)
+            }
+            (_, trouble) => trouble,
         }
     }
 }

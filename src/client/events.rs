@@ -48,7 +48,7 @@ pub enum StreamEvent {
     Cut {
         /// What happened, in a few words; some may be a stranger's.
         why: String,
-        /// Whether what answers seems to be no pushd at all.
+        /// Whether what answers seems to be no pushd at all, or cannot be told to be one.
         foreign: bool,
     },
     /// An event was left out, because it is too long or cannot be read. The stream goes on.

@@ -13,11 +13,12 @@ pub(crate) mod fuzzing;
 #[cfg(test)]
 pub(crate) mod stand_in;
 mod transport;
+mod trust;
 mod url;
 
 pub use answer::{Answer, CallError};
 pub use backoff::Backoff;
 pub use calls::Client;
 pub use events::{EventStream, StreamEvent};
-pub use transport::TransportError;
-pub use url::{BadUrl, DaemonUrl};
+pub use transport::{Authorities, NoSecret, Secret, TransportError};
+pub use url::{BadUrl, DaemonUrl, socket_path};

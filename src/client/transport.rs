@@ -1,20 +1,117 @@
 //! How bytes get to the daemon: TLS, proxies, sockets.
 
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use reqwest::Certificate;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use url::Url;
 
 use super::url::is_local;
 use crate::limits;
 
-/// The HTTP client could not be built, for example because the system's TLS roots are unreadable.
+/// HTTP to the daemon cannot be set up, or not as it was asked for.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot set up HTTP for {url}")]
-pub struct TransportError {
-    url: String,
-    source: reqwest::Error,
+pub enum TransportError {
+    /// The HTTP client could not be built, for example because the system's TLS roots are
+    /// unreadable.
+    #[error(
+        "cannot set up HTTP for {url}; is there a certificate of an authority on this machine? \
+         --ca-cert names one"
+    )]
+    Client {
+        /// Where it should have led.
+        url: String,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// The file of certificates is missing, or not for us to read.
+    #[error("--ca-cert {path}: cannot read it")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no certificate in it, or something else.
+    #[error(
+        "--ca-cert {path}: there is no certificate in it; it begins with \
+         -----BEGIN CERTIFICATE----- (PEM)"
+    )]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The authorities whose word counts, in place of the system's.
+#[derive(Clone, Debug)]
+pub struct Authorities(Vec<Certificate>);
+
+impl Authorities {
+    /// Reads them from a PEM file, which may have several.
+    ///
+    /// # Errors
+    /// It cannot be read, or has none.
+    pub fn read(path: &Path) -> Result<Self, TransportError> {
+        let mut bytes = Vec::new();
+        let read = File::open(path)
+            .and_then(|file| file.take(limits::PEM_BYTES as u64).read_to_end(&mut bytes));
+        read.map_err(|source| TransportError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        match Certificate::from_pem_bundle(&bytes) {
+            Ok(certificates) if !certificates.is_empty() => Ok(Self(certificates)),
+            Ok(_) | Err(_) => Err(TransportError::NoCertificate {
+                path: path.to_owned(),
+            }),
+        }
+    }
+}
+
+/// A token on its way to a daemon. It is never shown.
+#[derive(Clone)]
+pub struct Secret(HeaderValue);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// The text is no token; it is not repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there is no token in it: one is a single word of letters and digits, as `pushd token create` prints it"
+)]
+pub struct NoSecret;
+
+impl FromStr for Secret {
+    type Err = NoSecret;
+
+    fn from_str(text: &str) -> Result<Self, NoSecret> {
+        let text = text.trim();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(NoSecret);
+        }
+        let mut value = HeaderValue::try_from(format!("Bearer {text}")).map_err(|_| NoSecret)?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
 }
 
 /// An HTTP client that fits `url`: redirects are not followed, and nothing has a time limit but
-/// connecting, which may take [`limits::CONNECT_TIME`].
+/// connecting, which may take [`limits::CONNECT_TIME`]. With `socket` everything goes through that
+/// Unix socket.
+///
+/// The other side's certificate is always looked at; nothing turns that off. It has to be of one of
+/// `authorities`, or else of one that the system trusts.
+///
+/// With `token` every call carries it, so such a client is for the daemon's own origin alone.
 ///
 /// This machine is never reached through a proxy, whatever `http_proxy` says. The system's TLS
 /// roots are loaded only when TLS can be needed, because that costs milliseconds at every start.
@@ -23,7 +120,13 @@ pub struct TransportError {
 ///
 /// # Errors
 /// TLS is needed and cannot be set up.
-pub(super) fn transport(url: &Url, program: &str) -> Result<reqwest::Client, TransportError> {
+pub(super) fn transport(
+    url: &Url,
+    socket: Option<&Path>,
+    authorities: Option<&Authorities>,
+    token: Option<&Secret>,
+    program: &str,
+) -> Result<reqwest::Client, TransportError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Losing a race against another thread that installs a provider is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -35,13 +138,24 @@ pub(super) fn transport(url: &Url, program: &str) -> Result<reqwest::Client, Tra
         .referer(false)
         .connect_timeout(limits::CONNECT_TIME)
         .tcp_nodelay(true);
+    if let Some(Secret(token)) = token {
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, token.clone())]);
+        builder = builder.default_headers(headers);
+    }
     if local {
         builder = builder.no_proxy();
     }
-    if url.scheme() == "http" && (local || !a_proxy_speaks_tls()) {
+    if let Some(path) = socket {
+        builder = builder.unix_socket(path);
+    }
+    if url.scheme() == "https" {
+        if let Some(Authorities(certificates)) = authorities {
+            builder = builder.tls_certs_only(certificates.iter().cloned());
+        }
+    } else if local || !a_proxy_speaks_tls() {
         builder = builder.tls_certs_only([]);
     }
-    builder.build().map_err(|source| TransportError {
+    builder.build().map_err(|source| TransportError::Client {
         url: url.origin().ascii_serialization(),
         source,
     })

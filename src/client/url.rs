@@ -1,15 +1,22 @@
 //! Where the daemon is.
 
 use std::fmt;
+use std::os::unix::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use url::{Host, Url};
 
 use crate::domain::RequestId;
 
-/// The address of a daemon: `http://host:port`, possibly with a path in front of every call.
+/// The address of a daemon: `http://host:port`, possibly with a path in front of every call, or
+/// `unix:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DaemonUrl(Url);
+pub struct DaemonUrl {
+    /// Over a Unix socket a stand-in: HTTP needs a host (RFC 9110 section 7.2).
+    url: Url,
+    socket: Option<PathBuf>,
+}
 
 /// The text is no address of a daemon; the message names the value and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,10 +30,18 @@ pub enum BadUrl {
         reason: url::ParseError,
     },
     /// A scheme that the clients do not speak, or an address without one.
-    #[error("{value:?} does not begin with http:// or https://; write it like {DEFAULT_URL}", DEFAULT_URL = DaemonUrl::DEFAULT)]
+    #[error("{value:?} does not begin with http://, https:// or unix:; write it like {DEFAULT_URL}", DEFAULT_URL = DaemonUrl::DEFAULT)]
     Scheme {
         /// What was given.
         value: String,
+    },
+    /// A path that no socket can have.
+    #[error("{value:?} names no Unix socket: {reason}")]
+    Socket {
+        /// What was given.
+        value: String,
+        /// What is wrong with the path.
+        reason: String,
     },
     /// A name or a password in front of the host. The value is not shown, as it has a secret.
     #[error(
@@ -49,42 +64,78 @@ impl DaemonUrl {
 
     /// The URL of one of the daemon's paths; `path` may begin with a slash, and may have a query.
     pub fn join(&self, path: &str) -> Url {
-        let mut url = self.0.clone();
+        let mut url = self.url.clone();
         let (path, query) = match path.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (path, None),
         };
-        let prefix = self.0.path().trim_end_matches('/');
+        let prefix = self.url.path().trim_end_matches('/');
         url.set_path(&format!("{prefix}/{}", path.trim_start_matches('/')));
         url.set_query(query);
         url
     }
 
-    /// The host alone, an IPv6 address without its brackets.
+    /// The host alone, an IPv6 address without its brackets; `None` for a Unix socket.
     pub fn host(&self) -> Option<String> {
-        let host = self.0.host_str()?;
+        let host = self.url.host_str().filter(|_| self.socket.is_none())?;
         Some(host.trim_matches(['[', ']']).to_owned())
     }
 
     /// Whether it leads to this machine, whoever opens it: then it is of no use on another one.
     pub fn is_local(&self) -> bool {
-        is_local(&self.0)
+        is_local(&self.url)
     }
 
-    /// The page of a request.
-    pub fn page(&self, id: RequestId) -> Url {
-        self.join(&format!("/r/{id}"))
+    /// Whether what is said to it goes over a network for others to read.
+    pub fn is_in_the_clear(&self) -> bool {
+        self.url.scheme() == "http" && !self.is_local() && self.socket.is_none()
     }
 
-    /// The address itself.
+    /// The page of a request; `None` for a Unix socket, which no browser opens.
+    pub fn page(&self, id: RequestId) -> Option<Url> {
+        let page = || self.join(&format!("/r/{id}"));
+        self.socket.is_none().then(page)
+    }
+
+    /// The URL that calls are below; for a Unix socket with a stand-in for the host.
     pub const fn as_url(&self) -> &Url {
-        &self.0
+        &self.url
+    }
+
+    /// The path of the Unix socket, if it is one.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+}
+
+/// The path of a Unix socket, exactly as it is written. The text comes without its `unix:`.
+///
+/// # Errors
+/// What is wrong with it: it is empty, has control characters in it, or is longer than the system
+/// takes (`unix(7)`).
+pub fn socket_path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("write the path of the socket behind unix:".to_owned());
+    }
+    if text.chars().any(char::is_control) {
+        return Err("there is a control character in the path".to_owned());
+    }
+    SocketAddr::from_pathname(text).map_err(|error| error.to_string())?;
+    Ok(PathBuf::from(text))
+}
+
+impl Default for DaemonUrl {
+    fn default() -> Self {
+        Self::DEFAULT.parse().expect("it is one")
     }
 }
 
 impl fmt::Display for DaemonUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str().trim_end_matches('/'))
+        match &self.socket {
+            Some(path) => write!(f, "unix:{}", path.display()),
+            None => f.write_str(self.url.as_str().trim_end_matches('/')),
+        }
     }
 }
 
@@ -93,6 +144,15 @@ impl FromStr for DaemonUrl {
 
     fn from_str(text: &str) -> Result<Self, BadUrl> {
         let value = || text.to_owned();
+        if let Some(path) = text.strip_prefix("unix:") {
+            let socket = socket_path(path).map_err(|reason| BadUrl::Socket {
+                value: value(),
+                reason,
+            })?;
+            let url = Url::parse("http://localhost").expect("it is one");
+            let socket = Some(socket);
+            return Ok(Self { url, socket });
+        }
         let url = match Url::parse(text) {
             Ok(url) => url,
             // "localhost" and "127.0.0.1:8888" are addresses that only lack the scheme.
@@ -119,7 +179,8 @@ impl FromStr for DaemonUrl {
                 mark,
             });
         }
-        Ok(Self(url))
+        let socket = None;
+        Ok(Self { url, socket })
     }
 }
 
@@ -167,12 +228,36 @@ mod tests {
             "127.0.0.1:8888",
             "localhost:8888",
             "localhost",
-            "unix:/run/pushd",
+            "/run/pushd.sock",
             "ftp://h",
         ] {
             let error = text.parse::<DaemonUrl>().unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
             assert!(error.contains("http://127.0.0.1:8888"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_path_of_a_socket_is_taken_exactly() {
+        for path in [
+            "/run/pushd.sock",
+            "pushd.sock",
+            "./a b%20?x#y",
+            "///x",
+            "/tmp/ä",
+        ] {
+            let url: DaemonUrl = format!("unix:{path}").parse().unwrap();
+            assert_eq!(url.socket(), Some(Path::new(path)));
+            assert_eq!(url.to_string(), format!("unix:{path}"));
+            assert_eq!(url.join("/v1/me").as_str(), "http://localhost/v1/me");
+            assert!(url.is_local() && url.host().is_none());
+            assert_eq!(url.page(RequestId::from_bytes([0; 16])), None);
+        }
+        let long = format!("unix:/{}", "a".repeat(200));
+        for bad in ["unix:", "unix:a\u{1b}[2J", "unix:a\0b", &long] {
+            let error = bad.parse::<DaemonUrl>().unwrap_err();
+            assert!(matches!(error, BadUrl::Socket { .. }), "{error}");
+            assert!(!error.to_string().chars().any(char::is_control), "{error}");
         }
     }
 

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::channel::Channel;
 use super::decision::{Decision, Verdict};
 use super::ids::{Digest, EventId, RequestId};
+use super::match_code::MatchCode;
 use super::policy;
 use super::text::{Details, Field, Reason, Title, Topic};
 use super::time::Timestamp;
@@ -77,14 +79,19 @@ pub struct Caller {
     /// From which network address; `None` when the transport has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// By which way, as far as the caller says so; `None` for the daemon itself, and in records of
+    /// before it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
 }
 
 impl Caller {
-    /// A caller without an address.
+    /// A caller of whom nothing but the name is known.
     pub fn named(name: &str) -> Self {
         Self {
             principal: Principal::new(name),
             address: None,
+            channel: None,
         }
     }
 }
@@ -107,9 +114,11 @@ pub enum What {
     Asked,
     /// An approver had it on its screen.
     Seen,
+    /// An approver said yes, but with another match code.
+    WrongCode,
     /// An approver said yes.
     Approved,
-    /// An approver said no.
+    /// An approver said no, or gave the last wrong match code.
     Denied,
     /// Its time was over.
     Expired,
@@ -146,6 +155,8 @@ pub struct Ask {
     pub topic: Topic,
     /// How long it may stay pending, from [`limits::EXPIRY_MIN`] to [`limits::EXPIRY_MAX`].
     pub expires_in: Duration,
+    /// What an approver has to type to approve.
+    pub match_code: Option<MatchCode>,
     /// The members as they were sent, to tell a replay from another ask under the same key.
     pub digest: Digest,
 }
@@ -187,8 +198,22 @@ pub struct Request {
     /// carries this record. Read it through [`Event::version`](super::Event::version).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<EventId>,
+    /// What an approver has to type to approve; forgotten once the request is final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub match_code: Option<MatchCode>,
+    /// How many wrong codes were typed, at most [`limits::MATCH_TRIES`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub match_tries: u32,
     /// The members of the ask as they were sent.
     pub ask_digest: Digest,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference to the member"
+)]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What a command makes of a request.
@@ -196,6 +221,8 @@ pub struct Request {
 pub enum Transition {
     /// The next state, to be committed.
     Commit(Box<Request>),
+    /// The next state, to be committed before the command is refused.
+    Refuse(Box<Request>, Refusal),
     /// All is as the command wants it; there is nothing to commit.
     Unchanged,
 }
@@ -216,6 +243,18 @@ pub enum Refusal {
         named: EventId,
         /// The version of the request.
         current: EventId,
+    },
+    /// A match code has to be typed, and none was.
+    #[error("the requester shows a match code, which has to be typed to approve")]
+    NoCodeGiven,
+    /// A match code was typed for a request that has none, so it was meant for another one.
+    #[error("this request has no match code, so the one that was typed is of another request")]
+    NoCodeAsked,
+    /// Another match code was typed; the try is on record.
+    #[error("that is not the match code that the requester shows")]
+    WrongCode {
+        /// Tries that are left; with none the request is denied.
+        left: u32,
     },
     /// Somebody else's request.
     #[error("only its requester may cancel a request")]
@@ -247,6 +286,8 @@ impl Request {
             seen_by: Vec::new(),
             history: vec![step],
             changed_at: None,
+            match_code: ask.match_code,
+            match_tries: 0,
             ask_digest: ask.digest,
         }
     }
@@ -277,16 +318,22 @@ impl Request {
 
     /// Takes a decision of `by` on this request, whose version is `version`.
     ///
-    /// The same verdict by the same approver again changes nothing, and the first reason stays.
+    /// The same verdict by the same approver again changes nothing, and the first reason stays; a
+    /// match code is not asked for again. An approval of a request that has a match code has to
+    /// come with it as `code`, and with none otherwise. A denial needs none.
     ///
     /// # Errors
-    /// Final otherwise, overdue, or decided on another version than `shown`; considered in this
-    /// order.
+    /// Final otherwise, overdue, decided on another version than `shown`, or without the match
+    /// code that it needs; considered in this order, so that nobody learns by a code what they may
+    /// not know without it, and no try is lost on a question that was another.
+    ///
+    /// A wrong code is not refused at once: the try has to be committed first.
     pub fn decided(
         &self,
         version: EventId,
         decision: Decision,
         shown: Option<EventId>,
+        code: Option<&MatchCode>,
     ) -> Result<Transition, Refusal> {
         if self.has_decision(&decision) {
             return Ok(Transition::Unchanged);
@@ -298,20 +345,52 @@ impl Request {
                 current: version,
             });
         }
+        match (decision.verdict, &self.match_code, code) {
+            (Verdict::Deny, _, _) | (Verdict::Approve, None, None) => {}
+            (Verdict::Approve, Some(_), None) => return Err(Refusal::NoCodeGiven),
+            (Verdict::Approve, None, Some(_)) => return Err(Refusal::NoCodeAsked),
+            (Verdict::Approve, Some(right), Some(typed)) if typed == right => {}
+            (Verdict::Approve, Some(_), Some(_)) => {
+                return Ok(self.wrongly_matched(version, decision));
+            }
+        }
+        let mut next = self.clone();
+        next.take(version, decision);
+        Ok(Transition::Commit(Box::new(next)))
+    }
+
+    /// Counts a wrong match code; the last one that is forgiven nobody is a denial.
+    fn wrongly_matched(&self, version: EventId, decision: Decision) -> Transition {
+        let mut next = self.clone();
+        next.match_tries = next.match_tries.saturating_add(1);
+        next.changed_at = Some(version);
+        next.step(What::WrongCode, decision.at, Some(&decision.approver), None);
+        let left = limits::MATCH_TRIES.saturating_sub(next.match_tries);
+        if left == 0 {
+            let denial = Decision {
+                verdict: Verdict::Deny,
+                reason: Some(Reason::match_code()),
+                ..decision
+            };
+            next.take(version, denial);
+        }
+        Transition::Refuse(Box::new(next), Refusal::WrongCode { left })
+    }
+
+    /// Takes in a decision that counts.
+    fn take(&mut self, version: EventId, decision: Decision) {
         let (what, now) = match decision.verdict {
             Verdict::Approve => (What::Approved, decision.at),
             Verdict::Deny => (What::Denied, decision.at),
         };
-        let mut next = self.clone();
-        next.step(what, now, Some(&decision.approver), decision.reason.clone());
-        next.decisions
+        self.step(what, now, Some(&decision.approver), decision.reason.clone());
+        self.decisions
             .retain(|other| other.approver.principal != decision.approver.principal);
-        next.decisions.push(decision);
-        match policy::outcome(next.approvals_needed, &next.decisions) {
-            Some(status) => next.settle(status, now),
-            None => next.changed_at = Some(version),
+        self.decisions.push(decision);
+        match policy::outcome(self.approvals_needed, &self.decisions) {
+            Some(status) => self.settle(status, now),
+            None => self.changed_at = Some(version),
         }
-        Ok(Transition::Commit(Box::new(next)))
     }
 
     /// Whether this approver has said the same before, and that still stands.
@@ -389,6 +468,8 @@ impl Request {
         self.status = status;
         self.settled_at = Some(now);
         self.changed_at = None;
+        // Nobody has to type it any more, so a stolen database need not tell it.
+        self.match_code = None;
     }
 
     fn step(&mut self, what: What, at: Timestamp, by: Option<&Caller>, reason: Option<Reason>) {

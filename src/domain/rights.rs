@@ -349,6 +349,7 @@ mod tests {
             fields: Vec::new(),
             topic: Topic::new(topic.to_owned()).unwrap(),
             expires_in: limits::EXPIRY_MIN,
+            match_code: None,
             digest: Digest::of(b""),
         };
         let at = Timestamp::from_millis(0);

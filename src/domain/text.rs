@@ -124,6 +124,14 @@ text! {
 }
 
 impl Reason {
+    /// The reason of a denial that came of wrong match codes.
+    pub const MATCH_CODE: &'static str = "match code";
+
+    /// That reason.
+    pub fn match_code() -> Self {
+        Self(Self::MATCH_CODE.to_owned())
+    }
+
     /// Checks a reason; an empty one is none.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use warp::http::{HeaderMap, header};
 use super::origin::is_own_page;
 use super::{Call, Kind, Peer, Problem, UnixUser};
 use crate::approvals::Access;
-use crate::domain::{Caller, Principal, Rights, Role, TopicPattern};
+use crate::domain::{Caller, Channel, Principal, Rights, Role, TopicPattern};
 use crate::principals::{Grant, Registry, Token};
 
 /// Whom the daemon believes.
@@ -145,13 +145,17 @@ impl Call {
             None if self.api.trust.needs_tokens() => Principal::CLASSIC,
             None => Principal::LOCAL,
         };
-        self.caller(Principal::new(name))
+        Caller {
+            channel: Some(Channel::Classic),
+            ..self.caller(Principal::new(name))
+        }
     }
 
     fn caller(&self, principal: Principal) -> Caller {
         Caller {
             principal,
             address: self.peer.remote.ip().map(|ip| ip.to_string()),
+            channel: Some(self.channel()),
         }
     }
 

@@ -17,8 +17,9 @@ use super::params::Query;
 use super::{Api, Kind, Problem, Remote};
 use crate::approvals::classic::SharedReceiver;
 use crate::burden::{Carrier, Load};
-use crate::domain::RequestId;
+use crate::domain::{Channel, RequestId};
 use crate::limits;
+use crate::wire;
 use crate::wire::strict::Object;
 
 /// What the transport knows of a call; the server puts it into the HTTP request's extensions.
@@ -104,6 +105,16 @@ impl Call {
     /// would send its next call on it, and that would be lost.
     pub(super) fn unread(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.unread)
+    }
+
+    /// By which way the caller has come, as it says itself; who says nothing, or two things, comes
+    /// by the API.
+    pub(super) fn channel(&self) -> Channel {
+        let mut claims = self.headers.get_all(wire::header::CHANNEL).iter();
+        match (claims.next(), claims.next()) {
+            (Some(claim), None) => claim.to_str().map_or(Channel::Api, Channel::claimed),
+            (None | Some(_), _) => Channel::Api,
+        }
     }
 
     /// The parameters after the `?`, all of which have to be among `known`.

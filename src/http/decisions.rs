@@ -6,7 +6,8 @@ use warp::http::StatusCode;
 use super::call::request_id;
 use super::requests::{done, member};
 use super::{Call, Handled};
-use crate::domain::Reason;
+use crate::approvals::Error;
+use crate::domain::{Caller, Reason, Refusal, RequestId};
 use crate::wire::DecisionBody;
 
 /// `POST /v1/requests/{id}/decision`.
@@ -17,13 +18,22 @@ pub(super) async fn decide(mut call: Call, id: String) -> Handled {
     let body: DecisionBody = call.json().await?;
     let reason = Reason::new(body.reason.unwrap_or_default());
     let reason = reason.map_err(|error| member("reason", &error))?;
-    let event = access
-        .decide(id, body.verdict, reason, body.version)
-        .await?;
+    let code = body.match_code.as_ref();
+    let decided = access
+        .decide(id, body.verdict, reason, body.version, code)
+        .await;
+    let event = decided.inspect_err(|error| log_wrong_code(error, id, access.caller()))?;
     let by = access.caller().principal.as_str();
     let status = event.request.status.as_str();
     tracing::info!(%id, by, verdict = ?body.verdict, status, "decided");
     Ok(done(&event))
+}
+
+fn log_wrong_code(error: &Error, id: RequestId, caller: &Caller) {
+    if let Error::Refused(Refusal::WrongCode { left }, _) = error {
+        let by = caller.principal.as_str();
+        tracing::warn!(%id, by, left, "wrong match code");
+    }
 }
 
 /// `POST /v1/requests/{id}/seen`.

@@ -8,7 +8,7 @@ use super::{Call, Handled, Kind, Problem, Response};
 use crate::approvals::{Access, Approvals};
 use crate::metrics::Readings;
 use crate::store::Health;
-use crate::wire::{MeView, media};
+use crate::wire::{MeView, Party, media};
 
 /// The OpenAPI 3.1 document of this contract.
 pub const OPENAPI: &str = include_str!("../../docs/openapi.json");
@@ -24,7 +24,11 @@ pub(super) fn me_view(call: &Call, access: &Access) -> MeView {
     let rights = access.rights();
     let words = |text: &str| text.to_owned();
     MeView {
-        party: access.caller().into(),
+        party: Party {
+            // It is for the history, and nobody needs to hear what they have just said.
+            channel: None,
+            ..access.caller().into()
+        },
         known: rights.is_known,
         roles: rights
             .roles

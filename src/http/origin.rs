@@ -109,6 +109,32 @@ pub(super) fn is_own_page(headers: &HeaderMap, peer: &Peer) -> bool {
     check_origin(&Method::POST, headers, peer).is_ok()
 }
 
+/// Refuses a call that a browser makes for another site's page, on a path whose answers pages of
+/// any origin may read, when it does not say which page that is.
+///
+/// A page that is to read the answer makes a CORS request, which has an `Origin` (Fetch Standard,
+/// section 3.2). One that only wants the call to be made (an image, a script, a `no-cors` fetch)
+/// shows in `Sec-Fetch-Site` alone, and what it asks would be asked by nobody.
+///
+/// # Errors
+/// [`Kind::ForeignOrigin`].
+pub(super) fn check_named(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.contains_key(header::ORIGIN) {
+        return Ok(());
+    }
+    for site in headers.get_all("sec-fetch-site") {
+        if site != "same-origin" && site != "none" {
+            let site = site.as_bytes().escape_ascii();
+            let detail = format!(
+                "Sec-Fetch-Site: {site}, without an Origin: a page of another site has to call \
+                 this with CORS, as XMLHttpRequest and fetch do unless told otherwise"
+            );
+            return Err(Problem::new(Kind::ForeignOrigin, detail));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use warp::http::HeaderValue;

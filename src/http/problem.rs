@@ -22,12 +22,14 @@ pub enum Kind {
     InvalidQuery,
     InvalidHeader,
     InvalidBody,
+    TlsRequired,
     Unauthenticated,
     InvalidToken,
     Forbidden,
     OwnRequest,
     NotTheRequester,
     ForeignOrigin,
+    WrongMatchCode,
     NotFound,
     NoSuchPath,
     MethodNotAllowed,
@@ -40,6 +42,8 @@ pub enum Kind {
     WrongHost,
     InvalidMember,
     KeyReused,
+    MatchCodeRequired,
+    NoMatchCode,
     HeadTooLarge,
     Internal,
     ClockBehind,
@@ -55,6 +59,7 @@ pub enum Kind {
     // Those of the classic routes follow, which are not in the contract.
     InvalidForm,
     NothingPending,
+    JustAsked,
     Cancelled,
     TooManyChannels,
     Expired,
@@ -65,6 +70,7 @@ impl Kind {
     pub const CLASSIC: [Self; Self::Expired as usize - Self::TooManyWaiters as usize] = [
         Self::InvalidForm,
         Self::NothingPending,
+        Self::JustAsked,
         Self::Cancelled,
         Self::TooManyChannels,
         Self::Expired,
@@ -78,12 +84,14 @@ impl Kind {
         Self::InvalidQuery,
         Self::InvalidHeader,
         Self::InvalidBody,
+        Self::TlsRequired,
         Self::Unauthenticated,
         Self::InvalidToken,
         Self::Forbidden,
         Self::OwnRequest,
         Self::NotTheRequester,
         Self::ForeignOrigin,
+        Self::WrongMatchCode,
         Self::NotFound,
         Self::NoSuchPath,
         Self::MethodNotAllowed,
@@ -96,6 +104,8 @@ impl Kind {
         Self::WrongHost,
         Self::InvalidMember,
         Self::KeyReused,
+        Self::MatchCodeRequired,
+        Self::NoMatchCode,
         Self::HeadTooLarge,
         Self::Internal,
         Self::ClockBehind,
@@ -119,12 +129,14 @@ impl Kind {
             Self::InvalidQuery         => (StatusCode::BAD_REQUEST, "invalid_query"),
             Self::InvalidHeader        => (StatusCode::BAD_REQUEST, "invalid_header"),
             Self::InvalidBody          => (StatusCode::BAD_REQUEST, "invalid_body"),
+            Self::TlsRequired          => (StatusCode::BAD_REQUEST, "tls_required"),
             Self::Unauthenticated      => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::InvalidToken         => (StatusCode::UNAUTHORIZED, "invalid_token"),
             Self::Forbidden            => (StatusCode::FORBIDDEN, "forbidden"),
             Self::OwnRequest           => (StatusCode::FORBIDDEN, "own_request"),
             Self::NotTheRequester      => (StatusCode::FORBIDDEN, "not_the_requester"),
             Self::ForeignOrigin        => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::WrongMatchCode       => (StatusCode::FORBIDDEN, "wrong_match_code"),
             Self::NotFound             => (StatusCode::NOT_FOUND, "not_found"),
             Self::NoSuchPath           => (StatusCode::NOT_FOUND, "no_such_path"),
             Self::MethodNotAllowed     => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -137,6 +149,8 @@ impl Kind {
             Self::WrongHost            => (StatusCode::MISDIRECTED_REQUEST, "wrong_host"),
             Self::InvalidMember        => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_member"),
             Self::KeyReused            => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
+            Self::MatchCodeRequired    => (StatusCode::UNPROCESSABLE_ENTITY, "match_code_required"),
+            Self::NoMatchCode          => (StatusCode::UNPROCESSABLE_ENTITY, "no_match_code"),
             Self::HeadTooLarge         => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
             Self::Internal             => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             Self::ClockBehind          => (StatusCode::SERVICE_UNAVAILABLE, "clock_behind"),
@@ -151,6 +165,7 @@ impl Kind {
             Self::TooManyWaiters       => (StatusCode::SERVICE_UNAVAILABLE, "too_many_waiters"),
             Self::InvalidForm          => (StatusCode::BAD_REQUEST, "invalid_form"),
             Self::NothingPending       => (StatusCode::CONFLICT, "nothing_pending"),
+            Self::JustAsked            => (StatusCode::CONFLICT, "just_asked"),
             Self::Cancelled            => (StatusCode::SERVICE_UNAVAILABLE, "cancelled"),
             Self::TooManyChannels      => (StatusCode::SERVICE_UNAVAILABLE, "too_many_channels"),
             Self::Expired              => (StatusCode::GATEWAY_TIMEOUT, "expired"),
@@ -184,6 +199,7 @@ pub struct Problem {
     detail: String,
     allow: Option<HeaderValue>,
     request: Option<Box<RequestView>>,
+    tries_left: Option<u32>,
 }
 
 impl Problem {
@@ -194,6 +210,7 @@ impl Problem {
             detail: detail.into(),
             allow: None,
             request: None,
+            tries_left: None,
         }
     }
 
@@ -224,6 +241,7 @@ impl Problem {
             detail: self.detail.clone(),
             code: code.to_owned(),
             request: self.request.clone(),
+            tries_left: self.tries_left,
         }
     }
 
@@ -289,6 +307,13 @@ impl From<Refused> for Problem {
                 Kind::NothingPending,
                 format!("{text}; it may be decided already, or nobody polls for it any more"),
             ),
+            Refused::JustAsked(_) => Self::new(
+                Kind::JustAsked,
+                format!(
+                    "{text}, and the answer may be meant for that; nothing was decided: look at \
+                     the question, and answer again"
+                ),
+            ),
             Refused::Draining => Self::new(Kind::Draining, format!("{text}; poll again")),
             // Nobody reads it; it is for the counters.
             Refused::Gone => Self::new(Kind::Cancelled, text),
@@ -315,6 +340,25 @@ fn refused(refusal: Refusal, event: &Event) -> Problem {
         Refusal::OtherVersion { .. } => {
             let detail = format!("{text}; read it again before deciding");
             Problem::new(Kind::OtherVersion, detail).about(event)
+        }
+        Refusal::NoCodeGiven => {
+            let detail = format!("{text}; send its six digits as match_code. Nothing was decided");
+            Problem::new(Kind::MatchCodeRequired, detail).about(event)
+        }
+        Refusal::NoCodeAsked => {
+            let detail = format!("{text}; look at it again before deciding. Nothing was decided");
+            Problem::new(Kind::NoMatchCode, detail).about(event)
+        }
+        Refusal::WrongCode { left } => {
+            let rest = match left {
+                0 => "it was the last try, so the request is denied".to_owned(),
+                1 => "1 try is left, then the request is denied".to_owned(),
+                _ => format!("{left} tries are left, then the request is denied"),
+            };
+            Problem {
+                tries_left: Some(left),
+                ..Problem::new(Kind::WrongMatchCode, format!("{text}; {rest}")).about(event)
+            }
         }
         Refusal::NotTheRequester => Problem::new(Kind::NotTheRequester, text),
         // The use cases expire an overdue request before any command, so none is refused for it.

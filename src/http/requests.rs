@@ -149,6 +149,7 @@ fn checked(body: AskBody) -> Result<Ask, Problem> {
             None => Topic::default(),
         },
         expires_in: expires_in(body.expires_in_secs)?,
+        match_code: body.match_code,
         digest,
     })
 }

@@ -133,6 +133,9 @@ impl Resource {
             return Err(Problem::method_not_allowed(&call.method, &allow.join(", ")));
         };
         origin::check_origin(&call.method, &call.headers, &call.peer)?;
+        if self.any_page {
+            origin::check_named(&call.headers)?;
+        }
         Ok(*handler)
     }
 }

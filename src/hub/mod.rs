@@ -52,6 +52,11 @@ impl Hub {
         }
         self.tail.extend(events);
     }
+
+    /// All up to `head` was delivered that could be.
+    pub fn reached(&self, head: EventId) {
+        self.tail.reached(head);
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +77,7 @@ mod tests {
             fields: Vec::new(),
             topic: Topic::default(),
             expires_in: Duration::from_mins(1),
+            match_code: None,
             digest: Digest::of(b""),
         };
         let now = Timestamp::from_millis(0);

@@ -119,6 +119,20 @@ impl Tail {
         self.head.send_replace(last.id);
     }
 
+    /// Goes on after `head`, whose event is not to be had. Whoever is behind it reads the store, and
+    /// finds there that it has missed nothing.
+    pub(super) fn reached(&self, head: EventId) {
+        let mut events = self.events.write().unwrap_or_else(PoisonError::into_inner);
+        if head <= self.head() {
+            return;
+        }
+        events.entries.clear();
+        events.bytes = 0;
+        events.base = head;
+        drop(events);
+        self.head.send_replace(head);
+    }
+
     /// The newest event that was delivered.
     pub fn head(&self) -> EventId {
         *self.head.borrow()

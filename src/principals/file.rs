@@ -86,7 +86,7 @@ pub(super) fn read(path: &Path) -> Result<String, FileError> {
         return Err(FileError::Writable { path, mode });
     }
     let bytes = about.len();
-    if bytes > limits::TOKENS_BYTES {
+    if bytes > limits::TOKENS_BYTES as u64 {
         let path = path.to_owned();
         return Err(FileError::TooLarge { path, bytes });
     }

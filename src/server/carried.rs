@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_counts_by_its_pieces_and_what_is_shared_does_not() {
+    async fn a_stream_counts_by_its_pieces_and_what_is_shared_once() {
         let burden = Burden::new(usize::MAX);
         let shared = Bytes::from(vec![7; 1000]);
         let pieces = [shared.clone(), Bytes::from(vec![8; 500])];
@@ -174,9 +174,12 @@ mod tests {
         let mut body = Carried::new(stream, burden.carrier());
         assert_eq!(burden.bytes(), 0);
         let first = body.frame().await.unwrap().unwrap();
-        assert_eq!(burden.bytes(), limits::LOAD_OVERHEAD);
+        assert_eq!(burden.bytes(), 1000 + limits::LOAD_OVERHEAD);
+        let again = burden.carrier().keep(shared);
+        assert_eq!(burden.bytes(), 1000 + 2 * limits::LOAD_OVERHEAD);
+        drop(again);
         let second = body.frame().await.unwrap().unwrap();
-        assert_eq!(burden.bytes(), 500 + 2 * limits::LOAD_OVERHEAD);
+        assert_eq!(burden.bytes(), 1500 + 2 * limits::LOAD_OVERHEAD);
         drop((first, second));
         assert_eq!(burden.bytes(), 0);
     }

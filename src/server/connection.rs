@@ -1,67 +1,116 @@
 //! One connection: HTTP/1.1 or HTTP/2, whichever the peer begins with.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::TryFutureExt;
+use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::filters::BoxedFilter;
-use warp::http::{Request, header};
+use warp::http::{HeaderValue, Request, header};
 
+use super::accounts::Accounts;
 use super::carried::Carried;
+use super::line::Line;
 use super::polite::{Polite, bare};
-use super::socket::Socket;
 use crate::burden::Carrier;
 use crate::http::{Kind, Peer, Problem, Remote, Response, WayBack};
 use crate::limits;
 
+/// What every connection gets.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    /// What is served.
+    pub(super) routes: BoxedFilter<(Response,)>,
+    /// Winds the daemon down when it is cancelled.
+    pub(super) drain: CancellationToken,
+    /// Where calls of HTTP/2 are waited for.
+    pub(super) calls: TaskTracker,
+}
+
+/// Who is at the other end.
+#[derive(Clone)]
+pub(super) enum Who {
+    /// Somebody with an address, and the address that they connected to.
+    Network(SocketAddr, SocketAddr),
+    /// The user of this machine with this number, and what names it.
+    Unix(u32, Arc<Accounts>),
+}
+
+impl fmt::Debug for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(remote, _) => write!(f, "{remote}"),
+            Self::Unix(uid, _) => write!(f, "user {uid}"),
+        }
+    }
+}
+
 /// Serves a connection to its end. On `drain` it finishes the calls that it has and closes; it
 /// ends at once when `carrier` is cut.
-pub(super) async fn serve(
-    stream: TcpStream,
-    remote: SocketAddr,
-    routes: BoxedFilter<(Response,)>,
-    carrier: Carrier,
-    drain: CancellationToken,
-    calls: TaskTracker,
-) -> Ended {
-    let Ok(local) = stream.local_addr() else {
-        return Ended::Itself;
-    };
+pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) -> Ended {
+    let Terms {
+        routes,
+        drain,
+        calls,
+    } = terms;
     let (called, first_call) = watch::channel(false);
     let service = warp::service(routes);
-    let socket = Socket::new(stream);
+    let socket = line.socket().clone();
+    let secure = line.is_secure();
     let watched = socket.clone();
     let of_calls = carrier.clone();
+    let other_end = who.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         called.send_if_modified(|called| !std::mem::replace(called, true));
-        let host = host(&request);
-        request.extensions_mut().insert(Peer {
-            remote: Remote::Network { remote, local },
-            secure: false,
-            host,
-            carrier: of_calls.clone(),
-        });
         let way_back = Arc::new(watched.way_back());
         request.extensions_mut().insert(WayBack(way_back));
+        let peer = {
+            let (host, carrier) = (host(&request), of_calls.clone());
+            move |remote| Peer {
+                remote,
+                secure,
+                host,
+                carrier,
+            }
+        };
         let carrier = of_calls.clone();
         let service = TowerToHyperService::new(service.clone());
-        let answer = hyper::service::Service::call(&service, request);
+        let answer = match &other_end {
+            &Who::Network(remote, local) => {
+                let remote = Remote::Network { remote, local };
+                request.extensions_mut().insert(peer(remote));
+                Either::Left(hyper::service::Service::call(&service, request))
+            }
+            Who::Unix(uid, accounts) => {
+                let (uid, accounts) = (*uid, Arc::clone(accounts));
+                Either::Right(Box::pin(async move {
+                    match accounts.user(uid).await {
+                        Ok(user) => {
+                            request.extensions_mut().insert(peer(Remote::Unix(user)));
+                            hyper::service::Service::call(&service, request).await
+                        }
+                        Err(error) => Ok(unnamed(uid, &error)),
+                    }
+                }))
+            }
+        };
         answer.map_ok(move |answer| answer.map(|body| Carried::new(body, carrier)))
     });
     let builder = builder(Tracked(calls));
-    let io = TokioIo::new(Polite::new(socket.clone()));
+    let io = TokioIo::new(Polite::new(line));
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut late = pin!(late(first_call));
     let mut gone = pin!(socket.gone());
@@ -77,22 +126,22 @@ pub(super) async fn serve(
             }
             // Before it too, so that a peer that keeps its connection busy cannot put it off.
             () = &mut cut => {
-                tracing::debug!(%remote, "the peer is too slow");
+                tracing::debug!(?who, "the peer is too slow");
                 socket.abandon();
                 return Ended::TooSlow;
             }
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(%remote, error, "connection");
+                    tracing::debug!(?who, error, "connection");
                 }
                 return Ended::Itself;
             }
             () = &mut gone => {
-                tracing::debug!(%remote, "the peer has gone");
+                tracing::debug!(?who, "the peer has gone");
                 return Ended::Itself;
             }
             () = &mut late => {
-                tracing::debug!(%remote, "no call came in time");
+                tracing::debug!(?who, "no call came in time");
                 return Ended::Itself;
             }
         }
@@ -172,13 +221,35 @@ fn host(request: &Request<Incoming>) -> Option<String> {
     host.to_str().ok().map(str::to_owned)
 }
 
-/// Tells a peer that there is no room, and hears it out for a moment: closing a socket with unread
-/// bytes in it would take the answer away again.
-pub(super) async fn turn_away(mut stream: TcpStream) {
-    let answer = bare(&Problem::new(
+/// The answer to somebody whom the system does not name.
+fn unnamed(uid: u32, error: &std::io::Error) -> Response {
+    tracing::warn!(uid, %error, "the user database does not say who a caller is");
+    let detail = "this machine's user database does not say who you are; the daemon's log says why";
+    let mut answer = Problem::new(Kind::Internal, detail).into_response();
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// Tells a peer that there is no room.
+pub(super) async fn turn_away(stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let problem = Problem::new(
         Kind::TooManyConnections,
         "this daemon has as many connections as it takes; try again",
-    ));
+    );
+    part(stream, &problem).await;
+}
+
+/// Tells a peer that it has to begin by TLS.
+pub(super) async fn ask_for_tls(stream: TcpStream) {
+    let detail = "this port speaks TLS: use a URL that begins with https://";
+    part(stream, &Problem::new(Kind::TlsRequired, detail)).await;
+}
+
+/// Tells a peer why nothing comes of its connection, and hears it out for a moment: closing a
+/// socket with unread bytes in it would take the answer away again.
+async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin, problem: &Problem) {
+    let answer = bare(problem);
     let parting = async {
         stream.write_all(&answer).await?;
         stream.shutdown().await?;

@@ -1,24 +1,34 @@
-//! From sockets to calls: the accept loop, its limits, and winding down.
+//! From sockets to calls: the accept loop, TLS, who connects, the limits, and winding down.
 //!
 //! warp's own server has no time-out for headers and no bound on its shutdown, so its service is
 //! driven here by hyper-util: one task for each connection, and one for each call of HTTP/2.
 
+mod accounts;
 mod carried;
 mod connection;
+mod line;
 mod polite;
 mod socket;
+mod tls;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::filters::BoxedFilter;
+
+pub use accounts::{Accounts, ApproverError};
+pub use tls::{PairError, Tls};
+
+use connection::{Ended, Terms, Who};
+use line::Line;
+use socket::{Socket, Stream};
+use tls::{Greeting, greet};
 
 use crate::burden::Burden;
 use crate::http::{Kind, Response};
@@ -28,13 +38,39 @@ use crate::metrics::Metrics;
 /// A server on bound listeners.
 #[derive(Debug)]
 pub struct Server {
-    routes: BoxedFilter<(Response,)>,
+    terms: Terms,
+    tls: Option<Arc<Tls>>,
     metrics: Arc<Metrics>,
     burden: Arc<Burden>,
     places: Arc<Semaphore>,
     doorstep: Arc<Semaphore>,
-    connections: TaskTracker,
-    drain: CancellationToken,
+}
+
+/// Where connections come from.
+#[derive(Debug)]
+pub enum Listener {
+    /// From a network, or from this machine by its address.
+    Network(TcpListener),
+    /// From this machine, by a path. Who connects is known to these.
+    Unix(UnixListener, Arc<Accounts>),
+}
+
+impl Listener {
+    /// The next connection. Safe to drop at any time.
+    async fn accept(&self) -> io::Result<(Stream, Who)> {
+        match self {
+            Self::Network(listener) => {
+                let (stream, remote) = listener.accept().await?;
+                let local = stream.local_addr()?;
+                Ok((stream.into(), Who::Network(remote, local)))
+            }
+            Self::Unix(listener, accounts) => {
+                let (stream, _) = listener.accept().await?;
+                let uid = stream.peer_cred()?.uid();
+                Ok((stream.into(), Who::Unix(uid, Arc::clone(accounts))))
+            }
+        }
+    }
 }
 
 impl Server {
@@ -48,26 +84,36 @@ impl Server {
     ) -> Self {
         let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
         let doorstep = Arc::new(Semaphore::new(limits::TURN_AWAY));
-        Self {
+        let terms = Terms {
             routes,
+            drain,
+            calls: TaskTracker::new(),
+        };
+        Self {
+            terms,
+            tls: None,
             metrics,
             burden: Burden::new(limits::BURDEN_BYTES),
             places,
             doorstep,
-            connections: TaskTracker::new(),
-            drain,
         }
+    }
+
+    /// Speaks TLS with all who come from a network, and nothing else.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Serves `listeners` until `drain` is cancelled; then takes no more connections, lets those
     /// that are open finish what they have, and waits for them, at most for `grace`.
-    pub async fn run(self, listeners: Vec<TcpListener>, grace: Duration) {
+    pub async fn run(self, listeners: Vec<Listener>, grace: Duration) {
         let accepting = listeners.into_iter().map(|listener| self.accept(listener));
         let serving = async {
             futures_util::future::join_all(accepting).await;
-            self.connections.close();
-            if timeout(grace, self.connections.wait()).await.is_err() {
-                let open = self.connections.len();
+            self.terms.calls.close();
+            if timeout(grace, self.terms.calls.wait()).await.is_err() {
+                let open = self.terms.calls.len();
                 tracing::warn!(open, "connections did not finish in time and are given up");
             }
         };
@@ -78,17 +124,17 @@ impl Server {
         }
     }
 
-    async fn accept(&self, listener: TcpListener) {
+    async fn accept(&self, listener: Listener) {
         // When it was told that none can be accepted, which would fill the log otherwise.
         let mut told: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = self.drain.cancelled() => return,
+                () = self.terms.drain.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, remote)) => self.admit(stream, remote),
+                Ok((stream, who)) => self.admit(stream, who),
                 // One connection's trouble, such as one that was reset while it waited, is not
                 // ours; too many open files passes, and until then those who come wait.
                 Err(error) if is_of_the_peer(&error) => {}
@@ -103,32 +149,74 @@ impl Server {
         }
     }
 
-    fn admit(&self, stream: tokio::net::TcpStream, remote: SocketAddr) {
-        if let Err(error) = socket::prepare(&stream) {
-            tracing::debug!(%error, %remote, "socket options");
+    fn admit(&self, stream: Stream, who: Who) {
+        if let Stream::Network(stream) = &stream
+            && let Err(error) = socket::prepare(stream)
+        {
+            tracing::debug!(%error, ?who, "socket options");
         }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            self.metrics.problem(Kind::TooManyConnections.row().1);
-            // Too many of these as well: then closing says it.
-            if let Ok(place) = Arc::clone(&self.doorstep).try_acquire_owned() {
-                self.connections.spawn(async move {
-                    connection::turn_away(stream).await;
-                    drop(place);
-                });
-            }
+            self.turn_away(stream);
             return;
         };
-        let (routes, metrics) = (self.routes.clone(), Arc::clone(&self.metrics));
-        let (carrier, drain) = (self.burden.carrier(), self.drain.clone());
-        let calls = self.connections.clone();
-        self.connections.spawn(async move {
+        let (terms, metrics) = (self.terms.clone(), Arc::clone(&self.metrics));
+        let (tls, carrier) = (self.tls.clone(), self.burden.carrier());
+        self.terms.calls.spawn(async move {
             let open = Open::new(Arc::clone(&metrics));
-            let ended = connection::serve(stream, remote, routes, carrier, drain, calls).await;
-            if ended == connection::Ended::TooSlow {
-                metrics.cut.inc();
+            let line = match (stream, tls) {
+                (Stream::Network(stream), Some(tls)) => {
+                    // In a box, so that connections without TLS have no room for it.
+                    Box::pin(secured(stream, &tls, &metrics, &terms.drain)).await
+                }
+                (stream, _) => Some(Line::Plain(Socket::new(stream))),
+            };
+            if let Some(line) = line {
+                let ended = connection::serve(line, who, carrier, terms).await;
+                if ended == Ended::TooSlow {
+                    metrics.cut.inc();
+                }
             }
             drop((open, place));
         });
+    }
+
+    fn turn_away(&self, stream: Stream) {
+        self.metrics.problem(Kind::TooManyConnections.row().1);
+        // Over TLS the answer would have to wait for a handshake, so closing says it.
+        if matches!(stream, Stream::Network(_)) && self.tls.is_some() {
+            return;
+        }
+        // Too many of these as well: then closing says it.
+        if let Ok(place) = Arc::clone(&self.doorstep).try_acquire_owned() {
+            let line = Line::Plain(Socket::new(stream));
+            self.terms.calls.spawn(async move {
+                connection::turn_away(line).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+/// A connection with TLS on it, if the peer begins one; `drain` ends the wait for that.
+async fn secured(
+    stream: TcpStream,
+    tls: &Tls,
+    metrics: &Metrics,
+    drain: &CancellationToken,
+) -> Option<Line> {
+    let greeting = tokio::select! {
+        biased;
+        () = drain.cancelled() => return None,
+        greeting = greet(stream, tls) => greeting,
+    };
+    match greeting {
+        Greeting::Tls(stream) => Some(Line::Tls(stream)),
+        Greeting::Plain(stream) => {
+            metrics.problem(Kind::TlsRequired.row().1);
+            connection::ask_for_tls(stream).await;
+            None
+        }
+        Greeting::Nothing => None,
     }
 }
 

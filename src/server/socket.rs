@@ -2,15 +2,17 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
 use crate::approvals::classic::Receiver;
@@ -36,10 +38,84 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// A stream of bytes, as the system has it.
+#[derive(Debug)]
+pub(super) enum Stream {
+    /// From a network, or from this machine by its address.
+    Network(TcpStream),
+    /// From this machine, by a path.
+    Unix(UnixStream),
+}
+
+impl Stream {
+    async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        match self {
+            Self::Network(stream) => stream.ready(interest).await,
+            Self::Unix(stream) => stream.ready(interest).await,
+        }
+    }
+
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Network(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Network(stream) => stream.poll_write_ready(cx),
+            Self::Unix(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
+    fn try_read_buf(&self, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
+        match self {
+            Self::Network(stream) => stream.try_read_buf(buf),
+            Self::Unix(stream) => stream.try_read_buf(buf),
+        }
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Network(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Network(stream) => stream.try_write_vectored(slices),
+            Self::Unix(stream) => stream.try_write_vectored(slices),
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Network(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self::Network(stream)
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Self {
+        Self::Unix(stream)
+    }
+}
+
 /// A socket that is read and written in one place and watched in another.
 #[derive(Clone, Debug)]
 pub(super) struct Socket {
-    stream: Arc<TcpStream>,
+    stream: Arc<Stream>,
     fate: Arc<Fate>,
 }
 
@@ -67,7 +143,7 @@ impl Fate {
 /// The way back to whoever made a call, without keeping the connection open.
 #[derive(Debug)]
 pub(super) struct WayBack {
-    stream: Weak<TcpStream>,
+    stream: Weak<Stream>,
     fate: Arc<Fate>,
     /// The number of the call on its connection.
     call: u64,
@@ -79,7 +155,12 @@ impl WayBack {
         let stream = self.stream.upgrade()?;
         let peeked = SockRef::from(&*stream).peek(&mut [MaybeUninit::uninit()]);
         match self.fate.watch(peeked) {
-            Ok(length) => Some(length == 0),
+            Ok(0) => Some(true),
+            // The last word of TLS may lie before the end, unread.
+            Ok(_) => {
+                let ready = stream.ready(Interest::READABLE).now_or_never();
+                Some(ready.is_some_and(|ready| ready.is_ok_and(Ready::is_read_closed)))
+            }
             Err(error) => Some(error.kind() != io::ErrorKind::WouldBlock),
         }
     }
@@ -102,9 +183,9 @@ impl Receiver for WayBack {
 
 impl Socket {
     /// The socket of this connection.
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: impl Into<Stream>) -> Self {
         Self {
-            stream: Arc::new(stream),
+            stream: Arc::new(stream.into()),
             fate: Arc::default(),
         }
     }
@@ -197,7 +278,7 @@ impl Socket {
     fn poll_with(
         &self,
         cx: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
+        write: impl Fn(&Stream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.stream.poll_write_ready(cx))?;

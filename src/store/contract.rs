@@ -111,6 +111,7 @@ pub(super) use suite;
 #[derive(Default)]
 pub(super) struct Spy {
     delivered: Mutex<Vec<Event>>,
+    reached: Mutex<Vec<EventId>>,
     inside: AtomicBool,
     overlapped: AtomicBool,
 }
@@ -133,6 +134,11 @@ impl Spy {
         );
         self.delivered.lock().unwrap().clone()
     }
+
+    /// The heads that it was told of without their events.
+    pub(super) fn reached(&self) -> Vec<EventId> {
+        self.reached.lock().unwrap().clone()
+    }
 }
 
 impl Feed for Spy {
@@ -142,6 +148,10 @@ impl Feed for Spy {
         }
         self.delivered.lock().unwrap().extend_from_slice(events);
         self.inside.store(false, Ordering::SeqCst);
+    }
+
+    fn reached(&self, head: EventId) {
+        self.reached.lock().unwrap().push(head);
     }
 }
 
@@ -166,6 +176,7 @@ pub(super) fn asked(n: u8) -> Request {
         fields: Vec::new(),
         topic: Topic::default(),
         expires_in: Duration::from_mins(1),
+        match_code: None,
         digest: Digest::of(&[n]),
     };
     Request::asked(id(n), ask, Caller::named("ci"), T0)

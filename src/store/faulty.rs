@@ -39,6 +39,7 @@ struct Plan {
     faults: HashMap<usize, Fault>,
     every: Option<Fault>,
     reads: Option<StoreError>,
+    stall: Option<Arc<Semaphore>>,
 }
 
 const WHY: &str = "a test broke it";
@@ -61,7 +62,7 @@ impl FaultyStore {
         plan.faults.insert(n, fault);
     }
 
-    /// Breaks every commit, or stops doing so.
+    /// Breaks every commit, or stops doing so. A purge is held up as well.
     pub fn break_commits(&self, fault: Option<Fault>) {
         self.plan().every = fault;
     }
@@ -69,6 +70,11 @@ impl FaultyStore {
     /// Fails every read, or stops doing so.
     pub fn break_reads(&self, error: Option<StoreError>) {
         self.plan().reads = error;
+    }
+
+    /// Lets every read wait for a permit, which is used up, or stops doing so.
+    pub fn stall_reads(&self, gate: Option<Arc<Semaphore>>) {
+        self.plan().stall = gate;
     }
 
     /// Tells those who watch the store's health this.
@@ -92,7 +98,11 @@ impl FaultyStore {
         plan.faults.remove(&n).or_else(|| plan.every.clone())
     }
 
-    fn check_read(&self) -> Result<(), StoreError> {
+    async fn check_read(&self) -> Result<(), StoreError> {
+        let stalled = self.plan().stall.clone();
+        if let Some(gate) = stalled {
+            permit(&gate).await;
+        }
         self.plan().reads.clone().map_or(Ok(()), Err)
     }
 }
@@ -111,12 +121,12 @@ impl Store for FaultyStore {
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.head().await
     }
 
     async fn get(&self, id: RequestId) -> Result<Option<Event>, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.get(id).await
     }
 
@@ -153,36 +163,43 @@ impl Store for FaultyStore {
         only_pending: bool,
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.changes(range, only_pending, limit).await
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.list(query).await
     }
 
     async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.overdue(now, limit).await
     }
 
     async fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.next_expiry().await
     }
 
     async fn pending(&self) -> Result<usize, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.pending().await
     }
 
     async fn pending_of(&self, requester: &Principal) -> Result<usize, StoreError> {
-        self.check_read()?;
+        self.check_read().await?;
         self.inner.pending_of(requester).await
     }
 
     async fn purge(&self, settled_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let fault = self.plan().every.clone();
+        match fault {
+            Some(Fault::Busy) => return Err(StoreError::Busy),
+            Some(Fault::Stall(gate)) => permit(&gate).await,
+            Some(Fault::Unavailable | Fault::Lost | Fault::Unconfirmed | Fault::StallAnswer(_))
+            | None => {}
+        }
         self.inner.purge(settled_before, limit).await
     }
 

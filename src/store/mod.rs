@@ -37,6 +37,10 @@ pub type SharedStore = Arc<dyn Store>;
 pub trait Feed: Send + Sync {
     /// Takes the next commits.
     fn deliver(&self, events: &[Event]);
+
+    /// All that could be told is told, up to this commit, which could not be told itself: after a
+    /// failure its record was not to be read.
+    fn reached(&self, head: EventId);
 }
 
 /// A versioned map from request ids to requests.

@@ -14,7 +14,10 @@ use crate::domain::{Request, RequestId};
 
 /// The format that this version writes, and the newest that it reads. Raising it takes a schema
 /// step too.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The oldest format that this version reads. What came with later ones is absent in it.
+pub const OLDEST: u32 = 1;
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -51,10 +54,11 @@ pub fn decode(id: RequestId, bytes: &[u8]) -> Result<Request, StoreError> {
         reason,
     };
     let header: Header = serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
-    if header.format != FORMAT {
+    if !(OLDEST..=FORMAT).contains(&header.format) {
         let format = header.format;
         return Err(bad(format!(
-            "it has format {format} and this pushd reads format {FORMAT}; run the newer pushd"
+            "it has format {format} and this pushd reads formats {OLDEST} to {FORMAT}; run the newer \
+             pushd"
         )));
     }
     let read: Read = serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
@@ -71,8 +75,8 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        Caller, Decision, Details, Digest, EventId, Field, Principal, Reason, Seen, Status, Step,
-        Timestamp, Title, Topic, Verdict, What,
+        Caller, Channel, Decision, Details, Digest, EventId, Field, Principal, Reason, Seen,
+        Status, Step, Timestamp, Title, Topic, Verdict, What,
     };
     use crate::limits;
 
@@ -83,11 +87,12 @@ mod tests {
         Caller {
             principal: Principal::new(name),
             address: address.map(ToOwned::to_owned),
+            channel: None,
         }
     }
 
-    /// A request with something in every member.
-    fn full() -> Request {
+    /// A request with something in every member that version 1 had.
+    fn full_of_version_1() -> Request {
         let by = caller("alice", Some("127.0.0.1:5"));
         let reason = Reason::new("fine\0".to_owned()).unwrap();
         let step = |what, by: &Caller, reason| Step {
@@ -125,12 +130,25 @@ mod tests {
                 step(What::Approved, &by, reason),
             ],
             changed_at: Some(EventId(9)),
+            match_code: None,
+            match_tries: 0,
             ask_digest: Digest::of(b"ask"),
         }
     }
 
+    /// The same with something in the members that came with version 2.
+    fn full() -> Request {
+        let mut request = full_of_version_1();
+        request.requester.channel = Some(Channel::Api);
+        request.decisions[0].approver.channel = Some(Channel::Terminal);
+        request.history[2].what = What::WrongCode;
+        request.match_code = Some("004207".parse().unwrap());
+        request.match_tries = 1;
+        request
+    }
+
     /// What version 1 has written, and every later one has to read.
-    const GOLDEN: &str = concat!(
+    const GOLDEN_1: &str = concat!(
         r#"{"format":1,"request":{"id":"a4dqobyha4dqobyha4dqobyha4","topic":"deploy/prod","#,
         r#""title":"Deploy "#,
         "\u{202e}",
@@ -147,11 +165,39 @@ mod tests {
         r#""changed_at":9,"ask_digest":"F4X4P4XJZYJ3BG4E6Y6VJUFUUWPU3PKGV2SB3JTQEOAX4LIMLZMQ"}}"#,
     );
 
+    /// What version 2 writes, and every later one has to read.
+    const GOLDEN: &str = concat!(
+        r#"{"format":2,"request":{"id":"a4dqobyha4dqobyha4dqobyha4","topic":"deploy/prod","#,
+        r#""title":"Deploy "#,
+        "\u{202e}",
+        r#"?","details":"a\n\u0001\"","fields":[{"name":"env","value":"prod"}],"#,
+        r#""requester":{"principal":"ci","channel":"api"},"created_at":1700000000000,"#,
+        r#""expires_at":1700000000000,"approvals_needed":1,"decisions":[{"verdict":"approve","#,
+        r#""approver":{"principal":"alice","address":"127.0.0.1:5","channel":"terminal"},"#,
+        r#""reason":"fine\u0000","at":1700000000000}],"status":"approved","#,
+        r#""settled_at":1700000000000,"#,
+        r#""seen_by":[{"by":{"principal":"alice","address":"127.0.0.1:5"},"at":1700000000000}],"#,
+        r#""history":[{"what":"asked","at":1700000000000,"by":{"principal":"ci"}},"#,
+        r#"{"what":"seen","at":1700000000000,"by":{"principal":"alice","address":"127.0.0.1:5"}},"#,
+        r#"{"what":"wrong_code","at":1700000000000,"#,
+        r#""by":{"principal":"alice","address":"127.0.0.1:5"},"reason":"fine\u0000"}],"#,
+        r#""changed_at":9,"match_code":"004207","match_tries":1,"#,
+        r#""ask_digest":"F4X4P4XJZYJ3BG4E6Y6VJUFUUWPU3PKGV2SB3JTQEOAX4LIMLZMQ"}}"#,
+    );
+
     #[test]
-    fn a_record_of_version_1_is_read_and_written_as_ever() {
+    fn a_record_of_version_2_is_read_and_written_as_ever() {
         let written = String::from_utf8(encode(&full())).unwrap();
         assert_eq!(written, GOLDEN);
         assert_eq!(decode(ID, GOLDEN.as_bytes()).unwrap(), full());
+    }
+
+    #[test]
+    fn a_record_of_version_1_is_read_as_ever_and_written_as_it_was() {
+        let request = decode(ID, GOLDEN_1.as_bytes()).unwrap();
+        assert_eq!(request, full_of_version_1());
+        let written = String::from_utf8(encode(&request)).unwrap();
+        assert_eq!(written, GOLDEN_1.replace(r#""format":1"#, r#""format":2"#));
     }
 
     fn reason(bytes: &[u8]) -> String {
@@ -167,12 +213,12 @@ mod tests {
     #[test]
     fn a_record_of_a_newer_format_is_refused_whatever_else_is_in_it() {
         for newer in [
-            GOLDEN.replace(r#""format":1"#, r#""format":2"#),
-            r#"{"format":2,"body":[1,2,3]}"#.to_owned(),
+            GOLDEN.replace(r#""format":2"#, r#""format":3"#),
+            r#"{"format":3,"body":[1,2,3]}"#.to_owned(),
         ] {
             let why = reason(newer.as_bytes());
             assert!(
-                why.contains("format 2") && why.contains("newer pushd"),
+                why.contains("format 3") && why.contains("newer pushd"),
                 "{why}"
             );
         }

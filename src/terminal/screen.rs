@@ -227,6 +227,13 @@ impl Screen {
         self.look.cursor
     }
 
+    /// Has another prompt from here on, which is not written yet.
+    pub fn set_prompt(&mut self, prompt: String) {
+        if let Some(shown) = &mut self.shown {
+            shown.prompt = prompt;
+        }
+    }
+
     /// Writes the prompt anew, over what was typed.
     pub fn prompt_again(&mut self) -> String {
         let mut out = String::new();

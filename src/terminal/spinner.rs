@@ -41,6 +41,7 @@ struct Line {
     poll: u64,
     seen: Option<String>,
     trouble: Option<String>,
+    code: Option<String>,
 }
 
 /// The mood of a line that stays.
@@ -151,6 +152,26 @@ impl Progress {
             Output::Spinner(bar) => bar.suspend(|| write_line(&mut std::io::stderr(), &words)),
             Output::Lines(_) => self.change(&words),
             Output::Quiet => {}
+        }
+    }
+
+    /// Shows the match code that whoever approves has to type: in a line that stays, and in that of
+    /// the spinner, however much else is said. It is shown to those who want quiet as well, because
+    /// nobody could approve without it.
+    pub fn match_code(&self, code: &str) {
+        self.line().code = Some(code.to_owned());
+        let words =
+            format!("Match code: {code} - whoever approves has to type it; tell it to nobody else");
+        match &self.output {
+            Output::Spinner(bar) => {
+                let words = self.look.paint(Ink::Strong, &words);
+                bar.suspend(|| write_line(&mut std::io::stderr(), &words));
+            }
+            Output::Lines(_) => self.change(&words),
+            Output::Quiet => write_line(
+                &mut std::io::stderr(),
+                &format!("{}: {words}", self.program),
+            ),
         }
     }
 
@@ -279,6 +300,7 @@ impl Line {
             poll: 0,
             seen: None,
             trouble: None,
+            code: None,
         }
     }
 
@@ -288,6 +310,9 @@ impl Line {
         match &self.name {
             Some(name) => parts.push(name.chars().take(8).collect()),
             None => parts.push("asking".to_owned()),
+        }
+        if let Some(code) = &self.code {
+            parts.push(format!("code {code}"));
         }
         parts.push(span(now.saturating_duration_since(self.since)));
         if let Some(until) = self.until {

@@ -41,6 +41,27 @@ impl Clients {
             http2: plain().http2_prior_knowledge().build().unwrap(),
         }
     }
+
+    /// The same over TLS, trusting the authority with this certificate alone; the version of HTTP
+    /// is agreed on by ALPN.
+    pub(crate) fn trusting(address: SocketAddr, authority: &str) -> Self {
+        Self {
+            base: format!("https://{address}"),
+            http1: Self::secure(authority).http1_only().build().unwrap(),
+            http2: Self::secure(authority).build().unwrap(),
+        }
+    }
+
+    /// A client that speaks TLS and trusts this authority alone.
+    pub(crate) fn secure(authority: &str) -> reqwest::ClientBuilder {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let authority = reqwest::Certificate::from_pem(authority.as_bytes()).unwrap();
+        reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_certs_only([authority])
+            .pool_idle_timeout(Duration::from_secs(5))
+    }
 }
 
 /// A call that is being put together; awaiting it sends it.

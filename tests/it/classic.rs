@@ -25,8 +25,18 @@ impl Daemon {
         self.call(Method::GET, &format!("/longPolling{query}"))
     }
 
-    /// Client D's answer, to the channel that the query names.
+    /// Client D's answer, to the channel that the query names, by somebody who has looked.
     async fn sure(&self, query: &str, form: &'static str) -> Reply {
+        until("an answer that counts", async || {
+            let reply = self.sure_at_once(query, form).await;
+            let early = reply.status == 409 && reply.problem().1 == "just_asked";
+            (!early).then_some(reply)
+        })
+        .await
+    }
+
+    /// The same, however young the question is.
+    async fn sure_at_once(&self, query: &str, form: &'static str) -> Reply {
         let call = self.post(&format!("/sure{query}"));
         let form_type = "application/x-www-form-urlencoded";
         call.header("content-type", form_type).body(form).await

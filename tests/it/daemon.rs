@@ -245,6 +245,12 @@ impl Daemon {
         kill_process(self.pid(), signal).expect("the daemon is ours");
     }
 
+    /// Its exit code, if it has ended.
+    pub(crate) fn has_ended(&mut self) -> Option<i32> {
+        let ended = self.child.try_wait().expect("it is our child");
+        ended.map(|status| status.code().expect("no signal has ended it"))
+    }
+
     /// Waits for its end; answers its exit code, none when a signal ended it.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
         until("the daemon to end", async || {

@@ -10,6 +10,7 @@
     reason = "a test that cannot go on has failed, and the place says why"
 )]
 
+mod authority;
 mod browser;
 mod call;
 mod daemon;
@@ -24,6 +25,7 @@ mod until;
 
 mod approval;
 mod approver_terminal;
+mod audit;
 mod classic;
 mod contract;
 mod copies;
@@ -37,6 +39,7 @@ mod in_process;
 mod interrupts;
 mod limits;
 mod long_poll;
+mod matching;
 mod metrics;
 mod openapi;
 mod operations;
@@ -46,8 +49,11 @@ mod peers;
 mod proxies;
 mod qr;
 mod rights;
+mod secrets;
 mod service_manager;
 mod shutdown;
 mod soak;
 mod sse;
+mod tls;
 mod trouble;
+mod unix;

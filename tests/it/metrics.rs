@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::daemon::setup;
+use crate::authority::Authority;
+use crate::daemon::{Daemon, setup};
 use crate::event_stream::fill;
 use crate::until::until;
 
@@ -32,7 +33,8 @@ fn served(text: &str) -> BTreeSet<(String, String)> {
 
 #[tokio::test]
 async fn the_documents_list_exactly_what_is_served() {
-    let daemon = setup().in_memory().start();
+    // Some figures are there only where TLS is.
+    let daemon = Daemon::secured(setup().in_memory(), &Authority::new());
     let text = daemon.get("/metrics").await.text();
     assert_eq!(served(&text), documented(), "{text}");
     assert!(text.ends_with("# EOF\n"), "{text}");
@@ -47,7 +49,7 @@ async fn the_documents_list_exactly_what_is_served() {
 /// for ever.
 #[tokio::test]
 async fn the_example_alerts_look_at_what_is_served() {
-    let daemon = setup().in_memory().start();
+    let daemon = Daemon::secured(setup().in_memory(), &Authority::new());
     let text = daemon.get("/metrics").await.text();
     let (_, alerts) = OPERATIONS.split_once("```yaml").unwrap();
     let (alerts, _) = alerts.split_once("```").unwrap();

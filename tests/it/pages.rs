@@ -15,6 +15,7 @@ mod languages;
 mod lingering;
 mod login;
 mod looks;
+mod matching;
 mod notices;
 mod scrolling;
 mod single;

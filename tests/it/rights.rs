@@ -1,4 +1,5 @@
 //! Who may do what: every call by every role, and tokens that come and go.
 
+mod clients;
 mod ends;
 mod table;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixDatagram as StdDatagram;
+use std::os::unix::net::{UnixDatagram as StdDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use tokio::net::UnixDatagram;
 
 use crate::daemon::{Daemon, Ran, Setup, setup};
+use crate::programs::Requester;
 use crate::until::{soon, until};
 
 /// Takes the socket on standard input as the third descriptor, as `sd_listen_fds(3)` has it, and
@@ -121,12 +122,37 @@ fn a_socket_that_others_reach_is_refused_like_an_address_that_others_reach() {
 }
 
 #[test]
-fn what_is_no_tcp_socket_is_refused() {
+fn what_is_no_stream_socket_is_refused() {
     let setup = setup();
-    let socket = std::os::unix::net::UnixListener::bind(setup.path("socket")).unwrap();
+    let socket = StdDatagram::bind(setup.path("socket")).unwrap();
     let refused = Ran::to_its_end(by_hand_over(&setup, socket.into()));
     assert_eq!(refused.code, Some(78), "{refused:?}");
     assert!(refused.stderr.contains("TCP"), "{refused:?}");
+}
+
+/// A Unix socket is served as one of the daemon's own is, and stays when the daemon ends: it is the
+/// manager's.
+#[tokio::test]
+async fn a_unix_socket_is_taken_over_as_well() {
+    let setup = setup();
+    let path = setup.path("handed.sock");
+    let socket = UnixListener::bind(&path).unwrap();
+    let command = by_hand_over(&setup, socket.try_clone().unwrap().into());
+    let mut command = command;
+    command.args(["--listen", "127.0.0.1:0"]);
+    let mut daemon = setup.clone().start_by(command);
+    let requester = Requester::start(
+        &format!("unix:{}", path.display()),
+        &["-m", "Deploy?", "--json"],
+    );
+    let id = daemon.the_pending_one().await;
+    daemon.approve(&id).await;
+    let left = requester.left().await;
+    assert_eq!(left.code, Some(0), "{left:?}");
+    assert!(left.stdout.contains("\"unix:"), "{left:?}");
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().await, Some(0));
+    assert!(path.exists());
 }
 
 #[tokio::test]

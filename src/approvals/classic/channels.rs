@@ -4,10 +4,13 @@
 //! about who sends them, so time stands for identity: whoever polls a channel soon enough after
 //! its last poll ended is taken for the same client, which resends.
 
+mod past;
+
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use self::past::Past;
 use crate::domain::{Request, RequestId, Status, TextError, Timestamp, Topic};
 use crate::limits::{CLASSIC_ABANDON, CLASSIC_CHANNELS, CLASSIC_KEEP, CLASSIC_POLLS};
 
@@ -85,6 +88,7 @@ pub enum Full {
 #[derive(Debug)]
 pub struct Channels<R> {
     rounds: BTreeMap<ChannelName, Round<R>>,
+    past: Past,
     next: u64,
 }
 
@@ -138,6 +142,7 @@ impl<R> Default for Channels<R> {
     fn default() -> Self {
         Self {
             rounds: BTreeMap::new(),
+            past: Past::default(),
             next: 0,
         }
     }
@@ -290,6 +295,7 @@ impl<R: Receiver + Clone> Channels<R> {
         now: Timestamp,
     ) -> Result<Ticket, Full> {
         if self.round(name, ticket).is_some() {
+            self.past.note(name.clone(), now);
             self.rounds.insert(name.clone(), Round::new(fresh, now));
         }
         self.enter(name, receiver, fresh, now)
@@ -315,6 +321,12 @@ impl<R: Receiver + Clone> Channels<R> {
     /// listen are told of it from there, and may answer before its poll knows that it was made.
     pub fn question(&self, name: &ChannelName) -> Option<RequestId> {
         Some(self.rounds.get(name)?.request)
+    }
+
+    /// Whether an answer at `now` may be meant for the question before this one of the channel, so
+    /// that it decides nothing.
+    pub fn is_guarded(&self, name: &ChannelName, request: &Request, now: Timestamp) -> bool {
+        self.past.guards(name, request, now)
     }
 
     /// The requests whose time is over: nobody joins them from now on, and they are to be
@@ -359,6 +371,7 @@ impl<R: Receiver + Clone> Channels<R> {
         match kept_until {
             Some(until) if now < until => round.due = until,
             _ => {
+                self.past.note(name.clone(), now);
                 self.rounds.remove(name);
             }
         }

@@ -23,8 +23,8 @@ pub use self::questions::Questions;
 use self::channels::{Channels, Full, Step, Ticket};
 use super::{Approvals, Error};
 use crate::domain::{
-    Ask, Caller, Details, Digest, Event, Field, Principal, Refusal, RequestId, Status, Title,
-    Verdict,
+    Ask, Caller, Channel, Details, Digest, Event, Field, Principal, Refusal, RequestId, Status,
+    Title, Verdict,
 };
 use crate::hub::Wants;
 use crate::limits;
@@ -54,6 +54,9 @@ pub enum Refused {
     /// There is no question on the channel that could be answered.
     #[error("no question is pending on the channel {0}")]
     NothingPending(String),
+    /// The question has taken the place of another one a moment ago.
+    #[error("the question on the channel {0} has just taken the place of another one")]
+    JustAsked(String),
     /// The daemon winds down.
     #[error("this daemon is shutting down")]
     Draining,
@@ -169,7 +172,7 @@ impl Classic {
     /// Answers the question that is pending on a channel, as `by`.
     ///
     /// # Errors
-    /// [`Refused::NothingPending`], or the store's.
+    /// [`Refused::NothingPending`], [`Refused::JustAsked`], or the store's.
     pub async fn answer(
         &self,
         name: &ChannelName,
@@ -186,7 +189,16 @@ impl Classic {
         if present.request.status.is_final() {
             return Err(nothing());
         }
-        match self.approvals.decide(id, by, verdict, None, None).await {
+        // Looked at after the question was read: one that follows it by now has another id.
+        let now = self.approvals.now();
+        if self.channels().is_guarded(name, &present.request, now) {
+            return Err(Refused::JustAsked(name.as_str().to_owned()));
+        }
+        match self
+            .approvals
+            .decide(id, by, verdict, None, None, None)
+            .await
+        {
             Err(Error::Refused(Refusal::Final(_), _)) => Err(nothing()),
             decided => Ok(decided?),
         }
@@ -213,6 +225,7 @@ impl Classic {
         let by = Caller {
             principal: Principal::new(PRINCIPAL),
             address: poller.address.clone(),
+            channel: Some(Channel::Classic),
         };
         // The id is the round's, so that of two polls which make it at once one joins the other.
         let asking = self
@@ -315,6 +328,7 @@ fn question(name: &ChannelName, poller: &Poller) -> Ask {
         fields: origin.into_iter().collect(),
         topic: name.topic().clone(),
         expires_in: limits::EXPIRY_DEFAULT,
+        match_code: None,
         // Whoever joins a question asks the same, whatever else their calls say.
         digest: Digest::of(name.topic().as_str().as_bytes()),
     }

@@ -156,6 +156,50 @@ async fn what_nobody_polls_for_any_more_is_withdrawn_after_15_seconds() {
     keeper.await.unwrap();
 }
 
+// A yes for A's question hit a stranger's, which had taken its place a moment before.
+#[tokio::test(start_paused = true)]
+async fn a_yes_for_a_question_that_is_over_does_not_hit_the_next_one() {
+    for outcome in ["decided", "expired", "withdrawn"] {
+        let world = World::new().await;
+        let (classic, a) = (classic(&world).await, channel("a"));
+        let keeper = tokio::spawn(Arc::clone(&classic).keep());
+        let mut poll = Some(Box::pin(classic.poll(&a, poller())));
+        assert!(poll.as_mut().unwrap().now_or_never().is_none());
+        let first = world.pending_ids().await[0];
+        match outcome {
+            "decided" => drop(world.decide(first, Verdict::Deny).await.unwrap()),
+            "expired" => world.clock.advance(crate::limits::EXPIRY_DEFAULT),
+            _ => {
+                poll = None;
+                world.pass(16).await;
+            }
+        }
+        if let Some(poll) = poll {
+            drop(poll.await);
+        }
+        let stranger = classic.poll(&a, poller());
+        let mut stranger = Box::pin(stranger);
+        assert!(stranger.as_mut().now_or_never().is_none());
+        let second = world.pending_ids().await[0];
+        assert_ne!(first, second, "{outcome}");
+        for millis in [0, 499] {
+            world.clock.advance(Duration::from_millis(millis));
+            let refused = classic.answer(&a, &ci(), Verdict::Approve).await;
+            assert_eq!(
+                refused,
+                Err(Refused::JustAsked("a".to_owned())),
+                "{outcome}"
+            );
+        }
+        assert_eq!(world.pending_ids().await, [second], "{outcome}");
+        world.clock.advance(Duration::from_millis(1));
+        classic.answer(&a, &ci(), Verdict::Approve).await.unwrap();
+        assert_eq!(stranger.await, Ok(Status::Approved), "{outcome}");
+        world.drain.cancel();
+        keeper.await.unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_between_polls_is_given_to_one_of_them() {
     let world = World::new().await;

@@ -67,6 +67,10 @@ impl Feed for OnlyTheEnd {
         let events: Vec<_> = events.iter().filter(is_final).cloned().collect();
         self.0.deliver(&events);
     }
+
+    fn reached(&self, head: EventId) {
+        self.0.reached(head);
+    }
 }
 
 /// The pending requests were once counted along the feed, and one that was asked and decided in
@@ -90,6 +94,85 @@ async fn what_the_feed_leaves_out_is_counted_all_the_same() {
     assert_eq!(third, Err(Error::TooManyPending(1)));
 }
 
+/// A request with the match code 004207.
+async fn matched(world: &World) -> RequestId {
+    let ask = Ask {
+        match_code: Some("004207".parse().unwrap()),
+        ..ask("Deploy?", "t")
+    };
+    let asked = world.approvals.ask(ci(), ask, None, || world.next_id());
+    asked.await.unwrap().event.request.id
+}
+
+/// Approvals by many at once, each with one of these codes; what became of them.
+async fn race(world: &World, id: RequestId, codes: &[&str]) -> Vec<Result<Event, Error>> {
+    let racers = codes.iter().enumerate().map(|(n, code)| {
+        let (approvals, code) = (Arc::clone(&world.approvals), code.parse().unwrap());
+        tokio::spawn(async move {
+            let (by, yes) = (Caller::named(&format!("approver-{n}")), Verdict::Approve);
+            approvals
+                .decide(id, &by, yes, None, None, Some(&code))
+                .await
+        })
+    });
+    let ended = futures_util::future::join_all(racers).await;
+    ended.into_iter().map(Result::unwrap).collect()
+}
+
+/// How many tries were left, said in the order of the tries.
+fn tries_left(outcomes: &[Result<Event, Error>]) -> Vec<u32> {
+    let mut refused: Vec<_> = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            Err(Error::Refused(Refusal::WrongCode { left }, event)) => Some((event.id, *left)),
+            _ => None,
+        })
+        .collect();
+    refused.sort_unstable_by_key(|&(id, _)| id);
+    refused.into_iter().map(|(_, left)| left).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_fifty_guesses_at_once_three_are_tried_and_the_third_is_the_denial() {
+    let world = World::new().await;
+    let id = matched(&world).await;
+    let outcomes = race(&world, id, &["999999"; 50]).await;
+    assert_eq!(tries_left(&outcomes), [2, 1, 0]);
+    for outcome in &outcomes {
+        let Err(Error::Refused(refusal, event)) = outcome else {
+            panic!("{outcome:?}");
+        };
+        if let Refusal::WrongCode { left } = refusal {
+            assert_eq!(event.request.status.is_final(), *left == 0);
+        } else {
+            assert_eq!(*refusal, Refusal::Final(crate::domain::Status::Denied));
+        }
+    }
+    let request = world.approvals.read(id).await.unwrap().request;
+    assert_eq!((request.match_tries, request.decisions.len()), (3, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_right_code_among_wrong_ones_counts_before_the_third_of_them_or_never() {
+    for at in 0..20 {
+        let world = World::new().await;
+        let id = matched(&world).await;
+        let mut codes = ["999999"; 20];
+        codes[at] = "004207";
+        let outcomes = race(&world, id, &codes).await;
+        let request = world.approvals.read(id).await.unwrap().request;
+        let approved = request.status == crate::domain::Status::Approved;
+        assert_eq!(outcomes[at].is_ok(), approved);
+        assert_eq!(
+            outcomes.iter().filter(|one| one.is_ok()).count(),
+            usize::from(approved)
+        );
+        let tried = tries_left(&outcomes).len();
+        assert_eq!(usize::try_from(request.match_tries), Ok(tried));
+        assert_eq!(tried < 3, approved, "{tried} wrong ones");
+    }
+}
+
 #[tokio::test]
 async fn of_a_hundred_racing_decisions_one_wins() {
     let world = World::new().await;
@@ -103,7 +186,7 @@ async fn of_a_hundred_racing_decisions_one_wins() {
         let approvals = Arc::clone(&world.approvals);
         tokio::spawn(async move {
             let by = Caller::named(&format!("approver-{n}"));
-            approvals.decide(id, &by, verdict, None, None).await
+            approvals.decide(id, &by, verdict, None, None, None).await
         })
     });
     let outcomes = futures_util::future::join_all(racers).await;

@@ -89,6 +89,23 @@ async fn who_waits_is_woken_by_the_feed_though_the_decider_hears_late_or_leaves(
     }
 }
 
+/// The watchdog of the service manager was fed as long as the number of pending requests could be
+/// read, which the writer has no part in.
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_is_stuck_is_not_reached_and_one_that_fails_is() {
+    let world = World::new().await;
+    world.approvals.reach_writer().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let stuck = [Fault::Stall(Arc::clone(&gate)), Fault::Busy];
+    for fault in stuck {
+        world.store.break_commits(Some(fault));
+        let reached = timeout(LIFE, world.approvals.reach_writer());
+        assert!(reached.await.is_err());
+    }
+    world.store.break_commits(Some(Fault::Unavailable));
+    world.approvals.reach_writer().await;
+}
+
 /// The next thing that a stream tells, of a store whose reads work again after a while.
 async fn next_after_failing_reads(world: &World, stream: &mut Subscription) -> Item {
     world.store.break_reads(Some(StoreError::Busy));

@@ -177,7 +177,9 @@ async fn take(inside: &mut Inside, model: &mut Model, step: &Step) {
                 Caller::named(PEOPLE[who]),
                 Reason::new("so".to_owned()).unwrap(),
             );
-            let real = approvals.decide(id, &by, verdict, reason, shown).await;
+            let real = approvals
+                .decide(id, &by, verdict, reason, shown, None)
+                .await;
             let wanted = model.decide(id, PEOPLE[who], verdict, shown);
             same(model, id, real, wanted);
         }

@@ -126,6 +126,18 @@ async fn a_subscriber_far_behind_the_tail_misses_nothing() {
 }
 
 #[tokio::test]
+async fn a_head_without_an_event_is_passed_and_not_waited_for() {
+    let world = World::new().await;
+    world.ask("Deploy?").await;
+    let mut stream = world.listen(None).await;
+    assert_eq!(told(&mut stream), ["1 pending", "caught-up 1"]);
+    world.approvals.pump.reached(EventId(3));
+    world.approvals.pump.reached(EventId(2));
+    assert_eq!(told(&mut stream), [""; 0]);
+    assert_eq!(stream.cursor().event, EventId(3));
+}
+
+#[tokio::test]
 async fn a_stream_of_one_topic_tells_no_other_and_still_moves() {
     let world = World::new().await;
     let topic = Topic::new("deploy".to_owned()).unwrap();

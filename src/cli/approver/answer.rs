@@ -1,6 +1,6 @@
 //! What a typed line means. Only a line that is an answer decides.
 
-use crate::domain::Reason;
+use crate::domain::{MatchCode, Reason};
 
 /// What a person wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +38,36 @@ pub(super) fn parse_answer(line: &str) -> Answer {
     }
 }
 
+/// The match code that a whole line is, with or without spaces between its digits.
+pub(super) fn parse_code(line: &str) -> Option<MatchCode> {
+    line.replace([' ', '\t'], "").parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_match_code_is_six_digits_with_or_without_spaces() {
+        for line in ["004207", "004 207", " 00 42 07\t"] {
+            let code = parse_code(line).map(|code| code.spelled());
+            assert_eq!(code.as_deref(), Some("004 207"), "{line:?}");
+        }
+        for line in [
+            "",
+            " ",
+            "y",
+            "4207",
+            "0042070",
+            "004-207",
+            "00420x",
+            "٠٠٤٢٠٧",
+        ] {
+            assert_eq!(parse_code(line), None, "{line:?}");
+        }
+    }
 
     fn deny(reason: &str) -> Answer {
         Answer::Deny(Some(reason.to_owned()))

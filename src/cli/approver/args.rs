@@ -30,6 +30,7 @@ Others:
   s                  skip: ask about the others first; it comes back after {} s at the earliest
   d                  show all details
   q, Ctrl-D, Ctrl-C  leave; leaving decides nothing
+A request with a match code asks for it after y; anything but six digits decides nothing.
 What is typed before a question is on the screen is thrown away.
 
 Exit codes:

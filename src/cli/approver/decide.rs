@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::inbox::Gone;
 use crate::client::{Answer, Backoff, CallError, Client};
-use crate::domain::{RequestId, Verdict};
+use crate::domain::{MatchCode, Reason, RequestId, Verdict};
 use crate::limits;
 use crate::wire::{DecisionBody, RequestView, Status};
 
@@ -54,6 +54,13 @@ pub(super) enum Outcome {
     TooLate(Option<Box<RequestView>>),
     /// The request has another version than the one that was decided.
     Changed(Option<Box<RequestView>>),
+    /// Another match code was typed; the daemon says how many may still be.
+    WrongCode {
+        /// How many; `None` when it does not say.
+        left: Option<u32>,
+        /// The request after that, denied if it was the last.
+        view: Option<Box<RequestView>>,
+    },
     /// The daemon has no such request.
     Gone,
     /// It does not count, as far as we know.
@@ -72,11 +79,13 @@ impl Deciding {
         view: &RequestView,
         verdict: Verdict,
         reason: Option<String>,
+        match_code: Option<MatchCode>,
     ) -> Self {
         let body = DecisionBody {
             verdict,
             reason,
             version: Some(view.version),
+            match_code,
         };
         let now = Instant::now();
         Self {
@@ -100,10 +109,21 @@ impl Deciding {
     /// before its own answer has come. It is worth a moment's wait, but no more.
     pub(super) fn may_have_won(&mut self, gone: &Gone, now: Instant) -> bool {
         let fits = match gone {
-            Gone::As(view) => self.fits(view),
+            Gone::As(view) => self.fits(view) || self.may_have_missed(view),
             Gone::Unknown => true,
         };
         fits && now < *self.echo_until.get_or_insert(now + limits::ECHO_TIME)
+    }
+
+    /// Whether a wrong match code of ours may have denied it.
+    fn may_have_missed(&self, view: &RequestView) -> bool {
+        let reason = view
+            .decisions
+            .last()
+            .and_then(|last| last.reason.as_deref());
+        self.body.match_code.is_some()
+            && view.status == Status::Denied
+            && reason == Some(Reason::MATCH_CODE)
     }
 
     /// Whether this outcome is what was decided here, as far as anybody can tell.
@@ -158,14 +178,18 @@ impl Deciding {
             }
             Err(error) => error,
         };
-        let CallError::Transient {
-            what,
-            retry_after,
-            unsent,
-            ..
-        } = error
-        else {
-            return Progress::Done(refusal(error, self.unsure));
+        let (what, retry_after, unsent) = match error {
+            CallError::Transient {
+                what,
+                retry_after,
+                unsent,
+                ..
+            } => (what, retry_after, unsent),
+            // The daemon that has sent the question was trusted, and may be again.
+            CallError::Untrusted { what } => (what, None, true),
+            error @ (CallError::Refused { .. } | CallError::NotPushd { .. }) => {
+                return Progress::Done(refusal(error, self.unsure));
+            }
         };
         self.unsure |= !unsent;
         let now = Instant::now();
@@ -197,9 +221,17 @@ fn refusal(error: CallError, unsure: bool) -> Outcome {
             status: 412,
             problem,
         } => Outcome::Changed(problem.request),
-        CallError::Refused { .. } | CallError::Transient { .. } | CallError::NotPushd { .. } => {
-            Outcome::Failed { why, unsure }
-        }
+        CallError::Refused {
+            status: 403,
+            problem,
+        } if problem.code == "wrong_match_code" => Outcome::WrongCode {
+            left: problem.tries_left,
+            view: problem.request,
+        },
+        CallError::Refused { .. }
+        | CallError::Transient { .. }
+        | CallError::Untrusted { .. }
+        | CallError::NotPushd { .. } => Outcome::Failed { why, unsure },
     }
 }
 
@@ -211,7 +243,7 @@ mod tests {
 
     fn deciding() -> Deciding {
         let client = Client::new("http://127.0.0.1:1".parse().unwrap(), "approver").unwrap();
-        Deciding::new(client, &request(1), Verdict::Approve, None)
+        Deciding::new(client, &request(1), Verdict::Approve, None, None)
     }
 
     fn transient(unsent: bool) -> CallError {
@@ -241,7 +273,7 @@ mod tests {
         let mut view = request(1);
         view.version = crate::domain::EventId(7);
         let client = Client::new("http://127.0.0.1:1".parse().unwrap(), "approver").unwrap();
-        let deciding = Deciding::new(client, &view, Verdict::Deny, Some("no".to_owned()));
+        let deciding = Deciding::new(client, &view, Verdict::Deny, Some("no".to_owned()), None);
         assert_eq!(deciding.body.version, Some(view.version));
     }
 
@@ -330,6 +362,13 @@ mod tests {
                 Outcome::TooLate(Some(winner)),
             ),
             (refused(412, "other_version", None), Outcome::Changed(None)),
+            (
+                refused(403, "wrong_match_code", Some(request(1))),
+                Outcome::WrongCode {
+                    left: None,
+                    view: Some(request(1)),
+                },
+            ),
             (refused(404, "not_found", None), Outcome::Gone),
         ] {
             assert_eq!(refusal(error, false), outcome);

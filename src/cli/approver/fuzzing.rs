@@ -137,6 +137,7 @@ fn view(text: &str, status: u8) -> RequestView {
     let requester = Party {
         principal: part(),
         address: Some(part()).filter(|address| !address.is_empty()),
+        channel: None,
     };
     let reason = Some(part());
     let (title, topic, details) = (part(), part(), part());
@@ -171,6 +172,7 @@ fn view(text: &str, status: u8) -> RequestView {
         created_at: at,
         expires_at: at,
         approvals_needed: 2,
+        match_code_required: true,
         decisions: decisions.into(),
         decided_at: None,
         seen_by: Vec::new(),

@@ -17,6 +17,8 @@ use crate::wire::{DecisionView, Party, RequestView, Status};
 
 /// The prompt; an answer is typed behind it.
 pub(super) const PROMPT: &str = "Approve? [y/n/s/d/q] ";
+/// The prompt after a yes to a request with a match code.
+pub(super) const CODE_PROMPT: &str = "Type the six digits that the requester shows: ";
 /// Rows after the facts: one for trouble and feedback, one for how many others wait.
 pub(super) const STATUS_ROWS: usize = 2;
 /// Rows of the details that are shown however small the screen is.
@@ -218,6 +220,10 @@ fn facts(view: &RequestView, now: Option<Timestamp>, room: Room) -> Vec<Row> {
         fact("request", view.id.to_string()),
         fact("asked by", party(&view.requester, charset)),
     ];
+    if view.match_code_required {
+        let text = "a yes needs the six digits that the requester shows";
+        rows.push(fact("code", text.to_owned()));
+    }
     if view.approvals_needed > 1 {
         let have = view
             .decisions

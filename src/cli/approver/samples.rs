@@ -20,10 +20,12 @@ pub(super) fn request(n: u8) -> Box<RequestView> {
         requester: Party {
             principal: "local".to_owned(),
             address: Some("127.0.0.1".to_owned()),
+            channel: None,
         },
         created_at: Timestamp::from_millis(asked),
         expires_at: Timestamp::from_millis(asked + 3_600_000),
         approvals_needed: 1,
+        match_code_required: false,
         decisions: Vec::new(),
         decided_at: None,
         seen_by: Vec::new(),
@@ -45,6 +47,7 @@ pub(super) fn settled(n: u8, event: u64, status: Status) -> Box<RequestView> {
         approver: Party {
             principal: "bob".to_owned(),
             address: None,
+            channel: None,
         },
         reason: Some("frozen".to_owned()),
         at: view.created_at,

@@ -93,6 +93,8 @@ struct Asked {
     guard: Option<Instant>,
     /// When the times are looked at next.
     clock_at: Instant,
+    /// Whether the question was said yes to, and its match code is typed now.
+    wants_code: bool,
     /// Whether an answer was on its way when it was given up.
     doubt: bool,
     /// Whether the bell has rung for newcomers.

@@ -18,10 +18,13 @@ pub(super) fn back_up(flags: BackupFlags) -> Result<(), Failure> {
     let done = sqlite::backup(&database, &flags.file, flags.force, now);
     let summary = done.map_err(|error| {
         let code = match &error {
-            BackupError::Database(_) | BackupError::Missing { .. } => exit::CONFIGURATION,
-            BackupError::Exists { .. } | BackupError::Target { .. } | BackupError::Write { .. } => {
-                exit::CANNOT_CREATE
-            }
+            BackupError::Database(_)
+            | BackupError::Missing { .. }
+            | BackupError::Replaced { .. } => exit::CONFIGURATION,
+            BackupError::Exists { .. }
+            | BackupError::Target { .. }
+            | BackupError::InUse { .. }
+            | BackupError::Write { .. } => exit::CANNOT_CREATE,
         };
         Failure(code, error.into())
     })?;
@@ -90,11 +93,12 @@ fn warning(summary: &Summary) -> String {
     }
 }
 
-fn database(flags: StoreFlags) -> Result<PathBuf, Failure> {
+/// The database that a command is about.
+pub(super) fn database(flags: StoreFlags) -> Result<PathBuf, Failure> {
     match flags.store {
         Some(StoreFlag::Sqlite(path)) => Ok(path),
         Some(StoreFlag::Memory) => Err(anyhow!(
-            "--store memory: there is nothing to copy; name a database with --store sqlite:PATH"
+            "--store memory: nothing of it is kept; name a database with --store sqlite:PATH"
         ))
         .or_exit(exit::USAGE),
         None => default_database().or_exit(exit::CONFIGURATION),

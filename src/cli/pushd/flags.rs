@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use warp::http::uri::Authority;
 
 use crate::cli::flags::duration;
-use crate::client::DaemonUrl;
-use crate::domain::{Role, TopicPattern};
+use crate::client::{DaemonUrl, socket_path};
+use crate::domain::{Role, Timestamp, TopicPattern};
 use crate::limits;
 
 #[allow(
@@ -69,6 +69,9 @@ pub(super) enum Command {
     /// file is wrong.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Tell who asked and who allowed what
+    #[command(subcommand)]
+    Audit(Audit),
 }
 
 /// What there is to do with tokens.
@@ -166,6 +169,73 @@ fn token_life(text: &str) -> Result<Duration, String> {
     Ok(life)
 }
 
+#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+/// What there is to do with the record of who allowed what.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Audit {
+    /// Write each step of each request as a line of JSON, the oldest first
+    ///
+    /// It reads the database beside a running daemon or without one, and never writes to it. Each
+    /// line says when, what, of which request, by whom, from where and by which channel, why, and
+    /// how the request stands now. Requests that retention has purged are not in it.
+    ///
+    /// Exit codes: 0 done, also when the reader of the output goes away, 64 wrong command line,
+    /// 65 some records cannot be read and are missing, 73 the output cannot be written, 78 the
+    /// database cannot be read.
+    Export(ExportFlags),
+}
+
+#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+/// The flags of `pushd audit export`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ExportFlags {
+    /// Steps from this time on: RFC 3339, such as 2026-03-14T09:00:00Z, or a time ago, such as 7d
+    #[arg(long, value_name = "TIME", env = "PUSHD_AUDIT_SINCE", value_parser = moment)]
+    pub(super) since: Option<Moment>,
+
+    /// Steps up to this time, in the same way
+    #[arg(long, value_name = "TIME", env = "PUSHD_AUDIT_UNTIL", value_parser = moment)]
+    pub(super) until: Option<Moment>,
+
+    /// Only of requests with such a topic; * stands for any characters, as in 'deploy*'
+    #[arg(long, value_name = "PATTERN", env = "PUSHD_AUDIT_TOPIC", value_parser = topics)]
+    pub(super) topic: Option<TopicPattern>,
+
+    /// Only what this principal did
+    #[arg(long, value_name = "NAME", env = "PUSHD_AUDIT_PRINCIPAL")]
+    pub(super) principal: Option<String>,
+
+    #[command(flatten)]
+    pub(super) store: StoreFlags,
+}
+
+/// A point in time, as it is named on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// This one.
+    At(Timestamp),
+    /// So long before the command was given.
+    Ago(Duration),
+}
+
+impl Moment {
+    /// The point in time that it is at `now`.
+    pub(super) fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => now.before(ago),
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Ok(Moment::At(Timestamp::from_millis(at.as_millisecond())));
+    }
+    let ago = duration(text).map(Moment::Ago);
+    ago.map_err(|_| "write a time like 2026-03-14T09:00:00Z, or how long ago, like 7d".to_owned())
+}
+
 /// The flags of `pushd backup`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct BackupFlags {
@@ -209,8 +279,9 @@ pub(super) struct StoreFlags {
 /// The daemon's flags.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Flags {
-    /// Address to listen on; may be given several times [default: 127.0.0.1:8888]
+    /// Address, or unix:PATH, to listen on; may be given several times [default: 127.0.0.1:8888]
     ///
+    /// Whoever connects to a Unix socket is known by the name of their account, such as unix:alice.
     /// Sockets that a service manager hands over (systemd's socket activation) are listened on
     /// as well, and in place of the default.
     #[arg(
@@ -218,9 +289,15 @@ pub(super) struct Flags {
         value_name = "ADDR",
         env = "PUSHD_LISTEN",
         value_delimiter = ',',
-        value_parser = address
+        value_parser = place
     )]
-    pub(super) listen: Vec<SocketAddr>,
+    pub(super) listen: Vec<Place>,
+
+    #[command(flatten)]
+    pub(super) unix: UnixFlags,
+
+    #[command(flatten)]
+    pub(super) tls: TlsFlags,
 
     #[command(flatten)]
     pub(super) store: StoreFlags,
@@ -247,7 +324,7 @@ pub(super) struct Flags {
     ///
     /// It is told to requesters, who show it as a link and a QR code, and its host is answered to
     /// as with --allow-host.
-    #[arg(long, value_name = "URL", env = "PUSHD_PUBLIC_URL")]
+    #[arg(long, value_name = "URL", env = "PUSHD_PUBLIC_URL", value_parser = public_url)]
     pub(super) public_url: Option<DaemonUrl>,
 
     /// The tokens file: who may ask, see and answer what [default: everybody on this machine may]
@@ -308,9 +385,114 @@ pub(super) struct Flags {
     pub(super) log: String,
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| "write an IP address and a port, like 127.0.0.1:8888".to_owned())
+#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+/// Unix sockets.
+#[derive(Args, Clone, Debug)]
+pub(super) struct UnixFlags {
+    /// User or group that may decide over Unix sockets; may be repeated
+    ///
+    /// A name that is both a user's and a group's stands for both.
+    #[arg(
+        long,
+        value_name = "GROUP|USER",
+        env = "PUSHD_UNIX_APPROVERS",
+        value_delimiter = ','
+    )]
+    pub(super) unix_approvers: Vec<String>,
+
+    /// Permissions of the files of Unix sockets, in octal
+    ///
+    /// 666 lets every user of this machine connect, and so ask; the folder that the socket is in
+    /// narrows that.
+    #[arg(
+        long,
+        value_name = "MODE",
+        env = "PUSHD_UNIX_MODE",
+        default_value = "666",
+        value_parser = mode
+    )]
+    pub(super) unix_mode: u32,
+}
+
+#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+/// TLS.
+#[derive(Args, Clone, Debug)]
+pub(super) struct TlsFlags {
+    /// Speak TLS, with this certificate: PEM, the daemon's own first, then those that signed it
+    ///
+    /// It holds for all addresses that are listened on. Certificate and key are read again when
+    /// they change; connections that are open keep the old ones.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PUSHD_TLS_CERT",
+        requires = "tls_key"
+    )]
+    pub(super) tls_cert: Option<PathBuf>,
+
+    /// The key of that certificate: PEM, without a passphrase
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PUSHD_TLS_KEY",
+        requires = "tls_cert"
+    )]
+    pub(super) tls_key: Option<PathBuf>,
+}
+
+/// Where the daemon listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At an address.
+    Network(SocketAddr),
+    /// At a path.
+    Unix(PathBuf),
+}
+
+impl Flags {
+    /// The addresses to listen on.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        let addresses = self.listen.iter().filter_map(|place| match place {
+            Place::Network(address) => Some(*address),
+            Place::Unix(_) => None,
+        });
+        addresses.collect()
+    }
+
+    /// The paths to listen on.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let paths = self.listen.iter().filter_map(|place| match place {
+            Place::Network(_) => None,
+            Place::Unix(path) => Some(path.clone()),
+        });
+        paths.collect()
+    }
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return socket_path(path).map(Place::Unix);
+    }
+    let address = text.parse().map(Place::Network);
+    address.map_err(|_| {
+        "write an IP address and a port, like 127.0.0.1:8888, or unix: and a path".to_owned()
+    })
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode @ 0..=0o777) => Ok(mode),
+        Ok(_) | Err(_) => Err("write permissions in octal, like 660".to_owned()),
+    }
+}
+
+/// An address that a browser can open.
+fn public_url(text: &str) -> Result<DaemonUrl, String> {
+    let url: DaemonUrl = text.parse().map_err(|error| format!("{error}"))?;
+    if url.socket().is_some() {
+        return Err("other machines reach no Unix socket; write an http or https URL".to_owned());
+    }
+    Ok(url)
 }
 
 fn host_name(text: &str) -> Result<String, String> {
@@ -403,6 +585,43 @@ mod tests {
         for bad in ["", "a b", "https://x", "vm:8888", "user@vm", "x/y"] {
             assert!(host_name(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_moment_is_a_time_or_how_long_ago() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let at = |text| moment(text).map(|moment| moment.at(now).as_millis());
+        assert_eq!(at("2023-11-14T22:13:20Z"), Ok(1_700_000_000_000));
+        assert_eq!(at("2023-11-14T23:13:20.5+01:00"), Ok(1_700_000_000_500));
+        assert_eq!(at("1h 1s"), Ok(1_700_000_000_000 - 3_601_000));
+        for bad in ["", "yesterday", "2023-11-14", "7", "0s"] {
+            assert!(moment(bad).unwrap_err().contains("like 7d"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_place_to_listen_is_an_address_or_a_path() {
+        let network = Place::Network("[::1]:80".parse().unwrap());
+        assert_eq!(place("[::1]:80"), Ok(network));
+        assert_eq!(place("unix:a b%20"), Ok(Place::Unix("a b%20".into())));
+        for bad in ["", "unix:", "localhost:80", "/run/pushd.sock"] {
+            assert!(place(bad).is_err(), "{bad}");
+        }
+        assert!(place(&format!("unix:/{}", "a".repeat(200))).is_err());
+    }
+
+    #[test]
+    fn permissions_are_octal() {
+        assert_eq!(mode("0660"), Ok(0o660));
+        for bad in ["", "u+rw", "668", "1777", "-1"] {
+            assert!(mode(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_is_for_browsers() {
+        assert!(public_url("https://pushd.example").is_ok());
+        assert!(public_url("unix:/run/pushd.sock").is_err());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::future::pending;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use sd_notify::NotifyState;
 use tokio::task::spawn_blocking;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -20,6 +22,7 @@ pub(super) async fn tell(approvals: Arc<Approvals>) {
     health.mark_changed();
     let mut watchdog = watchdog();
     let (mut draining, mut closed) = (false, false);
+    let mut look: Option<BoxFuture<'_, ()>> = None;
     loop {
         tokio::select! {
             biased;
@@ -32,10 +35,13 @@ pub(super) async fn tell(approvals: Arc<Approvals>) {
                 let words = in_words(&health.borrow_and_update());
                 say(format!("STATUS={words}")).await;
             }
-            () = due(&mut watchdog) => {
-                // A store that is locked up for good, and not only failing, is seen as well: a
-                // restart helps against that, and not against a full disk.
-                drop(approvals.pending().await);
+            () = due(&mut watchdog), if look.is_none() => {
+                // A writer that is stuck for good, and not only failing, is seen as well: a restart
+                // helps against that, and not against a full disk.
+                look = Some(approvals.reach_writer().boxed());
+            }
+            () = done(&mut look) => {
+                look = None;
                 say("WATCHDOG=1".to_owned()).await;
             }
         }
@@ -56,6 +62,13 @@ fn watchdog() -> Option<Interval> {
 async fn due(watchdog: &mut Option<Interval>) {
     match watchdog {
         Some(ticks) => drop(ticks.tick().await),
+        None => pending().await,
+    }
+}
+
+async fn done(look: &mut Option<BoxFuture<'_, ()>>) {
+    match look {
+        Some(look) => look.await,
         None => pending().await,
     }
 }

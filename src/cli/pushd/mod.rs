@@ -1,5 +1,6 @@
 //! The daemon: flags, log, store, server, and winding down.
 
+mod audit;
 mod copies;
 mod flags;
 mod log;
@@ -7,6 +8,7 @@ mod manager;
 mod signals;
 mod sockets;
 mod token;
+mod unix;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -21,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use self::flags::{Command, CommandLine, Flags, StoreFlag};
+use self::flags::{Audit, Command, CommandLine, Flags, StoreFlag, TlsFlags};
 use self::signals::{Signals, obey};
 use self::sockets::Trust;
 use super::exit;
@@ -36,7 +38,7 @@ use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::principals::Registry;
-use crate::server::Server;
+use crate::server::{Accounts, Server, Tls};
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Feed, SharedStore};
@@ -59,6 +61,7 @@ pub fn run() -> ExitCode {
         Some(Command::Backup(flags)) => copies::back_up(flags),
         Some(Command::Restore(flags)) => copies::put_back(flags),
         Some(Command::Token(command)) => token::run(command),
+        Some(Command::Audit(Audit::Export(flags))) => audit::export(flags),
     };
     // The store is closed, or had its time for it: whatever still runs is of no interest.
     runtime.shutdown_background();
@@ -90,8 +93,14 @@ impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
 
 async fn daemon(flags: Flags) -> Result<(), Failure> {
     let trust = Trust::of(&flags);
-    trust.check(&flags.listen).or_exit(exit::CONFIGURATION)?;
-    let handed = sockets::handed_over(trust).or_exit(exit::CONFIGURATION)?;
+    trust
+        .check(&flags.addresses())
+        .or_exit(exit::CONFIGURATION)?;
+    let metrics = Arc::new(Metrics::default());
+    let tls = tls(&flags.tls, &metrics).or_exit(exit::CONFIGURATION)?;
+    let accounts = Accounts::new(&flags.unix.unix_approvers).context("--unix-approvers");
+    let accounts = Arc::new(accounts.or_exit(exit::CONFIGURATION)?);
+    let handed = sockets::handed_over(trust, &accounts).or_exit(exit::CONFIGURATION)?;
     let drain = CancellationToken::new();
     // Before anything is begun, so that a start that stalls on a slow disk can be ended too.
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
@@ -102,9 +111,9 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         .map(Arc::new);
     // It lives as long as the process: the second signal may come at any time.
     tokio::spawn(obey(signals, drain.clone()));
-    let listeners = sockets::listen(&flags.listen, handed).or_exit(exit::UNAVAILABLE)?;
+    let listening = sockets::listen(&flags, handed, &accounts).await;
+    let sockets = listening.or_exit(exit::UNAVAILABLE)?;
     let limits = limits(&flags);
-    let metrics = Arc::new(Metrics::default());
     let clock = Arc::new(SystemClock::new());
     let world = (Arc::clone(&clock), Arc::clone(&metrics));
     let begun = tokio::select! {
@@ -119,6 +128,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         classic = Some(begun.or_exit(exit::CONFIGURATION)?);
     }
     let tasks = keep(Arc::clone(&approvals), flags.retain, classic.clone());
+    let tasks = following(tls.clone(), tasks);
     let tasks = tokio::spawn(vital(tasks, drain.clone()));
     let told = Arc::clone(&approvals);
     let public_host = flags.public_url.as_ref().and_then(DaemonUrl::host);
@@ -138,19 +148,17 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         limits.connections,
         drain.clone(),
     );
-    for listener in &listeners {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        }
-    }
+    let server = server.with_tls(tls);
+    sockets.tell();
     // It, too, lives as long as the process, which works to the very end.
     tokio::spawn(manager::tell(told));
     let begun_to_drain = async {
         drain.cancelled().await;
         Instant::now()
     };
-    let serving = server.run(listeners, grace(flags.drain));
+    let serving = server.run(sockets.listeners, grace(flags.drain));
     let (drained_from, ()) = tokio::join!(begun_to_drain, serving);
+    drop(sockets.files);
     end(tasks, store, drained_from + flags.drain).await
 }
 
@@ -169,6 +177,31 @@ fn trusting(
     let following = async move { followed.keep(clock, metrics).await };
     tokio::spawn(vital(following, drain.clone()));
     http::Trust::in_tokens(tokens)
+}
+
+/// TLS, if the flags ask for it.
+fn tls(flags: &TlsFlags, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<Tls>>> {
+    let (Some(certificate), Some(key)) = (&flags.tls_cert, &flags.tls_key) else {
+        return Ok(None);
+    };
+    let clock = Arc::new(SystemClock::new());
+    let opened = Tls::open(certificate.clone(), key.clone(), clock, Arc::clone(metrics));
+    let tls = opened.context("--tls-cert and --tls-key")?;
+    Ok(Some(Arc::new(tls)))
+}
+
+/// Does `tasks` to their end, and follows the files of TLS meanwhile.
+async fn following(tls: Option<Arc<Tls>>, tasks: impl Future<Output = ()>) {
+    let following = async {
+        match tls {
+            Some(tls) => tls.follow().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = tasks => {}
+        () = following => {}
+    }
 }
 
 /// Opens the store and begins to serve it.

@@ -5,9 +5,11 @@ use std::io;
 use rustix::process::Signal as Number;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::exit;
+use crate::limits;
 
 /// Keeps SIGXFSZ from ending the process: a file that may not grow (`ulimit -f`, `LimitFSIZE=`) is
 /// an error of that write, as a full disk is, and no reason to die in the middle of others.
@@ -21,17 +23,25 @@ pub(super) fn outlive_file_limit(runtime: &Runtime) {
     }
 }
 
-/// The first signal winds the daemon down, the second ends it at once.
-pub(super) async fn obey(mut signals: Signals, drain: CancellationToken) {
+/// The first signal winds the daemon down, the second ends it at once, unless it comes so soon that
+/// it is the first one, delivered by another way ([`limits::SIGNAL_ECHO`]).
+pub(super) async fn obey(mut signals: Signals, drain: CancellationToken) -> ! {
     let (name, _) = signals.next().await;
     tracing::info!(signal = name, "winding down");
     drain.cancel();
-    let (name, code) = signals.next().await;
-    tracing::warn!(
-        signal = name,
-        "ended at once; what was acknowledged is on disk"
-    );
-    std::process::exit(code.into());
+    let first = Instant::now();
+    loop {
+        let (name, code) = signals.next().await;
+        if first.elapsed() < limits::SIGNAL_ECHO {
+            tracing::info!(signal = name, "taken for an echo of the first signal");
+            continue;
+        }
+        tracing::warn!(
+            signal = name,
+            "ended at once; what was acknowledged is on disk"
+        );
+        std::process::exit(code.into());
+    }
 }
 
 /// The signals that ask the daemon to end.

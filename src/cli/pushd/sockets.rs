@@ -5,13 +5,16 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use listenfd::ListenFd;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::flags::Flags;
+use super::unix::{self, SocketFile};
 use crate::limits;
+use crate::server::{Accounts, Listener};
 
 /// Where the daemon listens when nobody says otherwise.
 const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8888);
@@ -74,16 +77,58 @@ impl Trust {
     }
 }
 
+/// Where the daemon listens.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    pub(super) listeners: Vec<Listener>,
+    /// The files of those that have one; they are removed when these are dropped.
+    pub(super) files: Vec<SocketFile>,
+}
+
+impl Sockets {
+    /// Tells the log where the daemon listens.
+    pub(super) fn tell(&self) {
+        let version = env!("CARGO_PKG_VERSION");
+        for listener in &self.listeners {
+            match listener {
+                Listener::Network(listener) => {
+                    if let Ok(address) = listener.local_addr() {
+                        tracing::info!(%address, version, "listening");
+                    }
+                }
+                Listener::Unix(listener, _) => {
+                    let address = listener.local_addr().ok();
+                    let path = address.as_ref().and_then(|address| address.as_pathname());
+                    let path = path.map(|path| path.display().to_string());
+                    tracing::info!(path, version, "listening");
+                }
+            }
+        }
+    }
+}
+
 /// The sockets that a service manager has handed to this process, which have to be as narrow as
-/// any other; none without a manager.
+/// any other; none without a manager. Those that are reached by a path are as narrow as the manager
+/// made them: whoever connects there is known by name.
 ///
 /// # Errors
-/// One is no listening TCP socket, or is reached by others.
-pub(super) fn handed_over(trust: Trust) -> anyhow::Result<Vec<TcpListener>> {
+/// One is no listening TCP or Unix socket, or is reached by others.
+pub(super) fn handed_over(trust: Trust, accounts: &Arc<Accounts>) -> anyhow::Result<Sockets> {
     let mut handed = ListenFd::from_env();
-    let mut listeners = Vec::new();
+    let mut sockets = Sockets::default();
     for index in 0..handed.len() {
-        let remedy = "hand over TCP sockets alone (ListenStream= with an address and a port)";
+        // A socket that is of another kind stays where it is.
+        if let Ok(Some(listener)) = handed.take_unix_listener(index) {
+            let listener = listener
+                .set_nonblocking(true)
+                .and_then(|()| UnixListener::from_std(listener))
+                .context("cannot listen on a Unix socket, which was handed over")?;
+            let accounts = Arc::clone(accounts);
+            sockets.listeners.push(Listener::Unix(listener, accounts));
+            continue;
+        }
+        let remedy = "hand over TCP sockets (ListenStream= with an address and a port) \
+                      and Unix stream sockets (with a path) alone";
         let listener = handed
             .take_tcp_listener(index)
             .with_context(|| format!("socket {index} of the service manager: {remedy}"))?;
@@ -94,31 +139,31 @@ pub(super) fn handed_over(trust: Trust) -> anyhow::Result<Vec<TcpListener>> {
         trust
             .check(&[address])
             .context("a socket that was handed over")?;
-        listener
+        let listener = listener
             .set_nonblocking(true)
             .and_then(|()| TcpListener::from_std(listener))
-            .map(|listener| listeners.push(listener))
             .with_context(|| format!("cannot listen on {address}, which was handed over"))?;
+        sockets.listeners.push(Listener::Network(listener));
     }
-    Ok(listeners)
+    Ok(sockets)
 }
 
-/// Listens on `addresses` beside the sockets that are there; when there are neither, on the
+/// Listens where `flags` say, beside the sockets that are there; when there are neither, on the
 /// default.
 ///
 /// # Errors
-/// An address cannot be listened on.
-pub(super) fn listen(
-    addresses: &[SocketAddr],
-    handed: Vec<TcpListener>,
-) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = handed;
-    let addresses = if addresses.is_empty() && listeners.is_empty() {
-        &[DEFAULT]
-    } else {
-        addresses
-    };
-    for &address in addresses {
+/// An address or a path cannot be listened on.
+pub(super) async fn listen(
+    flags: &Flags,
+    handed: Sockets,
+    accounts: &Arc<Accounts>,
+) -> anyhow::Result<Sockets> {
+    let mut sockets = handed;
+    let mut addresses = flags.addresses();
+    if flags.listen.is_empty() && sockets.listeners.is_empty() {
+        addresses.push(DEFAULT);
+    }
+    for address in addresses {
         let bound = bind(address);
         let hint = match bound.as_ref().map_err(io::Error::kind) {
             Err(io::ErrorKind::AddrInUse) => {
@@ -129,9 +174,18 @@ pub(super) fn listen(
             Err(io::ErrorKind::PermissionDenied) => "ports below 1024 are for root; take another",
             Ok(_) | Err(_) => "--listen takes another address",
         };
-        listeners.push(bound.with_context(|| format!("cannot listen on {address} ({hint})"))?);
+        let listener = bound.with_context(|| format!("cannot listen on {address} ({hint})"))?;
+        sockets.listeners.push(Listener::Network(listener));
     }
-    Ok(listeners)
+    for path in flags.paths() {
+        let bound = unix::listen(&path, flags.unix.unix_mode).await;
+        let (listener, file) =
+            bound.with_context(|| format!("cannot listen on unix:{}", path.display()))?;
+        let listener = Listener::Unix(listener, Arc::clone(accounts));
+        sockets.listeners.push(listener);
+        sockets.files.push(file);
+    }
+    Ok(sockets)
 }
 
 /// Like tokio's own, with more room for those who come in the same moment: after a restart that is

@@ -46,6 +46,10 @@ Exit codes:
 
 /// What is asked, and how it is waited for.
 #[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own, and they go together as they like"
+)]
+#[allow(
     rustdoc::broken_intra_doc_links,
     reason = "these comments are the help text"
 )]
@@ -99,6 +103,13 @@ pub(super) struct AskFlags {
     /// same answer [default: a random one]
     #[arg(long, env = "PUSHD_KEY", value_parser = key)]
     pub(super) key: Option<String>,
+
+    /// Draw six digits, show them here, and let nobody approve who does not type them
+    ///
+    /// They are shown even with --quiet. Each run draws others, so it does not go with --key, under
+    /// which a second run would have to ask the same
+    #[arg(long = "match", env = "PUSHD_MATCH", value_parser = FalseyValueParser::new())]
+    pub(super) matched: bool,
 
     /// Show the link of the request's page, for a phone or another machine, and where the terminal
     /// has the room also as a QR code
@@ -180,7 +191,7 @@ mod tests {
     #[test]
     fn a_url_and_a_timeout_are_enough() {
         let line = parse(&["--url", "http://h:1", "--timeout", "5s"]).unwrap();
-        assert_eq!(line.daemon.url.to_string(), "http://h:1");
+        assert_eq!(line.daemon.url.unwrap().to_string(), "http://h:1");
         assert_eq!(line.ask.timeout, Duration::from_secs(5));
         assert_eq!(line.ask.connect_timeout, limits::CONNECT_DEFAULT);
         assert_eq!(parse(&[]).unwrap().ask.timeout, limits::POLL_DEFAULT);

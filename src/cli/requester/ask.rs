@@ -102,6 +102,7 @@ impl<'a, D: Daemon> Asking<'a, D> {
                     return Err(self.failed(code, error));
                 }
                 CallError::NotPushd { what } => return Err(self.failed_elsewhere(what)),
+                CallError::Untrusted { what } => return Err(self.failed_in_doubt(what)),
             };
             if self.unwanted.get() && self.is_unasked() {
                 return Err(Stop::Unasked);
@@ -148,6 +149,14 @@ impl<'a, D: Daemon> Asking<'a, D> {
     fn failed_elsewhere(&self, what: &str) -> Stop {
         let error = anyhow!("{what}; check --url").context(format!(
             "what answers at {} is not a pushd",
+            self.plan.daemon
+        ));
+        self.failed(exit::UNAVAILABLE, error)
+    }
+
+    fn failed_in_doubt(&self, what: &str) -> Stop {
+        let error = anyhow!("{what}").context(format!(
+            "what answers at {} is not known to be the daemon, and was asked nothing",
             self.plan.daemon
         ));
         self.failed(exit::UNAVAILABLE, error)

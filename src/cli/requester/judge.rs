@@ -75,6 +75,8 @@ fn judge_error(asked: RequestId, expires_at: Timestamp, error: CallError) -> Mea
             ));
             Meaning::Over(End::failed(code, error))
         }
+        // The daemon was trusted before, and may be again, with another certificate.
+        CallError::Untrusted { what } => trouble(what),
         // The daemon has acknowledged the request, so there is one: something else answers.
         error @ (CallError::Refused { .. } | CallError::NotPushd { .. }) => {
             trouble(format!("{error} (not from a pushd)"))

@@ -32,8 +32,8 @@ use self::interrupt::Signals;
 use self::outcome::End;
 use super::exit;
 use super::flags::parse;
-use crate::client::{Client, DaemonUrl};
-use crate::domain::Title;
+use crate::client::DaemonUrl;
+use crate::domain::{MatchCode, Title};
 use crate::terminal::spinner::{Mood, Progress};
 use crate::wire::{AskBody, RequestView};
 
@@ -51,7 +51,14 @@ pub fn main() -> u8 {
 
 fn run(line: Requester) -> u8 {
     let (json, quiet) = (line.ask.json, line.ask.quiet);
-    let plan = match plan(line.ask, &line.daemon.url) {
+    let daemon = match line.daemon.resolve() {
+        Ok(daemon) => daemon,
+        Err(error) => {
+            let end = End::failed(exit::CONFIGURATION, error);
+            return finish(&Progress::on_stderr(PROGRAM, "", quiet), json, end);
+        }
+    };
+    let plan = match plan(line.ask, &daemon.url) {
         Ok(plan) => plan,
         Err(end) => return finish(&Progress::on_stderr(PROGRAM, "", quiet), json, end),
     };
@@ -70,7 +77,10 @@ fn run(line: Requester) -> u8 {
     };
     let code = runtime.block_on(async {
         let progress = Progress::on_stderr(PROGRAM, &plan.ask.title, quiet);
-        let end = match (Client::new(line.daemon.url, PROGRAM), Signals::listen()) {
+        if let Some(code) = &plan.ask.match_code {
+            progress.match_code(&code.spelled());
+        }
+        let end = match (daemon.client(PROGRAM), Signals::listen()) {
             (Ok(client), Ok(mut signals)) => {
                 flow::run(&client, &plan, &mut signals, &progress).await
             }
@@ -94,6 +104,15 @@ fn plan(flags: AskFlags, daemon: &DaemonUrl) -> Result<Plan, End> {
         let error = anyhow::anyhow!("--field is given {count} times, at most {most} are taken");
         return Err(End::failed(exit::USAGE, error));
     }
+    if flags.matched && flags.key.is_some() {
+        let error = anyhow::anyhow!(
+            "--match and --key do not go together: each run draws another match code, and the same \
+             key has to stand for the same ask; leave one of them out"
+        );
+        return Err(End::failed(exit::USAGE, error));
+    }
+    let match_code = flags.matched.then(random_code).transpose();
+    let match_code = match_code.map_err(End::internal)?;
     let key = match flags.key {
         Some(key) => key,
         None => random_key().map_err(End::internal)?,
@@ -106,6 +125,7 @@ fn plan(flags: AskFlags, daemon: &DaemonUrl) -> Result<Plan, End> {
         fields: (!fields.is_empty()).then_some(fields),
         topic: flags.topic.map(|topic| topic.as_str().to_owned()),
         expires_in_secs: flags.expires.map(|expires| expires.as_secs()),
+        match_code,
     };
     Ok(Plan {
         ask,
@@ -122,6 +142,11 @@ fn random_key() -> anyhow::Result<String> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).context("the system gives no random bits for the key")?;
     Ok(data_encoding::HEXLOWER.encode(&bits))
+}
+
+/// Six digits that nobody can foresee.
+fn random_code() -> anyhow::Result<MatchCode> {
+    MatchCode::random(getrandom::u32).context("the system gives no random bits for the match code")
 }
 
 /// Tells how it ended, and gives the exit code.

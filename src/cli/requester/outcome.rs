@@ -100,6 +100,9 @@ fn party(party: &Party) -> String {
     }
 }
 
+/// What a port that speaks TLS says to those who do not.
+const TLS_REQUIRED: &str = "tls_required";
+
 /// The exit code for an ask that was refused with `status`, and why in the daemon's words.
 pub(super) fn refused(status: u16, problem: &ProblemView) -> (u8, Error) {
     let detail = if problem.detail.is_empty() {
@@ -108,6 +111,7 @@ pub(super) fn refused(status: u16, problem: &ProblemView) -> (u8, Error) {
         problem.detail.clone()
     };
     let (code, context) = match status {
+        400 if problem.code == TLS_REQUIRED => (exit::UNAVAILABLE, "the daemon was asked nothing"),
         400 | 413 | 415 | 422 | 431 => (exit::USAGE, "the daemon does not take the request"),
         401 | 403 | 407 => (exit::NOT_PERMITTED, "not permitted"),
         421 => (

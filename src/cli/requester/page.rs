@@ -9,6 +9,13 @@ use crate::terminal::spinner::Progress;
 /// `asked_at` the address at which it was asked.
 pub(super) fn show(public: Option<&str>, asked_at: &DaemonUrl, id: RequestId, progress: &Progress) {
     let (link, fault) = link(public, asked_at, id);
+    let Some(link) = link else {
+        progress.say(
+            "page: none can be named, because the daemon was asked over a Unix socket; start \
+             pushd with --public-url and the address that others reach it by",
+        );
+        return;
+    };
     if let Some(fault) = fault {
         progress.say(&format!("page: {link} ({fault})"));
         return;
@@ -22,14 +29,15 @@ pub(super) fn show(public: Option<&str>, asked_at: &DaemonUrl, id: RequestId, pr
     progress.say(&format!("page: {link}"));
 }
 
-/// The link, and why it is of no use elsewhere if it is not, with how to mend that.
+/// The link, if there is one, and why it is of no use elsewhere if it is not, with how to mend that.
 fn link(
     public: Option<&str>,
     asked_at: &DaemonUrl,
     id: RequestId,
-) -> (url::Url, Option<&'static str>) {
+) -> (Option<url::Url>, Option<&'static str>) {
     // The daemon's own word is a URL that it has checked; another server's may be anything.
     let public = public.and_then(|url| url.parse::<DaemonUrl>().ok());
+    let public = public.filter(|url| url.socket().is_none());
     let base = public.as_ref().unwrap_or(asked_at);
     let fault = if public.is_some() {
         "opens on this machine only: the daemon's --public-url is a loopback address"
@@ -64,10 +72,16 @@ mod tests {
             ),
             (Some("javascript:alert(1)"), "http://vm", "http://vm", true),
             (Some("http://u:p@evil"), "http://vm", "http://vm", true),
+            (Some("unix:/x"), "http://vm", "http://vm", true),
         ] {
             let (link, fault) = link(public, &asked_at.parse().unwrap(), id);
+            let link = link.unwrap();
             assert_eq!(link.as_str(), format!("{base}/r/{id}"));
             assert_eq!(fault.is_none(), useful, "{link}: {fault:?}");
         }
+        let over_socket: DaemonUrl = "unix:/x".parse().unwrap();
+        assert_eq!(link(None, &over_socket, id).0, None);
+        let (link, _) = link(Some("https://p"), &over_socket, id);
+        assert_eq!(link.unwrap().as_str(), format!("https://p/r/{id}"));
     }
 }

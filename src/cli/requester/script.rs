@@ -30,6 +30,7 @@ pub(super) fn request(status: Status) -> RequestView {
         approver: Party {
             principal: "ana".to_owned(),
             address: Some("10.0.0.7".to_owned()),
+            channel: None,
         },
         reason: Some("frozen until Monday".to_owned()),
         at,
@@ -46,10 +47,12 @@ pub(super) fn request(status: Status) -> RequestView {
         requester: Party {
             principal: "local".to_owned(),
             address: None,
+            channel: None,
         },
         created_at: ASKED,
         expires_at: ASKED.after(Duration::from_hours(1)),
         approvals_needed: 1,
+        match_code_required: false,
         decisions: if decided { vec![decision] } else { Vec::new() },
         decided_at: decided.then_some(at),
         seen_by: Vec::new(),

@@ -151,6 +151,11 @@ async fn cancel(daemon: &impl Daemon, request: &RequestView, limit: Instant) -> 
                     _ => Withdrawal::Failed(format!("{error:#}")),
                 };
             }
+            // The daemon was trusted before, and may be again.
+            Err(CallError::Untrusted { what }) => {
+                why = what;
+                None
+            }
             // Something before the daemon, which may pass.
             Err(error @ (CallError::Refused { .. } | CallError::NotPushd { .. })) => {
                 why = format!("{error} (not from a pushd)");

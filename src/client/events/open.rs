@@ -115,7 +115,7 @@ async fn send(
     }
     call.send()
         .await
-        .map_err(|error| failure(&CallError::transport(&error)))
+        .map_err(|error| failure(&client.unreached(&error)))
 }
 
 const fn is_redirect(status: StatusCode) -> bool {
@@ -167,6 +167,8 @@ fn failure(error: &CallError) -> NotOpen {
             retry_after: *retry_after,
             foreign: false,
         },
-        CallError::Refused { .. } | CallError::NotPushd { .. } => NotOpen::foreign(why),
+        CallError::Untrusted { .. } | CallError::Refused { .. } | CallError::NotPushd { .. } => {
+            NotOpen::foreign(why)
+        }
     }
 }

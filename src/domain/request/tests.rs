@@ -1,3 +1,5 @@
+mod matching;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -13,6 +15,7 @@ fn asked() -> Request {
         fields: Vec::new(),
         topic: Topic::default(),
         expires_in: LIFE,
+        match_code: None,
         digest: Digest::of(b"ask"),
     };
     Request::asked(RequestId::from_bytes([1; 16]), ask, Caller::named("ci"), T0)
@@ -30,7 +33,7 @@ fn decision(verdict: Verdict, who: &str, at: Timestamp) -> Decision {
 fn committed(transition: Transition) -> Request {
     match transition {
         Transition::Commit(next) => *next,
-        Transition::Unchanged => panic!("expected a commit"),
+        Transition::Refuse(..) | Transition::Unchanged => panic!("expected a commit"),
     }
 }
 
@@ -38,7 +41,12 @@ fn committed(transition: Transition) -> Request {
 fn an_approval_settles_the_request() {
     let request = asked();
     let next = request
-        .decided(EventId(1), decision(Verdict::Approve, "alice", T0), None)
+        .decided(
+            EventId(1),
+            decision(Verdict::Approve, "alice", T0),
+            None,
+            None,
+        )
         .unwrap();
     let next = committed(next);
     assert_eq!((next.status, next.settled_at), (Status::Approved, Some(T0)));
@@ -52,16 +60,16 @@ fn an_approval_settles_the_request() {
 #[test]
 fn the_same_verdict_again_changes_nothing_and_another_is_refused() {
     let next = asked()
-        .decided(EventId(1), decision(Verdict::Deny, "alice", T0), None)
+        .decided(EventId(1), decision(Verdict::Deny, "alice", T0), None, None)
         .unwrap();
     let denied = committed(next);
-    let again = denied.decided(EventId(2), decision(Verdict::Deny, "alice", T0), None);
+    let again = denied.decided(EventId(2), decision(Verdict::Deny, "alice", T0), None, None);
     assert_eq!(again, Ok(Transition::Unchanged));
     for other in [
         decision(Verdict::Deny, "bob", T0),
         decision(Verdict::Approve, "alice", T0),
     ] {
-        let refused = denied.decided(EventId(2), other, None);
+        let refused = denied.decided(EventId(2), other, None, None);
         assert_eq!(refused, Err(Refusal::Final(Status::Denied)));
     }
 }
@@ -70,19 +78,26 @@ fn the_same_verdict_again_changes_nothing_and_another_is_refused() {
 fn being_final_is_considered_before_the_version() {
     let approved = committed(
         asked()
-            .decided(EventId(1), decision(Verdict::Approve, "alice", T0), None)
+            .decided(
+                EventId(1),
+                decision(Verdict::Approve, "alice", T0),
+                None,
+                None,
+            )
             .unwrap(),
     );
     let late = approved.decided(
         EventId(2),
         decision(Verdict::Deny, "bob", T0),
         Some(EventId(1)),
+        None,
     );
     assert_eq!(late, Err(Refusal::Final(Status::Approved)));
     let other = asked().decided(
         EventId(3),
         decision(Verdict::Deny, "bob", T0),
         Some(EventId(1)),
+        None,
     );
     let (named, current) = (EventId(1), EventId(3));
     assert_eq!(other, Err(Refusal::OtherVersion { named, current }));
@@ -93,7 +108,12 @@ fn one_of_two_approvals_keeps_the_version() {
     let mut request = asked();
     request.approvals_needed = 2;
     let half = request
-        .decided(EventId(7), decision(Verdict::Approve, "alice", T0), None)
+        .decided(
+            EventId(7),
+            decision(Verdict::Approve, "alice", T0),
+            None,
+            None,
+        )
         .unwrap();
     let half = committed(half);
     assert_eq!(
@@ -101,7 +121,12 @@ fn one_of_two_approvals_keeps_the_version() {
         (Status::Pending, Some(EventId(7)))
     );
     let full = half
-        .decided(EventId(7), decision(Verdict::Approve, "bob", T0), None)
+        .decided(
+            EventId(7),
+            decision(Verdict::Approve, "bob", T0),
+            None,
+            None,
+        )
         .unwrap();
     assert_eq!(committed(full).status, Status::Approved);
 }
@@ -110,7 +135,12 @@ fn one_of_two_approvals_keeps_the_version() {
 fn an_overdue_request_takes_no_decision_before_its_expiry_is_committed() {
     let request = asked();
     let late = T0.after(LIFE);
-    let refused = request.decided(EventId(1), decision(Verdict::Approve, "alice", late), None);
+    let refused = request.decided(
+        EventId(1),
+        decision(Verdict::Approve, "alice", late),
+        None,
+        None,
+    );
     assert_eq!(refused, Err(Refusal::Overdue));
     assert_eq!(
         request.cancelled(&Caller::named("ci"), late),
@@ -149,7 +179,8 @@ fn being_seen_is_noted_once_a_principal_and_keeps_the_version() {
 /// One command of somebody, some time after the last.
 #[derive(Clone, Debug)]
 enum Command {
-    Decide(bool, u8),
+    /// Who says what, and types no match code, the right one or a wrong one.
+    Decide(bool, u8, Option<bool>),
     Cancel(bool),
     See(u8),
     Expire,
@@ -157,7 +188,8 @@ enum Command {
 
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
-        (any::<bool>(), 0_u8..4).prop_map(|(yes, who)| Command::Decide(yes, who)),
+        (any::<bool>(), 0_u8..4, prop::option::of(any::<bool>()))
+            .prop_map(|(yes, who, typed)| Command::Decide(yes, who, typed)),
         any::<bool>().prop_map(Command::Cancel),
         (0_u8..12).prop_map(Command::See),
         Just(Command::Expire),
@@ -170,19 +202,24 @@ proptest! {
     #[test]
     fn no_sequence_of_commands_leaves_a_final_state(
         needed in 1_u32..4,
+        matched: bool,
         commands in prop::collection::vec((command(), 0_u64..30_000), 0..40),
     ) {
         let mut request = asked();
         request.approvals_needed = needed;
+        let (right, wrong) = ("004207".parse().unwrap(), "004208".parse().unwrap());
+        request.match_code = matched.then(|| MatchCode::clone(&right));
         let mut event = Event { id: EventId(1), request: request.into() };
         let mut now = T0;
         for (command, pause) in commands {
             now = now.after(Duration::from_millis(pause));
             let (request, version) = (&event.request, event.version());
-            let transition = match command {
-                Command::Decide(yes, who) => {
+            let transition = match command.clone() {
+                Command::Decide(yes, who, typed) => {
                     let verdict = if yes { Verdict::Approve } else { Verdict::Deny };
-                    request.decided(version, decision(verdict, &format!("a{who}"), now), None)
+                    let typed = typed.map(|is_right| if is_right { &right } else { &wrong });
+                    let decision = decision(verdict, &format!("a{who}"), now);
+                    request.decided(version, decision, None, typed)
                 }
                 Command::Cancel(own) => {
                     request.cancelled(&Caller::named(if own { "ci" } else { "x" }), now)
@@ -194,13 +231,26 @@ proptest! {
                     .expired(now)
                     .map_or(Transition::Unchanged, |next| Transition::Commit(Box::new(next)))),
             };
-            let Ok(Transition::Commit(next)) = transition else { continue };
+            let next = match transition {
+                Ok(Transition::Commit(next) | Transition::Refuse(next, _)) => next,
+                Ok(Transition::Unchanged) | Err(_) => continue,
+            };
             prop_assert!(!request.status.is_final(), "a final request changed");
             let next = Event { id: event.id.next(), request: (*next).into() };
             let settled = next.request.status.is_final();
             prop_assert_eq!(next.version() == next.id, settled);
             prop_assert_eq!(next.request.settled_at.is_some(), settled);
             prop_assert!(next.request.history.len() <= limits::HISTORY_STEPS);
+            let tries = next.request.match_tries;
+            prop_assert!(tries == 0 || matched);
+            prop_assert_eq!(tries >= limits::MATCH_TRIES, tries == limits::MATCH_TRIES);
+            if tries == limits::MATCH_TRIES {
+                prop_assert_eq!(next.request.status, Status::Denied);
+            }
+            if let (true, Command::Decide(true, _, typed)) = (matched, &command) {
+                let approves = next.request.history.last().unwrap().what == What::Approved;
+                prop_assert_eq!(approves, *typed == Some(true), "only with the code");
+            }
             if next.request.status == Status::Approved {
                 prop_assert!(now < next.request.expires_at);
                 let approvals = next.request.decisions.iter();

@@ -106,6 +106,7 @@ fn ask() -> Ask {
         fields: Vec::new(),
         topic: Topic::default(),
         expires_in: limits::EXPIRY_DEFAULT,
+        match_code: None,
         digest: Digest::of(b""),
     }
 }

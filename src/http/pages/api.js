@@ -9,9 +9,9 @@ import { t } from "./words.js";
 
 /** The daemon says no; sending the same again would not help. */
 export class Refusal extends Error {
-  constructor({ status, code, detail, request }) {
+  constructor({ status, code, detail, request, tries_left: triesLeft }) {
     super(detail || code);
-    Object.assign(this, { status, code, request });
+    Object.assign(this, { status, code, request, triesLeft });
   }
 }
 
@@ -46,7 +46,7 @@ export async function call(method, path, { body, headers = {}, wait = 0, signal 
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
   const timer = setTimeout(abort, wait * 1000 + CALL_TIME);
-  const sent = { method, headers: { ...headers }, signal: giveUp.signal, cache: "no-store" };
+  const sent = { method, headers: { ...headers, "Pushd-Channel": "page" }, signal: giveUp.signal, cache: "no-store" };
   if (body !== undefined) {
     sent.body = JSON.stringify(body);
     sent.headers["Content-Type"] = "application/json";

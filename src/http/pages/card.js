@@ -23,6 +23,7 @@ export class Card {
   #status = el("p", { class: "status", role: "status" });
   #buttons = [];
   #reason;
+  #code = null;
   #isSending = false;
 
   /**
@@ -148,10 +149,27 @@ export class Card {
       placeholder: t("reason-hint"),
     });
     const label = el("label", { for: `reason-${id}` }, t("reason"));
+    this.#code = this.#view.match_code_required ? this.#codeField() : null;
     const buttons = el("div", { class: "buttons" }, this.#button("deny"), this.#button("approve"));
     this.#buttons = [...buttons.children];
     this.#answer.replaceChildren(el("div", { class: "reason" }, label, this.#reason), buttons);
+    if (this.#code) {
+      const label = el("label", { for: this.#code.id }, t("code"));
+      this.#answer.prepend(el("div", { class: "code" }, label, this.#code));
+    }
     this.#buttons.forEach(watch);
+  }
+
+  // Nothing that a browser remembers: each code is for one request.
+  #codeField() {
+    return el("input", {
+      id: `code-${this.#view.id}`,
+      type: "text",
+      inputmode: "numeric",
+      maxlength: 16,
+      autocomplete: "off",
+      placeholder: "000 000",
+    });
   }
 
   #button(verdict) {
@@ -185,8 +203,14 @@ export class Card {
   async #decide(verdict) {
     const asked = this.#view;
     const reason = this.#reason.value.trim();
+    const code = verdict === "approve" && this.#code ? this.#code.value.replace(/\s/g, "") : "";
+    if (verdict === "approve" && this.#code && !/^[0-9]{6}$/.test(code)) {
+      setText(this.#status, t("code-needed"));
+      this.#code.focus();
+      return;
+    }
     this.#send(true, t(verdict === "approve" ? "sending-approve" : "sending-deny"));
-    const result = await decide(asked, verdict, reason, ({ attempt, why }) => {
+    const result = await decide(asked, verdict, { reason, code }, ({ attempt, why }) => {
       if (this.#isSending) setText(this.#status, t("sending-again", { attempt, why }));
     });
     if (result.view) this.#learn(result.view);
@@ -194,6 +218,7 @@ export class Card {
       if (result.outcome === "too-late" && !fits(this.#view, verdict)) {
         setText(this.#status, t("too-late"));
       }
+      if (result.outcome === "wrong-code") setText(this.#status, t("code-last"));
       return;
     }
     if (result.outcome === "gone") {
@@ -205,8 +230,10 @@ export class Card {
       counted: () => t("counted"),
       "too-late": () => t("too-late"),
       changed: () => t("changed"),
+      "wrong-code": () => t("code-wrong", { count: result.left }),
       failed: () => t(result.unsure ? "failed-unsure" : "failed", { why: result.why }),
     }[result.outcome]());
+    if (result.outcome === "wrong-code") this.#code.value = "";
     if (result.outcome === "failed") this.element.dataset.state = "failed";
     // Not onto the button: the next key is not meant for it yet.
     if (hadFocus) this.element.querySelector(".title").focus({ preventScroll: true });
@@ -215,7 +242,8 @@ export class Card {
   #send(isSending, text) {
     this.#isSending = isSending;
     this.element.dataset.state = isSending ? "sending" : "pending";
-    for (const control of [...this.#buttons, this.#reason]) control.disabled = isSending;
+    const fields = [this.#reason, this.#code].filter(Boolean);
+    for (const control of [...this.#buttons, ...fields]) control.disabled = isSending;
     setText(this.#status, text);
   }
 

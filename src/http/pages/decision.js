@@ -11,15 +11,19 @@ import { makeRoom } from "./room.js";
  * - `{outcome: "counted", view}`: it counts.
  * - `{outcome: "too-late", view}`: the request was final before.
  * - `{outcome: "changed", view}`: the request is another than the one that was on the screen.
+ * - `{outcome: "wrong-code", view, left}`: it is another match code; `left` tries are left, and with
+ *   none the request is denied.
  * - `{outcome: "gone"}`: there is no such request.
  * - `{outcome: "failed", why, unsure}`: it does not count as far as we know; `unsure` when it may
  *   count all the same, because an answer was lost.
  *
- * Sending it again is always safe: the same verdict by the same approver counts once.
+ * Sending it again is always safe: the same verdict by the same approver counts once, and a wrong
+ * match code never approves.
  */
-export async function decide({ id, version }, verdict, reason, tell) {
+export async function decide({ id, version }, verdict, { reason, code }, tell) {
   const body = { verdict, version };
   if (reason) body.reason = reason;
+  if (code) body.match_code = code;
   const until = performance.now() + DECIDE_TIME;
   let unsure = false;
   for (let attempt = 0; ; attempt += 1) {
@@ -45,6 +49,9 @@ function refused(refusal, unsure) {
   const view = refusal.request;
   if (refusal.code === "already_final" && view) return { outcome: "too-late", view };
   if (refusal.code === "other_version" && view) return { outcome: "changed", view };
+  if (refusal.code === "wrong_match_code" && view) {
+    return { outcome: "wrong-code", view, left: refusal.triesLeft };
+  }
   if (refusal.status === 404) return { outcome: "gone" };
   return { outcome: "failed", why: refusal.message, unsure };
 }

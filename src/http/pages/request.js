@@ -55,6 +55,7 @@ function drawHistory(steps) {
   const words = {
     asked: "step-asked",
     seen: "step-seen",
+    wrong_code: "step-wrong-code",
     approved: "step-approved",
     denied: "step-denied",
     expired: "step-expired",

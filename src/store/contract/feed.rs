@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use super::{Opener, Spy, asked, at, done, id, put, settled};
-use crate::domain::{Event, Status};
+use crate::domain::{Event, EventId, Status};
 use crate::store::{Commit, Feed};
 
 pub(in crate::store) async fn every_commit_is_delivered_once_and_in_order(opener: &impl Opener) {
@@ -41,6 +41,8 @@ impl Feed for Handover {
             self.0.try_send(event.clone()).unwrap();
         }
     }
+
+    fn reached(&self, _: EventId) {}
 }
 
 pub(in crate::store) async fn a_delivered_commit_is_readable(opener: &impl Opener) {

@@ -33,6 +33,12 @@ pub enum BackupError {
         /// The place.
         path: PathBuf,
     },
+    /// Another database has come in its place while it was read.
+    #[error("{} was replaced while it was copied: make the backup again", .path.display())]
+    Replaced {
+        /// The place.
+        path: PathBuf,
+    },
     /// A file has that name already.
     #[error("{} exists: name another file, or give --force to replace it", .path.display())]
     Exists {
@@ -46,6 +52,14 @@ pub enum BackupError {
         path: PathBuf,
         /// Why not.
         why: &'static str,
+    },
+    /// A database stands under the name, or stood there.
+    #[error("{} has {} beside it, so a daemon may be using it as its database: name another file for the backup, or put a backup in its place with pushd restore", .path.display(), .found.display())]
+    InUse {
+        /// The name.
+        path: PathBuf,
+        /// What is beside it.
+        found: PathBuf,
     },
     /// The backup cannot be written.
     #[error("cannot write the backup {}: {reason}", .path.display())]
@@ -72,9 +86,26 @@ pub fn backup(
     replace: bool,
     now: Timestamp,
 ) -> Result<Summary, BackupError> {
+    backup_beside(source, target, replace, now, || {})
+}
+
+/// The same, with what tests let happen once the database is open.
+pub(super) fn backup_beside(
+    source: &Path,
+    target: &Path,
+    replace: bool,
+    now: Timestamp,
+    meanwhile: impl FnOnce(),
+) -> Result<Summary, BackupError> {
     let source = existing(source)?;
+    let before = identity(&source)?;
     let target = check_target(target, &source, replace)?;
     let connection = connect(&source)?;
+    // It stands in the way of writing the copy as well; the database itself was opened for reading.
+    connection
+        .pragma_update(None, "query_only", false)
+        .map_err(|error| OpenError::sqlite(&source, &error))?;
+    meanwhile();
     let part = Part::begin(&target).map_err(|error| {
         if error.kind() == io::ErrorKind::WouldBlock {
             let why = "is being written by another backup";
@@ -93,7 +124,14 @@ pub fn backup(
     connection
         .execute("VACUUM INTO ?1", [name])
         .map_err(|error| copied(&source, &target, &error))?;
+    // A restore takes the log away after the file's name, so what was read of a database that still
+    // has its name was read with its log.
+    if identity(&source)? != before {
+        return Err(BackupError::Replaced { path: source });
+    }
     let summary = look_through(part.path(), &target, now)?;
+    // Again: that took its time, and a daemon may have begun with the name.
+    refuse_database(&target)?;
     part.publish(replace).map_err(|error| {
         if error.kind() == io::ErrorKind::AlreadyExists {
             let path = target.clone();
@@ -105,7 +143,7 @@ pub fn backup(
 }
 
 /// The absolute name of the database, free of symbolic links.
-fn existing(source: &Path) -> Result<PathBuf, BackupError> {
+pub(super) fn existing(source: &Path) -> Result<PathBuf, BackupError> {
     match fs::canonicalize(source) {
         Ok(path) if path.is_file() => Ok(path),
         Ok(path) => Err(OpenError::NotAFile {
@@ -120,7 +158,14 @@ fn existing(source: &Path) -> Result<PathBuf, BackupError> {
     }
 }
 
-fn connect(source: &Path) -> Result<Connection, BackupError> {
+/// Which file has the database's name.
+fn identity(source: &Path) -> Result<(u64, u64), OpenError> {
+    let found = fs::metadata(source).map_err(|error| OpenError::file(source, &error))?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// A connection that can only read, to a database of ours at a schema that we know.
+pub(super) fn connect(source: &Path) -> Result<Connection, BackupError> {
     let sqlite = |error: rusqlite::Error| OpenError::sqlite(source, &error);
     let connection = reader::connect(source, limits::STORE_BUSY).map_err(sqlite)?;
     let path = || source.to_owned();
@@ -138,10 +183,6 @@ fn connect(source: &Path) -> Result<Connection, BackupError> {
         Owner::Nobody => return Err(BackupError::Missing { path: path() }),
         Owner::Other => return Err(OpenError::Foreign { path: path() }.into()),
     }
-    // It stands in the way of writing the copy as well; the database itself was opened for reading.
-    connection
-        .pragma_update(None, "query_only", false)
-        .map_err(sqlite)?;
     Ok(connection)
 }
 
@@ -169,6 +210,7 @@ fn check_target(target: &Path, source: &Path, replace: bool) -> Result<PathBuf, 
             "has the database where the copy grows, under the name with .part behind it",
         );
     }
+    refuse_database(&absolute)?;
     match fs::symlink_metadata(&absolute) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(absolute),
         Err(error) => Err(written(target, &error)),
@@ -177,6 +219,24 @@ fn check_target(target: &Path, source: &Path, replace: bool) -> Result<PathBuf, 
         Ok(_) if replace => Ok(absolute),
         Ok(_) => Err(BackupError::Exists { path: absolute }),
     }
+}
+
+/// Refuses the name of a database: a daemon that has it open would go on with a file that has no
+/// name any more, and whoever opens the backup next to the log of another database would mix the
+/// two. The lock file stays behind when a daemon ends, and tells of a database that is used again.
+fn refuse_database(target: &Path) -> Result<(), BackupError> {
+    for suffix in ["-wal", "-shm", "-journal", ".lock"] {
+        let found = beside(target, suffix);
+        match fs::symlink_metadata(&found) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(written(target, &error)),
+            Ok(_) => {
+                let path = target.to_owned();
+                return Err(BackupError::InUse { path, found });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_same(found: &fs::Metadata, source: &Path) -> bool {

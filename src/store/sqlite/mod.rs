@@ -19,6 +19,7 @@
 //! After a failed COMMIT the feed is told what the database then holds: each request at its latest
 //! state, as a reader that resumes would see it.
 
+mod audit;
 mod backup;
 mod condition;
 mod database;
@@ -41,6 +42,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Audit, Audited};
 pub use backup::{BackupError, backup};
 pub use error::OpenError;
 pub use restore::{RestoreError, Restored, restore};

@@ -141,6 +141,10 @@ impl Writer {
             let events = events.map_err(sqlite)?;
             let Some(last) = events.last() else {
                 self.published.publish(found.standing, &[]);
+                // Whoever waits for the head would wait for the next commit otherwise.
+                if range.after < range.until {
+                    self.feed.reached(range.until);
+                }
                 return Ok(connection);
             };
             // Published as far as it is told, so that a fault in between leaves the rest to tell.

@@ -303,7 +303,7 @@ fn event(row: &Row<'_>, condition: &Condition) -> Result<Event, ReadError> {
 
 /// The request of a row. The values are there by now, so what is wrong with them is the row's own
 /// fault and not that of the database.
-fn request(row: &Row<'_>) -> Result<Request, StoreError> {
+pub(super) fn request(row: &Row<'_>) -> Result<Request, StoreError> {
     let damaged = |column: &str| StoreError::BadRecord {
         id: "(unknown)".to_owned(),
         reason: format!("its {column} is damaged"),

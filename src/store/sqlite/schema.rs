@@ -65,6 +65,8 @@ pub(super) const STEPS: &[&str] = &[
     CREATE INDEX by_topic ON requests (topic, created_at, id);
     CREATE INDEX by_topic_status ON requests (topic, status, created_at, id);
     CREATE INDEX by_requester ON requests (requester, created_at, id);",
+    // Records of format 2, which say by which channel somebody came and may have a match code.
+    "",
 ];
 
 /// The indexes that have a part of the rows alone, and which part.

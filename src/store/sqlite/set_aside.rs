@@ -1,7 +1,8 @@
 //! The database that a restore replaces: kept under another name, and taken out of the way.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use super::files;
@@ -68,13 +69,27 @@ fn second_name(file: &Path, name: &Path) -> io::Result<()> {
                 io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
             ) =>
         {
-            let mut from = File::open(file)?;
-            let mut to = File::create_new(name)?;
-            io::copy(&mut from, &mut to)?;
-            to.sync_all()
+            copy(file, name)
         }
         linked => linked,
     }
+}
+
+/// A copy for whom the original was for. Until it is whole it is for nobody else than us.
+pub(super) fn copy(file: &Path, name: &Path) -> io::Result<()> {
+    let mut from = File::open(file)?;
+    let before = from.metadata()?;
+    let mut to = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(name)?;
+    io::copy(&mut from, &mut to)?;
+    if rustix::process::geteuid().is_root() {
+        fchown(&to, Some(before.uid()), Some(before.gid()))?;
+    }
+    to.set_permissions(before.permissions())?;
+    to.sync_all()
 }
 
 /// Takes away what is beside the database.

@@ -65,7 +65,7 @@ impl Opener for Dir {
 
     async fn damage(&self, id: RequestId) {
         // Every second one comes from the future instead.
-        let future = br#"{"format":2}"#.as_slice();
+        let future = br#"{"format":3}"#.as_slice();
         let record = if id.as_bytes()[0].is_multiple_of(2) {
             future
         } else {

@@ -21,6 +21,7 @@ fn hostile_text_never_reaches_the_terminal_raw() {
     view.requester = pushd::wire::Party {
         principal: evil.to_owned(),
         address: Some(evil.to_owned()),
+        channel: None,
     };
     daemon.send("request", &view);
     let pty = approver(&daemon);

@@ -277,10 +277,12 @@ pub(super) fn request(n: u8) -> RequestView {
         requester: Party {
             principal: "local".to_owned(),
             address: Some("127.0.0.1".to_owned()),
+            channel: None,
         },
         created_at: Timestamp::from_millis(asked),
         expires_at: Timestamp::from_millis(4_000_000_000_000),
         approvals_needed: 1,
+        match_code_required: false,
         decisions: Vec::new(),
         decided_at: None,
         seen_by: Vec::new(),
@@ -301,6 +303,7 @@ pub(super) fn decided(n: u8, event: u64, status: Status, reason: &str) -> Reques
         approver: Party {
             principal: "bob".to_owned(),
             address: None,
+            channel: None,
         },
         reason: (!reason.is_empty()).then(|| reason.to_owned()),
         at: view.created_at,

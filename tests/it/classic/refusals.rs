@@ -81,6 +81,26 @@ async fn pages_of_other_sites_may_poll_and_not_decide() {
     }
 }
 
+/// An image or a `no-cors` fetch of any page in the browser asked a question of which nobody could
+/// see where it came from.
+#[tokio::test]
+async fn a_page_that_does_not_say_where_it_is_from_asks_nothing() {
+    let daemon = classic();
+    for site in ["cross-site", "same-site", "x"] {
+        let call = daemon.polling("").header("sec-fetch-site", site);
+        let refused = call.header("sec-fetch-mode", "no-cors").await;
+        assert_eq!(refused.problem(), (403, "foreign_origin".to_owned()));
+        assert!(refused.detail().contains("CORS"), "{refused:?}");
+    }
+    assert!(daemon.all_pending().await.is_empty());
+    for site in ["same-origin", "none"] {
+        let held = daemon.polling("").header("sec-fetch-site", site).spawn();
+        daemon.question().await;
+        assert_eq!(daemon.sure("", "data=no").await.status, 200);
+        assert_eq!(held.await.unwrap().status, 204);
+    }
+}
+
 #[tokio::test]
 async fn a_channel_that_cannot_be_is_named() {
     let daemon = classic();

@@ -1,5 +1,7 @@
 //! Answers that are lost on the way, and those that come between two polls.
 
+use serde_json::json;
+
 use super::classic;
 use crate::daemon::Daemon;
 use crate::until::until;
@@ -19,6 +21,37 @@ async fn an_answer_between_two_polls_is_given_to_one() {
     let stranger = daemon.polling("").spawn();
     assert_ne!(daemon.question().await, id, "it asks anew");
     stranger.abort();
+}
+
+/// A yes for a question that somebody else has just decided hit the next one, which nobody had
+/// seen yet.
+#[tokio::test]
+async fn a_yes_for_a_question_that_is_over_does_not_hit_the_next_one() {
+    let daemon = classic();
+    // On a machine that stands still for a while the next question may be old when the yes comes.
+    let refused = until("a yes that comes early", async || {
+        let held = daemon.polling("").spawn();
+        let first = daemon.question().await;
+        daemon.deciding(&first, &json!({"verdict": "deny"})).await;
+        assert_eq!(held.await.unwrap().status, 204);
+        let stranger = daemon.polling("").spawn();
+        let next = daemon.question().await;
+        let reply = daemon.sure_at_once("", "data=yes").await;
+        if reply.status == 200 {
+            stranger.await.unwrap();
+            return None;
+        }
+        assert_eq!(daemon.read(&next).await["status"], "pending");
+        assert_eq!(daemon.sure("", "data=yes").await.status, 200);
+        assert_eq!(stranger.await.unwrap().status, 200);
+        Some(reply)
+    })
+    .await;
+    assert_eq!(refused.problem(), (409, "just_asked".to_owned()));
+    assert!(
+        refused.detail().contains("nothing was decided"),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]

@@ -165,6 +165,36 @@ async fn a_file_that_is_there_is_replaced_only_when_told_so() {
     assert_eq!(daemon.get("/readyz").await.status, 200);
 }
 
+/// With `--force` the file of a running daemon was replaced: that one went on, and acknowledged,
+/// in a file that had no name any more, and its log lay beside a database that it did not belong to.
+#[tokio::test]
+async fn the_database_of_another_daemon_is_no_place_for_a_backup() {
+    let (source, other) = (setup().start(), setup().start());
+    let id = other.ask("Deploy?").await;
+    let target = other.setup().name("pushd.db");
+    let refuse = |beside: &str| {
+        let run = source.setup().run(&["backup", "--force", &target]);
+        let refused = run.refused(73);
+        assert!(refused.contains(&format!("{target}{beside}")), "{refused}");
+        assert!(refused.contains("pushd restore"), "{refused}");
+    };
+    refuse("-wal");
+    let later = other.ask("And now?").await;
+    // One that was stopped is used again, and has its lock file still.
+    let other = other.stopped().await;
+    refuse(".lock");
+    let other = other.restart();
+    for id in [id, later] {
+        assert_eq!(other.read(&id).await["status"], "pending");
+    }
+    // A log alone would be played into the backup.
+    let alone = source.setup().name("a.backup");
+    fs::write(format!("{alone}-wal"), "frames").unwrap();
+    let refused = source.setup().run(&["backup", &alone]).refused(73);
+    assert!(refused.contains("a.backup-wal"), "{refused}");
+    assert!(!fs::exists(&alone).unwrap());
+}
+
 #[test]
 fn without_a_database_there_is_no_backup() {
     let nothing = setup();

@@ -14,7 +14,7 @@ use pushd::http::{AllowedHosts, Api, Trust, routes};
 use pushd::hub::Hub;
 use pushd::limits::Limits;
 use pushd::metrics::Metrics;
-use pushd::server::Server;
+use pushd::server::{Listener, Server};
 use pushd::store::sqlite::SqliteStore;
 use pushd::store::{
     Commit, Feed, Head, Health, ListQuery, Page, Range, SharedStore, Store, StoreError,
@@ -188,7 +188,7 @@ impl Inside {
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(sweep::run(approvals, Duration::from_hours(1)));
-        tasks.spawn(server.run(vec![listener], Duration::from_secs(1)));
+        tasks.spawn(server.run(vec![Listener::Network(listener)], Duration::from_secs(1)));
         Self {
             address,
             calm,

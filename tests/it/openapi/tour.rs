@@ -79,7 +79,7 @@ fn documented() -> BTreeSet<Stop> {
 }
 
 /// What cannot be provoked from outside in a test, and why.
-const OUT_OF_REACH: [(&str, &str); 10] = [
+const OUT_OF_REACH: [(&str, &str); 11] = [
     ("internal", "needs a damaged record"),
     (
         "contended",
@@ -103,6 +103,10 @@ const OUT_OF_REACH: [(&str, &str); 10] = [
     (
         "draining",
         "has tests of its own, because it ends the daemon",
+    ),
+    (
+        "tls_required",
+        "has a test of its own, because it needs a daemon with a certificate",
     ),
     (
         "too_many_connections",
@@ -312,6 +316,31 @@ async fn reads(tour: &mut Tour<'_>) {
     .await;
 }
 
+/// Every way to get a match code wrong.
+async fn matching(tour: &mut Tour<'_>) {
+    let plain = tour.daemon.ask("Deploy?").await;
+    let plain = format!("/v1/requests/{plain}/decision");
+    tour.go(422, "POST", &plain, |call| {
+        call.json(&json!({"verdict": "approve", "match_code": "004207"}))
+    })
+    .await;
+    let deny = |call: Call| call.json(&json!({"verdict": "deny"}));
+    tour.go(200, "POST", &plain, deny).await;
+    let ask = json!({"title": "Deploy?", "match_code": "004207"});
+    let matched = tour.daemon.asking(&ask).await.id();
+    let matched = format!("/v1/requests/{matched}/decision");
+    tour.go(422, "POST", &matched, |call| {
+        call.json(&json!({"verdict": "approve"}))
+    })
+    .await;
+    for _ in 0..3 {
+        tour.go(403, "POST", &matched, |call| {
+            call.json(&json!({"verdict": "approve", "match_code": "999999"}))
+        })
+        .await;
+    }
+}
+
 async fn commands(tour: &mut Tour<'_>) {
     let id = tour.daemon.ask("Deploy?").await;
     let path = format!("/v1/requests/{id}");
@@ -351,6 +380,7 @@ async fn commands(tour: &mut Tour<'_>) {
         call.json(&json!({"verdict": "approve"}))
     })
     .await;
+    matching(tour).await;
     tour.go(409, "DELETE", &path, |call| call).await;
     tour.go(400, "DELETE", &format!("{path}?x"), |call| call)
         .await;

@@ -1,12 +1,19 @@
 //! What hostile peers do on their sockets.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
+use crate::authority::Authority;
 use crate::daemon::Daemon;
 use crate::until::soon;
 
@@ -16,6 +23,30 @@ pub(super) async fn deaf(address: SocketAddr, count: usize, says: &[u8]) -> Vec<
     let connections = (0..count).map(async |_| {
         let mut stream = narrow(address).await.unwrap();
         // It may be too much for the daemon, which then closes; that is what is tested.
+        drop(stream.write_all(says).await);
+        stream
+    });
+    soon("the connections", join_all(connections)).await
+}
+
+/// The same over TLS, with a daemon whose certificate is of `authority`.
+pub(super) async fn deaf_over_tls(
+    address: SocketAddr,
+    authority: &Authority,
+    count: usize,
+    says: &[u8],
+) -> Vec<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    let certificate = CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap();
+    roots.add(certificate).unwrap();
+    let trusting = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let tls = TlsConnector::from(Arc::new(trusting));
+    let connections = (0..count).map(async |_| {
+        let stream = narrow(address).await.unwrap();
+        let name = ServerName::from(address.ip());
+        let mut stream = tls.connect(name, stream).await.unwrap();
         drop(stream.write_all(says).await);
         stream
     });

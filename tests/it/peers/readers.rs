@@ -2,9 +2,10 @@
 
 use super::census::peak;
 use super::healthy::Healthy;
-use super::hostile::{deaf, get, large_requests};
+use super::hostile::{deaf, deaf_over_tls, get, large_requests};
 use super::http2;
-use crate::daemon::setup;
+use crate::authority::Authority;
+use crate::daemon::{Daemon, setup};
 use crate::until::until;
 
 /// What all answers that nobody takes may cost, in MiB: the limit of 64, what a few connections
@@ -22,6 +23,31 @@ async fn lists_that_nobody_reads_hold_no_more_than_their_limit() {
         let list = get("/v1/requests?topic=large");
         // Each is more than one and a half megabytes.
         let deaf = deaf(daemon.address(), 150, &list).await;
+        until("connections to be cut", async || {
+            healthy.approval().await;
+            (daemon.metric("pushd_connections_cut_total").await >= 20).then_some(())
+        })
+        .await;
+        healthy.approvals(5).await;
+        drop(deaf);
+    })
+    .await;
+    assert!(most < MOST, "{most} MiB");
+    daemon.is_as(before, 96).await;
+}
+
+/// TLS has a store of its own for what is to be sent, which is small, and cutting a connection does
+/// not wait for the peer to take a last word.
+#[tokio::test]
+async fn lists_that_nobody_reads_over_tls_hold_no_more_than_their_limit() {
+    let authority = Authority::new();
+    let daemon = Daemon::secured(setup(), &authority);
+    large_requests(&daemon, 16).await;
+    let mut healthy = Healthy::new(&daemon).await;
+    let before = daemon.census();
+    let most = peak(&daemon, before, async {
+        let list = get("/v1/requests?topic=large");
+        let deaf = deaf_over_tls(daemon.address(), &authority, 150, &list).await;
         until("connections to be cut", async || {
             healthy.approval().await;
             (daemon.metric("pushd_connections_cut_total").await >= 20).then_some(())

@@ -79,7 +79,7 @@ async fn a_tokens_file_that_becomes_wrong_changes_nothing_and_is_told() {
     daemon.figure_is(&people, "pushd_tokens_file_good", 0).await;
     let me = people.by("alice", daemon.get("/v1/me")).await;
     assert_eq!(me.json()["principal"], "alice");
-    assert!(daemon.log().contains("boss"), "{}", daemon.log());
+    daemon.logged("boss").await;
     fs::write(&people.file, &good).unwrap();
     daemon.figure_is(&people, "pushd_tokens_file_good", 1).await;
     fs::remove_file(&people.file).unwrap();

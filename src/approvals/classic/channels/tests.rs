@@ -54,6 +54,7 @@ fn pending(request: RequestId) -> Request {
         fields: Vec::new(),
         topic: name("a").topic().clone(),
         expires_in: Duration::from_hours(1),
+        match_code: None,
         digest: Digest::of(b""),
     };
     Request::asked(request, ask, Caller::named("classic"), T0)
@@ -314,6 +315,27 @@ fn a_question_that_was_answered_just_in_time_is_forgotten_later() {
     assert_eq!(channels.overdue(at(24)).len(), 1);
     channels.withdrawn(&a, id(1), Some(at(14)), at(24));
     assert_eq!((channels.next_due(), channels.question(&a)), (None, None));
+}
+
+#[test]
+fn an_answer_has_to_wait_only_for_a_question_that_follows_another_one() {
+    let (mut channels, first, _) = polled();
+    let a = name("a");
+    assert!(!channels.is_guarded(&a, &pending(id(1)), T0), "the first");
+    channels.leave(&a, &first, at(0));
+    assert_eq!(channels.overdue(at(15)).len(), 1);
+    channels.withdrawn(&a, id(1), None, at(15));
+    let asked = |secs| Request {
+        created_at: at(secs),
+        ..pending(id(2))
+    };
+    for (secs, guarded) in [(15, true), (29, true), (30, false)] {
+        let is_guarded = channels.is_guarded(&a, &asked(secs), at(secs));
+        assert_eq!(is_guarded, guarded, "{secs}");
+        let later = at(secs).after(crate::limits::CLASSIC_GUARD);
+        assert!(!channels.is_guarded(&a, &asked(secs), later), "{secs}");
+        assert!(!channels.is_guarded(&name("b"), &asked(secs), at(secs)));
+    }
 }
 
 #[test]

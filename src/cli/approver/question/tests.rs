@@ -151,7 +151,7 @@ proptest! {
         let honest = texts(&question(&request(1), None, room(width, height)).rows);
         (view.title, view.details, view.topic) = (title, details, topic);
         view.fields = vec![field(&name, &value)];
-        view.requester = Party { principal: who.clone(), address: Some(address) };
+        view.requester = Party { principal: who.clone(), address: Some(address), channel: None };
         view.decisions[0].approver.principal = who;
         view.decisions[0].reason = Some(reason);
         let mut rows = question(&view, None, room(width, height)).rows;

@@ -5,10 +5,10 @@ use std::io;
 use tokio::time::Instant;
 
 use super::{Asked, End, Gone, News, Session, Work};
-use crate::cli::approver::answer::{Answer, parse_answer};
+use crate::cli::approver::answer::{Answer, parse_answer, parse_code};
 use crate::cli::approver::inbox::Change;
 use crate::cli::approver::question::{
-    PROMPT, STATUS_ROWS, count_row, head, one_line, outcome, question, time_row,
+    CODE_PROMPT, PROMPT, STATUS_ROWS, count_row, head, one_line, outcome, question, time_row,
 };
 use crate::domain::Verdict;
 use crate::limits;
@@ -36,7 +36,7 @@ impl Session<'_> {
             note.clone(),
             count_row(self.inbox.others(), self.room()),
         );
-        let prompt = self.screen.look().paint(Ink::Strong, PROMPT.trim_end()) + " ";
+        let prompt = self.prompt(PROMPT);
         let mut text = self.screen.ask(drawn.rows, prompt);
         if was_idle {
             text.push('\u{7}');
@@ -54,6 +54,7 @@ impl Session<'_> {
             note,
             guard: None,
             clock_at: Instant::now() + limits::CLOCK_TICK,
+            wants_code: false,
             doubt: false,
             rang,
         });
@@ -99,22 +100,63 @@ impl Session<'_> {
     /// A line was typed after the guard; `None` is a line that cannot be read.
     pub(super) async fn on_answer(&mut self, line: Option<&str>) -> Result<(), End> {
         self.tty.set_mode(Mode::Quiet)?;
+        let (mut asks_code, mut wants_code) = (false, false);
+        if let Some(asked) = &mut self.asked {
+            asks_code = asked.view.match_code_required;
+            wants_code = std::mem::take(&mut asked.wants_code);
+        }
+        if wants_code {
+            return Ok(self.on_code(line).await?);
+        }
         let unreadable = || Answer::Nothing("That cannot be read.".to_owned());
         match line.map_or_else(unreadable, parse_answer) {
-            Answer::Approve => self.decide(Verdict::Approve, None),
-            Answer::Deny(reason) => self.decide(Verdict::Deny, reason),
+            Answer::Approve if asks_code => self.ask_code().await?,
+            Answer::Approve => self.decide(Verdict::Approve, None, None),
+            Answer::Deny(reason) => self.decide(Verdict::Deny, reason, None),
             Answer::Skip => self.skip().await?,
             Answer::Details => self.show_whole().await?,
             Answer::Quit => return Err(End::Left),
             Answer::Nothing(why) => {
                 let text = format!("{why} Nothing was decided: type y, n, s, d or q, and Enter.");
-                self.note(Row::new().and(Ink::Trouble, text)).await?;
-                if self.screen.can_change() {
-                    self.prompt_again().await?;
-                }
+                self.no_answer(text).await?;
             }
         }
         Ok(())
+    }
+
+    /// After a yes to a request with a match code: asks for it, under the same rules as for an
+    /// answer. What was typed ahead is thrown away, so nobody gives a code that they were not asked
+    /// for.
+    async fn ask_code(&mut self) -> io::Result<()> {
+        if let Some(asked) = &mut self.asked {
+            asked.wants_code = true;
+        }
+        self.screen.set_prompt(self.prompt(CODE_PROMPT));
+        self.prompt_again().await
+    }
+
+    /// A line was typed in the place of the match code.
+    async fn on_code(&mut self, line: Option<&str>) -> io::Result<()> {
+        if let Some(code) = line.and_then(parse_code) {
+            self.decide(Verdict::Approve, None, Some(code));
+            return Ok(());
+        }
+        self.screen.set_prompt(self.prompt(PROMPT));
+        let text = "Those are not six digits. Nothing was decided: type y again, n, s, d or q.";
+        self.no_answer(text.to_owned()).await
+    }
+
+    /// Says why what was typed decides nothing, and asks again.
+    async fn no_answer(&mut self, text: String) -> io::Result<()> {
+        self.note(Row::new().and(Ink::Trouble, text)).await?;
+        if self.screen.can_change() {
+            self.prompt_again().await?;
+        }
+        Ok(())
+    }
+
+    fn prompt(&self, text: &str) -> String {
+        self.screen.look().paint(Ink::Strong, text.trim_end()) + " "
     }
 
     async fn prompt_again(&mut self) -> io::Result<()> {

@@ -5,16 +5,21 @@ use std::io;
 use super::{End, Gone, News, Session, Work};
 use crate::cli::approver::decide::{Deciding, Outcome, Progress};
 use crate::cli::approver::question::{one_line, outcome};
-use crate::domain::Verdict;
+use crate::domain::{MatchCode, Verdict};
 use crate::terminal::row::Row;
 use crate::terminal::style::Ink;
-use crate::wire::RequestView;
+use crate::wire::{RequestView, Status};
 
 impl Session<'_> {
     /// Starts telling the daemon.
-    pub(super) fn decide(&mut self, verdict: Verdict, reason: Option<String>) {
+    pub(super) fn decide(
+        &mut self,
+        verdict: Verdict,
+        reason: Option<String>,
+        code: Option<MatchCode>,
+    ) {
         if let Some(asked) = &self.asked {
-            let deciding = Deciding::new(self.client.clone(), &asked.view, verdict, reason);
+            let deciding = Deciding::new(self.client.clone(), &asked.view, verdict, reason, code);
             self.work = Work::Deciding(Box::new(deciding));
         }
     }
@@ -40,7 +45,10 @@ impl Session<'_> {
         };
         let id = asked.view.id;
         match outcome {
-            Outcome::Counted(view) => self.counted(deciding.verdict(), &view).await?,
+            Outcome::Counted(view) => {
+                self.note(Row::new()).await?;
+                self.counted(deciding.verdict(), &view).await?;
+            }
             Outcome::TooLate(Some(view)) => {
                 self.inbox.done(id, Some(view.event_id));
                 self.news = Some(News::Settled(Gone::As(view)));
@@ -52,6 +60,22 @@ impl Session<'_> {
             Outcome::Changed(view) => {
                 let text = "The request has changed; nothing was decided. This is how it is now.";
                 self.changed(view, text).await?;
+            }
+            Outcome::WrongCode {
+                view: Some(view), ..
+            } if view.status == Status::Denied => {
+                let text = "That was not the match code, for the last time: the request is denied.";
+                self.note(Row::new().and(Ink::No, text)).await?;
+                self.counted(Verdict::Deny, &view).await?;
+            }
+            Outcome::WrongCode { left, .. } => {
+                let rest = match left {
+                    Some(1) => "one more try, then the request is denied".to_owned(),
+                    Some(left) => format!("{left} more tries, then the request is denied"),
+                    None => "after a few tries the request is denied".to_owned(),
+                };
+                let text = format!("NOT decided: that is not the match code; {rest}.");
+                self.not_decided(Row::new().and(Ink::No, text));
             }
             Outcome::Failed { why, unsure } => {
                 let why = one_line(&why, self.screen.look().charset);
@@ -97,7 +121,6 @@ impl Session<'_> {
         let room = self.room();
         let mut rows = outcome(view, room);
         rows.push(Row::new());
-        self.note(Row::new()).await?;
         self.asked = None;
         let text = self.screen.answered(&rows);
         self.tty.write(&text).await

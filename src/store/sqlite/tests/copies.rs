@@ -118,6 +118,46 @@ async fn a_daemon_that_is_started_in_the_middle_of_a_restore_refuses() {
     assert_eq!(ids(&dir).await, [1]);
 }
 
+/// The copy opened the database before the restore and its log after it, or not at all: what it
+/// held then was neither the one nor the other.
+#[tokio::test]
+async fn a_database_that_is_replaced_while_it_is_copied_is_not_backed_up() {
+    let (source, dir) = (Dir::new(), Dir::new());
+    let file = backed_up(&source).await;
+    let store = source.open(Spy::new()).await;
+    put(&store, asked(2)).await;
+    for name in ["pushd.db", "pushd.db-wal"] {
+        fs::copy(source.0.path().join(name), dir.0.path().join(name)).unwrap();
+    }
+    store.close().await;
+    let target = dir.0.path().join("b.backup");
+    let refused = backup::backup_beside(&dir.path(), &target, false, NOW, || {
+        restore(&dir.path(), &file, NOW).unwrap();
+    });
+    let refused = refused.unwrap_err();
+    assert!(matches!(refused, BackupError::Replaced { .. }), "{refused}");
+    assert!(!target.exists());
+    assert_eq!(
+        backup(&dir.path(), &target, false, NOW).unwrap().requests,
+        1
+    );
+}
+
+/// Where a file has one name only, the database that was set aside could be read by everybody.
+#[test]
+fn a_copy_that_is_set_aside_is_for_those_whom_the_original_was_for() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let dir = Dir::new();
+    fs::write(dir.path(), "secret").unwrap();
+    for mode in [0o600, 0o640, 0o400] {
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let copy = dir.0.path().join(format!("copy-{mode:o}"));
+        set_aside::copy(&dir.path(), &copy).unwrap();
+        assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, mode);
+        assert_eq!(fs::read(&copy).unwrap(), b"secret");
+    }
+}
+
 #[tokio::test]
 async fn every_restore_begins_a_history_and_changes_nothing_else() {
     let dir = Dir::new();

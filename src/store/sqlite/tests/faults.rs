@@ -73,6 +73,42 @@ async fn what_was_committed_without_a_confirmation_is_told_before_anything_else(
     assert_eq!(spy.delivered(), [first, approved, next]);
 }
 
+/// Writes the n-th COMMIT, counted from one, tears its record, and says that it has failed.
+struct TornCommit(BadCommit);
+
+impl Driver for TornCommit {
+    fn commit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let failed = self.0.commit(connection);
+        if failed.is_err() {
+            let sql = "UPDATE requests SET record = x'7b' \
+                       WHERE event_id = (SELECT max(event_id) FROM requests)";
+            connection.execute(sql, ())?;
+        }
+        failed
+    }
+}
+
+/// The head was beyond all that the feed had been told, and a stream that replayed up to it said
+/// `caught-up` only after the next commit.
+#[tokio::test]
+async fn a_head_that_cannot_be_told_is_reached_all_the_same() {
+    let dir = Dir::new();
+    let spy = Spy::new();
+    let driver = TornCommit(BadCommit {
+        left: 2,
+        written: true,
+    });
+    let store = dir.open_with(spy.feed(), breaking(driver)).await;
+    let first = put(&store, asked(1)).await;
+    assert!(store.commit(None, asked(2)).await.is_err());
+    let mut health = store.health();
+    let damaged = health.wait_for(|health| matches!(health, Health::Damaged(_)));
+    drop(damaged.await.unwrap());
+    assert_eq!(spy.delivered(), [first]);
+    assert_eq!(spy.reached(), [EventId(2)]);
+    assert_eq!(store.head().await.unwrap().event, EventId(2));
+}
+
 /// Holds each COMMIT, then does what the other does.
 struct Both(Gate, BadCommit);
 
@@ -289,6 +325,8 @@ impl Feed for Panicking {
     fn deliver(&self, _: &[Event]) {
         panic!("on purpose");
     }
+
+    fn reached(&self, _: EventId) {}
 }
 
 #[tokio::test]

@@ -38,6 +38,12 @@ async fn no_query_sorts_or_scans_more_than_it_shows() {
         (rows::OVERDUE, 1, "pending_by_expiry (expires_at<?)"),
         (rows::NEXT_EXPIRY, 0, "pending_by_expiry"),
         (rows::PENDING_OF, 1, "pending_by_requester (requester=?)"),
+        // From the place after which it goes on, in the order of the index.
+        (
+            audit::BATCH,
+            4,
+            "by_place ((created_at,id)>(?,?) AND created_at<?)",
+        ),
         (group::SETTLED, 2, "settled_by_time (settled_at<?)"),
     ];
     for (sql, values, index) in cases {

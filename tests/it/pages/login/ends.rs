@@ -66,11 +66,12 @@ async fn logging_out_logs_all_tabs_out_and_nothing_comes_back_by_going_back() {
     let browser = Browser::start().await;
     browser.log_in(&daemon, people.token_of("alice")).await;
     browser.card_is(&id, "pending").await;
-    let single = browser.new_tab().await;
+    // Windows, all of which stay in view: they hear of it without being looked at again.
+    let single = browser.new_window().await;
     browser.open(&format!("{}/ask", daemon.url())).await;
     browser.open(&format!("{}/r/{id}", daemon.url())).await;
     browser.card_is(&id, "pending").await;
-    browser.new_tab().await;
+    browser.new_window().await;
     browser.open(&daemon.url()).await;
     browser.card_is(&id, "pending").await;
     browser.press_on(".tools .caller + button").await;
@@ -97,7 +98,7 @@ async fn a_page_begins_anew_when_somebody_else_logs_in() {
     browser.log_in(&daemon, people.token_of("alice")).await;
     browser.says(".tools .caller", "alice").await;
     browser.card_is(&id, "pending").await;
-    browser.new_tab().await;
+    browser.new_window().await;
     let link = format!("{}/login#token={}", daemon.url(), people.token_of("olga"));
     browser.open(&link).await;
     crate::until::until("the confirmation to be taken", async || {

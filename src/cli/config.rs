@@ -1,0 +1,315 @@
+//! Which daemon the clients talk to and as whom: from flags, variables, and the configuration file.
+//!
+//! The file is `pushd/config.toml` in the configuration directory (XDG Base Directory
+//! Specification), with a table for each daemon:
+//!
+//! ```toml
+//! [prod]
+//! url = "https://pushd.example"
+//! token_file = "prod.token"
+//! ```
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use etcetera::BaseStrategy as _;
+use serde::Deserialize;
+
+use super::flags::DaemonFlags;
+use crate::client::{Authorities, Client, DaemonUrl, Secret, TransportError};
+use crate::limits;
+
+/// The variable with the token itself.
+const TOKEN: &str = "PUSHD_TOKEN";
+/// The profile of whoever names none.
+const DEFAULT: &str = "default";
+
+/// A daemon, and who we are to it.
+#[derive(Clone, Debug)]
+pub struct Daemon {
+    /// Where it is.
+    pub url: DaemonUrl,
+    token: Option<Secret>,
+    ca_cert: Option<PathBuf>,
+}
+
+impl Daemon {
+    /// A client of it; `program` goes into the `User-Agent`.
+    ///
+    /// # Errors
+    /// The file of certificates cannot be used, or TLS is needed and cannot be set up.
+    pub fn client(self, program: &'static str) -> Result<Client, TransportError> {
+        let authorities = self.ca_cert.as_deref().map(Authorities::read).transpose()?;
+        Client::trusting(self.url, authorities, self.token.as_ref(), program)
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Profile {
+    url: Option<String>,
+    token: Option<String>,
+    token_file: Option<PathBuf>,
+    ca_cert: Option<PathBuf>,
+}
+
+impl DaemonFlags {
+    /// Puts together what flags, variables and the configuration file say. A token that would go
+    /// over a network in the clear is warned of on standard error.
+    ///
+    /// # Errors
+    /// A file is missing, wrong, or for others to read; or flags and profile name two daemons.
+    pub fn resolve(self) -> anyhow::Result<Daemon> {
+        let base = etcetera::base_strategy::Xdg::new().ok();
+        let folder = base.map(|base| base.config_dir().join("pushd"));
+        let token = env::var(TOKEN).ok().filter(|token| !token.is_empty());
+        let daemon = resolve(self, token, folder.as_deref())?;
+        if daemon.token.is_some() && daemon.url.is_in_the_clear() {
+            let url = &daemon.url;
+            // With nowhere to print to there is nobody to warn.
+            drop(writeln!(
+                io::stderr(),
+                "pushd: {url} is not https, so others on the way can read the token"
+            ));
+        }
+        Ok(daemon)
+    }
+}
+
+fn resolve(
+    flags: DaemonFlags,
+    token: Option<String>,
+    folder: Option<&Path>,
+) -> anyhow::Result<Daemon> {
+    let profile = profile(flags.profile.as_deref(), folder)?;
+    let its_url = match profile.url {
+        Some(url) => url.parse().context("the profile's url")?,
+        None => DaemonUrl::default(),
+    };
+    // What a profile says is about its own daemon, and so never goes to another.
+    let is_its_own = flags.url.as_ref().is_none_or(|url| *url == its_url);
+    if let (Some(name), Some(url), false) = (&flags.profile, &flags.url, is_its_own) {
+        bail!(
+            "--url {url} is not the url of the profile {name}, which is {its_url}; leave one of \
+             them out (PUSHD_URL and PUSHD_PROFILE count as well)"
+        );
+    }
+    let its = |path: Option<PathBuf>| {
+        let folder = folder.unwrap_or(Path::new(""));
+        path.filter(|_| is_its_own).map(|path| beside(folder, path))
+    };
+    let token = match (flags.token_file, token) {
+        (Some(path), _) => Some(read_token(&path)?),
+        (None, Some(token)) => Some(token.parse().with_context(|| TOKEN.to_owned())?),
+        (None, None) => match (its(profile.token_file), profile.token) {
+            (Some(path), _) => Some(read_token(&path)?),
+            (None, Some(token)) if is_its_own => {
+                Some(token.parse().context("the profile's token")?)
+            }
+            (None, _) => None,
+        },
+    };
+    Ok(Daemon {
+        url: flags.url.unwrap_or(its_url),
+        token,
+        ca_cert: flags.ca_cert.or(its(profile.ca_cert)),
+    })
+}
+
+/// The named profile, which has to be there; or the default one, which need not.
+fn profile(name: Option<&str>, folder: Option<&Path>) -> anyhow::Result<Profile> {
+    let Some(file) = folder.map(|folder| folder.join("config.toml")) else {
+        if let Some(name) = name {
+            bail!("--profile {name}: there is no home directory to look for it in");
+        }
+        return Ok(Profile::default());
+    };
+    let shown = file.display();
+    let text = match read_private(&file) {
+        Ok(text) => text,
+        Err(error) if is_missing(&error) => match name {
+            None => return Ok(Profile::default()),
+            Some(name) => bail!("--profile {name}: there is no file {shown}"),
+        },
+        Err(error) => return Err(error),
+    };
+    let profiles: Result<BTreeMap<String, Profile>, _> = toml_edit::de::from_str(&text);
+    // The message would show the line, which may have a token in it.
+    let mut profiles = profiles.map_err(|error| {
+        let line = error.span().map(|span| line_of(&text, span.start));
+        let line = line
+            .map(|line| format!(", line {line}"))
+            .unwrap_or_default();
+        anyhow::anyhow!("{shown}{line}: {}", error.message())
+    })?;
+    let names: Vec<_> = profiles.keys().cloned().collect();
+    match (profiles.remove(name.unwrap_or(DEFAULT)), name) {
+        (Some(profile), _) => Ok(profile),
+        (None, None) => Ok(Profile::default()),
+        (None, Some(name)) => bail!(
+            "--profile {name}: {shown} has no such table; it has: {}",
+            names.join(", ")
+        ),
+    }
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1
+}
+
+/// A path in the configuration file: from the home directory with `~/`, or from the file's folder.
+fn beside(folder: &Path, path: PathBuf) -> PathBuf {
+    match (path.strip_prefix("~"), etcetera::home_dir()) {
+        (Ok(rest), Ok(home)) => home.join(rest),
+        (_, _) => folder.join(path),
+    }
+}
+
+fn read_token(path: &Path) -> anyhow::Result<Secret> {
+    let text = read_private(path)?;
+    text.parse().with_context(|| format!("{}", path.display()))
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    let source = error.downcast_ref::<io::Error>();
+    source.is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
+}
+
+/// Reads a file that nobody but its owner can read or write.
+fn read_private(path: &Path) -> anyhow::Result<String> {
+    let shown = path.display();
+    let about = fs::metadata(path).with_context(|| format!("cannot read {shown}"))?;
+    let mode = about.permissions().mode() & 0o7777;
+    if about.is_file() && mode & 0o077 != 0 {
+        bail!("{shown} can be read or written by others (mode {mode:o}); chmod 600 {shown}");
+    }
+    if about.len() > limits::CONFIG_BYTES as u64 {
+        let most = limits::CONFIG_BYTES;
+        bail!("{shown} has {} bytes, at most {most} are read", about.len());
+    }
+    fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Home(tempfile::TempDir);
+
+    impl Home {
+        fn new(config: &str) -> Self {
+            let home = Self(tempfile::tempdir().unwrap());
+            home.write("config.toml", config, 0o600);
+            home
+        }
+
+        fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+            let path = self.0.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            path
+        }
+
+        /// URL, whether there is a token, and the certificates, or the error.
+        fn resolve(
+            &self,
+            flags: &DaemonFlags,
+            token: Option<&str>,
+        ) -> Result<(String, bool, Option<PathBuf>), String> {
+            let token = token.map(str::to_owned);
+            let daemon = resolve(flags.clone(), token, Some(self.0.path()));
+            daemon
+                .map(|daemon| {
+                    let url = daemon.url.to_string();
+                    (url, daemon.token.is_some(), daemon.ca_cert)
+                })
+                .map_err(|error| format!("{error:#}"))
+        }
+    }
+
+    fn flags(url: Option<&str>, profile: Option<&str>) -> DaemonFlags {
+        DaemonFlags {
+            url: url.map(|url| url.parse().unwrap()),
+            token_file: None,
+            profile: profile.map(str::to_owned),
+            ca_cert: None,
+        }
+    }
+
+    const CONFIG: &str = "[default]\nurl = \"https://a\"\ntoken = \"secret\"\n\
+        [prod]\nurl = \"https://b\"\ntoken_file = \"b.token\"\nca_cert = \"/ca.pem\"\n";
+
+    #[test]
+    fn a_profile_says_where_and_who_and_its_token_goes_nowhere_else() {
+        let home = Home::new(CONFIG);
+        home.write("b.token", "other\n", 0o600);
+        let found = |url, profile| home.resolve(&flags(url, profile), None);
+        assert_eq!(found(None, None), Ok(("https://a".to_owned(), true, None)));
+        assert_eq!(
+            found(None, Some("prod")),
+            Ok(("https://b".to_owned(), true, Some("/ca.pem".into())))
+        );
+        assert_eq!(
+            found(Some("https://c"), None),
+            Ok(("https://c".to_owned(), false, None))
+        );
+        assert_eq!(
+            found(Some("https://a"), None),
+            Ok(("https://a".to_owned(), true, None))
+        );
+        let two = found(Some("https://c"), Some("prod")).unwrap_err();
+        assert!(two.contains("leave one of them out"), "{two}");
+        let none = found(None, Some("test")).unwrap_err();
+        assert!(none.contains("default, prod"), "{none}");
+    }
+
+    #[test]
+    fn flags_go_before_variables_and_those_before_the_profile() {
+        let home = Home::new("[default]\ntoken_file = \"missing\"\n");
+        let ours = home.resolve(&flags(None, None), Some("word"));
+        assert_eq!(ours, Ok((DaemonUrl::DEFAULT.to_owned(), true, None)));
+        let mut named = flags(None, None);
+        named.token_file = Some(home.write("token", "two words", 0o600));
+        let error = home.resolve(&named, Some("word")).unwrap_err();
+        assert!(
+            error.contains("no token in it") && !error.contains("two"),
+            "{error}"
+        );
+        let error = home.resolve(&flags(None, None), None).unwrap_err();
+        assert!(error.contains("missing"), "{error}");
+    }
+
+    #[test]
+    fn what_others_can_read_is_refused() {
+        let home = Home::new(CONFIG);
+        home.write("config.toml", CONFIG, 0o640);
+        let error = home.resolve(&flags(None, None), None).unwrap_err();
+        assert!(error.contains("chmod 600"), "{error}");
+        home.write("config.toml", "", 0o600);
+        let mut named = flags(None, None);
+        named.token_file = Some(home.write("token", "word", 0o604));
+        let error = home.resolve(&named, None).unwrap_err();
+        assert!(error.contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn what_is_wrong_in_the_file_is_told_by_its_line_and_not_shown() {
+        let home = Home::new("[prod]\nurl = \"https://b\"\ntokn = \"secret-word\"\n");
+        let error = home.resolve(&flags(None, None), None).unwrap_err();
+        assert!(
+            error.contains("line 3") && error.contains("tokn"),
+            "{error}"
+        );
+        assert!(!error.contains("secret-word"), "{error}");
+        let missing = Home(tempfile::tempdir().unwrap());
+        let none = missing.resolve(&flags(None, None), None);
+        assert_eq!(none, Ok((DaemonUrl::DEFAULT.to_owned(), false, None)));
+        let error = missing.resolve(&flags(None, Some("x")), None).unwrap_err();
+        assert!(error.contains("there is no file"), "{error}");
+    }
+}

@@ -1,0 +1,117 @@
+//! Certificate and key: what is wrong with them at the start, and how they are replaced.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::authority::{Authority, replace};
+use crate::call::Clients;
+use crate::daemon::{Daemon, setup};
+use crate::stream::Stream;
+
+#[test]
+fn a_start_that_cannot_speak_tls_names_the_file_and_what_is_wrong() {
+    let (one, other) = (
+        Authority::new().signs(&["a"]),
+        Authority::new().signs(&["a"]),
+    );
+    let nothing = "nothing";
+    for (certificate, key, words) in [
+        (None, Some(&*one.key), ["tls.pem", "cannot read"]),
+        (
+            Some(nothing),
+            Some(&*one.key),
+            ["tls.pem", "no certificate"],
+        ),
+        (Some(&*one.certificate), None, ["tls.key", "cannot read"]),
+        (
+            Some(&*one.certificate),
+            Some(nothing),
+            ["tls.key", "no key"],
+        ),
+        (
+            Some(&*one.certificate),
+            Some(&*other.key),
+            ["tls.key", "does not fit"],
+        ),
+        (
+            Some("-----BEGIN CERTIFICATE-----\nAAAA\n"),
+            Some(&*one.key),
+            ["tls.pem", "damaged"],
+        ),
+        (
+            Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            Some(&*one.key),
+            ["tls.pem", "cannot be used"],
+        ),
+    ] {
+        let setup = setup().tls(&one);
+        for (name, text) in [("tls.pem", certificate), ("tls.key", key)] {
+            match text {
+                Some(text) => fs::write(setup.path(name), text).unwrap(),
+                None => fs::remove_file(setup.path(name)).unwrap(),
+            }
+        }
+        let (code, told) = setup.fails();
+        assert_eq!(code, Some(78), "{told}");
+        assert!(words.iter().all(|word| told.contains(word)), "{told}");
+        assert!(!told.contains("PRIVATE KEY-----\nM"), "{told}");
+    }
+    let (code, told) = setup().flags("--tls-cert only.pem").fails();
+    assert_eq!(code, Some(64), "{told}");
+    assert!(told.contains("--tls-key"), "{told}");
+}
+
+#[tokio::test]
+async fn a_key_that_everybody_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let setup = setup()
+        .in_memory()
+        .tls(&Authority::new().signs(&["127.0.0.1"]));
+    let open = fs::Permissions::from_mode(0o644);
+    fs::set_permissions(setup.path("tls.key"), open).unwrap();
+    let daemon = setup.start();
+    daemon.logged("can read the key").await;
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_for_new_connections_and_an_open_stream_lives_on() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let mut daemon = Daemon::secured(setup(), &old);
+    let mut stream = Stream::open(daemon.get("/v1/events")).await;
+    stream.beginning().await;
+    // A client that keeps no connection, but knows its sessions.
+    let of_old = Clients::secure(&old.pem).pool_max_idle_per_host(0);
+    let of_old = of_old.build().unwrap();
+    let url = format!("{}/v1/me", daemon.https());
+    assert_eq!(of_old.get(&url).send().await.unwrap().status(), 200);
+    let expiry = "pushd_tls_certificate_expiry_timestamp_seconds";
+    assert!(daemon.metric(expiry).await > 1_700_000_000);
+    new.signs(&["127.0.0.1"]).put(daemon.setup());
+    daemon.logged("new certificate").await;
+    let members = json!({"title": "Deploy?"});
+    daemon.trust(&new);
+    let id = daemon.asking(&members).await.id();
+    assert_eq!(stream.event().await.data["id"], *id);
+    // It comes in no more, by a session of before either.
+    assert!(of_old.get(url).send().await.is_err());
+}
+
+#[tokio::test]
+async fn a_broken_replacement_changes_nothing_and_is_told_of_once() {
+    let authority = Authority::new();
+    let daemon = Daemon::secured(setup(), &authority);
+    let stale = "pushd_tls_certificate_stale";
+    assert_eq!(daemon.metric(stale).await, 0);
+    replace(&daemon.setup().path("tls.pem"), "half of a certi");
+    daemon.metric_is(stale, 1).await;
+    // The clients have connections that are open; this one is new.
+    let mut fresh = daemon;
+    fresh.trust(&authority);
+    assert_eq!(fresh.get("/v1/me").await.status, 200);
+    let told = |log: &str| log.matches("cannot be used").count();
+    assert_eq!(told(&fresh.log()), 1, "{}", fresh.log());
+    authority.signs(&["127.0.0.1"]).put(fresh.setup());
+    fresh.metric_is(stale, 0).await;
+    assert_eq!(fresh.get("/v1/me").await.status, 200);
+}
