@@ -63,16 +63,18 @@ pub enum Unknown {
 }
 
 impl Registry {
-    /// Reads the file.
+    /// Reads the file; answers with what tells of its changes from here on.
     ///
     /// # Errors
     /// It cannot be read, others can write it, or what is in it is wrong.
-    pub fn open(path: &Path) -> Result<Self, FileError> {
+    pub fn open(path: &Path) -> Result<(Arc<Self>, Watched), FileError> {
+        let watched = Watched::new(vec![path.to_owned()]);
         let records = parse(path, &read(path)?)?;
-        Ok(Self {
+        let registry = Self {
             path: path.to_owned(),
             known: RwLock::new(records.into_iter().map(Known::new).collect()),
-        })
+        };
+        Ok((Arc::new(registry), watched))
     }
 
     /// How many principals there are.
@@ -118,10 +120,7 @@ impl Registry {
 
     /// Follows the file, for as long as it is polled: a token that is added, changed, revoked or
     /// expires is so within a second. A file that is wrong changes nothing, which is logged.
-    pub async fn keep(&self, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) {
-        let mut watched = Watched::new(vec![self.path.clone()]);
-        // What changed between the first reading and here.
-        self.read_again(&metrics).await;
+    pub async fn keep(&self, mut watched: Watched, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) {
         loop {
             tokio::select! {
                 biased;
@@ -200,19 +199,19 @@ mod tests {
         format!("[{name}]\nroles = [\"approver\"]\ntopics = [\"*\"]\ntoken = \"{hash}\"\n{more}")
     }
 
-    fn open(text: &str) -> (tempfile::TempDir, PathBuf, Arc<Registry>) {
+    fn open(text: &str) -> (tempfile::TempDir, PathBuf, Arc<Registry>, Watched) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.toml");
         fs::write(&path, text).unwrap();
-        let registry = Arc::new(Registry::open(&path).unwrap());
-        (folder, path, registry)
+        let (registry, watched) = Registry::open(&path).unwrap();
+        (folder, path, registry, watched)
     }
 
     #[test]
     fn a_token_is_known_until_it_expires_and_no_longer() {
         let (alice, bob) = (Token::random().unwrap(), Token::random().unwrap());
         let expires = "expires = 2027-01-15T08:00:00Z\n";
-        let (_folder, _, registry) = open(&entry("alice", &alice, expires));
+        let (_folder, _, registry, _) = open(&entry("alice", &alice, expires));
         let before = Timestamp::from_millis(NOW.as_millis() - 1);
         let grant = registry.find(&alice, before).unwrap();
         assert_eq!(grant.rights.principal.as_str(), "alice");
@@ -228,10 +227,10 @@ mod tests {
     async fn what_the_file_no_longer_says_ends_and_what_it_still_says_goes_on() {
         let [alice, bob, carol] = [(); 3].map(|()| Token::random().unwrap());
         let (alices, bobs) = (entry("alice", &alice, ""), entry("bob", &bob, ""));
-        let (_folder, path, registry) = open(&format!("{alices}{bobs}"));
+        let (_folder, path, registry, watched) = open(&format!("{alices}{bobs}"));
         let grants = [&alice, &bob].map(|token| registry.find(token, NOW).unwrap());
         let (clock, metrics) = (Arc::new(ManualClock::at(NOW)), Arc::new(Metrics::default()));
-        let keeping = registry.keep(clock, Arc::clone(&metrics));
+        let keeping = registry.keep(watched, clock, Arc::clone(&metrics));
         let story = async {
             let carols = entry("carol", &carol, "");
             let less = bobs.replace("approver", "observer");

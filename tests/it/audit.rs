@@ -85,7 +85,7 @@ async fn lines_are_chosen_by_time_topic_and_principal() {
     assert_eq!(told(&setup.exported(&["--topic", "*"])), STORY);
     assert_eq!(told(&setup.exported(&["--topic", "prod"])), [""; 0]);
     assert_eq!(told(&setup.exported(&["--principal", "local"])), STORY);
-    assert_eq!(told(&setup.exported(&["--principal", "loca"])), [""; 0]);
+    assert_eq!(told(&setup.exported(&["--principal", "locale"])), [""; 0]);
     assert_eq!(told(&setup.exported(&["--since", "1h"])), STORY);
     assert_eq!(told(&setup.exported(&["--until", "1h"])), [""; 0]);
     let all = setup.exported(&[]);

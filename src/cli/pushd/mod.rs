@@ -42,6 +42,7 @@ use crate::server::{Accounts, Server, Tls};
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Feed, SharedStore};
+use crate::watched::Watched;
 
 /// Runs the daemon that the command line describes; returns when it has ended.
 pub fn run() -> ExitCode {
@@ -105,14 +106,14 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     // Before anything is begun, so that a start that stalls on a slow disk can be ended too.
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
     let tokens = flags.tokens.as_deref().map(Registry::open);
-    let tokens = tokens
-        .transpose()
-        .or_exit(exit::CONFIGURATION)?
-        .map(Arc::new);
+    let tokens = tokens.transpose().or_exit(exit::CONFIGURATION)?;
     // It lives as long as the process: the second signal may come at any time.
     tokio::spawn(obey(signals, drain.clone()));
     let listening = sockets::listen(&flags, handed, &accounts).await;
     let sockets = listening.or_exit(exit::UNAVAILABLE)?;
+    trust
+        .check_together(&sockets)
+        .or_exit(exit::CONFIGURATION)?;
     let limits = limits(&flags);
     let clock = Arc::new(SystemClock::new());
     let world = (Arc::clone(&clock), Arc::clone(&metrics));
@@ -164,17 +165,17 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
 
 /// Whom to believe; a tokens file is followed from now on, as long as the process lives.
 fn trusting(
-    tokens: Option<Arc<Registry>>,
+    tokens: Option<(Arc<Registry>, Watched)>,
     clock: Arc<SystemClock>,
     metrics: &Arc<Metrics>,
     drain: &CancellationToken,
 ) -> http::Trust {
-    let Some(tokens) = tokens else {
+    let Some((tokens, watched)) = tokens else {
         return http::Trust::in_everybody();
     };
     tracing::info!(principals = tokens.count(), "tokens");
     let (followed, metrics) = (Arc::clone(&tokens), Arc::clone(metrics));
-    let following = async move { followed.keep(clock, metrics).await };
+    let following = async move { followed.keep(watched, clock, metrics).await };
     tokio::spawn(vital(following, drain.clone()));
     http::Trust::in_tokens(tokens)
 }

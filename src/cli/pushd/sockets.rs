@@ -21,10 +21,13 @@ const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCAL
 
 /// Whom the flags trust on a network.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Trust {
     everybody: bool,
     /// Whoever calls has to say who they are.
     tokens: bool,
+    /// TLS keeps tokens from being read on their way.
+    tls: bool,
     /// The classic routes are served, and not to everybody.
     narrow_classic: bool,
 }
@@ -35,6 +38,7 @@ impl Trust {
         Self {
             everybody: flags.trust_everybody_on_the_network,
             tokens: flags.tokens.is_some(),
+            tls: flags.tls.tls_cert.is_some(),
             narrow_classic: flags.classic && !flags.classic_lets_anybody_decide,
         }
     }
@@ -67,13 +71,45 @@ impl Trust {
                  without a login, so they are for this machine only; listen on 127.0.0.1, leave \
                  --classic out, or give --classic-lets-anybody-decide if that is what you want"
             ),
-            Some(_) if self.tokens => Ok(()),
+            Some(address) if self.tokens => {
+                if !self.tls {
+                    tracing::warn!(%address, "tokens can be read on their way to it, without TLS");
+                }
+                Ok(())
+            }
             Some(address) => {
                 tracing::warn!(%address, "everybody who reaches this address may approve anything");
                 Ok(())
             }
             None => Ok(()),
         }
+    }
+
+    /// Looks whether what these sockets let callers do goes together. A user of a Unix socket is
+    /// known, and may be no approver; the classic routes, or a port where nobody is known, would
+    /// let them decide all the same.
+    ///
+    /// # Errors
+    /// The classic routes would.
+    pub(super) fn check_together(self, sockets: &Sockets) -> anyhow::Result<()> {
+        let is_unix = |listener: &Listener| matches!(listener, Listener::Unix(..));
+        if !sockets.listeners.iter().any(is_unix) {
+            return Ok(());
+        }
+        if self.narrow_classic {
+            bail!(
+                "--classic with a Unix socket: the classic routes take a yes from every user of \
+                 this machine, whatever --unix-approvers says; leave --classic out, or give \
+                 --classic-lets-anybody-decide if that is what you want"
+            );
+        }
+        if !self.tokens && !sockets.listeners.iter().all(is_unix) {
+            tracing::warn!(
+                "there is a port beside the Unix socket, on which every user of this machine may \
+                 approve anything; leave the port out, or give --tokens"
+            );
+        }
+        Ok(())
     }
 }
 

@@ -110,6 +110,7 @@ async fn a_daemon_does_not_start_without_the_file_or_with_a_wrong_one() {
 fn who_listens_widely_has_to_know_people_and_classic_routes_know_none() {
     for (flags, code, wanted) in [
         ("--listen 0.0.0.0:0", 78, "--tokens FILE"),
+        ("--classic --listen unix:SOCKET", 78, "a Unix socket"),
         (
             "--classic --tokens FILE --listen 127.0.0.1:0",
             78,
@@ -119,9 +120,14 @@ fn who_listens_widely_has_to_know_people_and_classic_routes_know_none() {
         let setup = setup();
         let people = People::new(&setup, &PEOPLE);
         let file = people.file.to_str().unwrap();
+        let socket = format!("unix:{}", setup.path("socket").display());
         let args: Vec<_> = flags
             .split(' ')
-            .map(|arg| if arg == "FILE" { file } else { arg })
+            .map(|arg| match arg {
+                "FILE" => file,
+                "unix:SOCKET" => &socket,
+                arg => arg,
+            })
             .collect();
         let ran = setup.run(&args);
         assert_eq!(ran.code, Some(code), "{flags}: {ran:?}");

@@ -103,7 +103,7 @@ async fn a_broken_replacement_changes_nothing_and_is_told_of_once() {
     let daemon = Daemon::secured(setup(), &authority);
     let stale = "pushd_tls_certificate_stale";
     assert_eq!(daemon.metric(stale).await, 0);
-    replace(&daemon.setup().path("tls.pem"), "half of a certi");
+    replace(&daemon.setup().path("tls.pem"), "half of a certificate");
     daemon.metric_is(stale, 1).await;
     // The clients have connections that are open; this one is new.
     let mut fresh = daemon;
