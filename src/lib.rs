@@ -12,6 +12,7 @@ pub mod domain;
 pub mod burden;
 pub mod clock;
 pub mod metrics;
+pub mod shares;
 pub mod watched;
 pub mod wire;
 

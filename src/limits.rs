@@ -4,6 +4,7 @@
 //! [`Limits`]; what may be asked is constant, because a script that works against one daemon has
 //! to work against the next.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 // --- What may be asked -------------------------------------------------------------------------
@@ -180,6 +181,23 @@ pub const CLASSIC_BODY_BYTES: usize = 16 * 1024;
 
 /// Pending requests in all.
 pub const PENDING: usize = 100_000;
+/// Pending requests of one requester: more than anybody looks through, and a hundredth of all.
+pub const PENDING_PER_REQUESTER: usize = 1000;
+/// New requests of one requester in a minute, and at once after a quiet minute: all jobs of a night
+/// may begin together, while a loop that asks without end is slowed down to two a second.
+pub const ASKS_PER_MINUTE: u32 = 120;
+/// Streams of one requester: a person has one in each browser and terminal, so this is a token
+/// that a whole team shares.
+pub const SUBSCRIBERS_PER_REQUESTER: usize = 100;
+/// Connections of one address, and never more than half of all: behind the address of an office or
+/// a CI each script that waits has one, and each browser a few.
+pub const CONNECTIONS_PER_ADDRESS: usize = 2048;
+/// Requesters whose asks are counted before it is looked who has not asked for a while.
+pub const ASKERS: usize = 1024;
+/// Denials that `--cool-down` remembers; then the oldest is forgotten.
+pub const COOL_DOWNS: usize = 10_000;
+/// The longest `--cool-down`: after a day it is another question.
+pub const COOL_DOWN_MAX: Duration = Duration::from_hours(24);
 /// Events that the hub keeps ready for streams; who is further behind reads the store.
 pub const TAIL_EVENTS: usize = 4096;
 /// Bytes of text in those events; a smaller tail is only slower.
@@ -267,6 +285,43 @@ pub struct Limits {
     pub subscribers: usize,
     /// Pending requests in all.
     pub pending: usize,
+    /// Open connections of one address.
+    pub connections_per_address: usize,
+    /// What one requester may have.
+    pub per_requester: PerRequester,
+    /// How long the same must not be asked again after its denial; `None` for no time.
+    pub cool_down: Option<Duration>,
+}
+
+/// The bounds for one requester.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerRequester {
+    /// Pending requests.
+    pub pending: usize,
+    /// New requests in a minute.
+    pub asks_per_minute: NonZeroU32,
+    /// Held long polls.
+    pub waiters: usize,
+    /// Open streams.
+    pub subscribers: usize,
+}
+
+impl Default for PerRequester {
+    /// Each pending request may have one who waits for it.
+    fn default() -> Self {
+        Self {
+            pending: PENDING_PER_REQUESTER,
+            asks_per_minute: const { NonZeroU32::new(ASKS_PER_MINUTE).expect("it is not 0") },
+            waiters: PENDING_PER_REQUESTER,
+            subscribers: SUBSCRIBERS_PER_REQUESTER,
+        }
+    }
+}
+
+/// A wait in whole seconds, as `Retry-After` has it: never none, and never too short.
+pub fn whole_seconds(wait: Duration) -> Duration {
+    let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    Duration::from_secs(secs.max(1))
 }
 
 impl Limits {
@@ -279,8 +334,16 @@ impl Limits {
             waiters: connections,
             subscribers: connections,
             pending: PENDING,
+            connections_per_address: connections_per_address(connections),
+            per_requester: PerRequester::default(),
+            cool_down: None,
         }
     }
+}
+
+/// How many of all connections one address may have, unless a flag says otherwise.
+pub fn connections_per_address(connections: usize) -> usize {
+    CONNECTIONS_PER_ADDRESS.min(connections / 2).max(1)
 }
 
 // --- The clients -------------------------------------------------------------------------------

@@ -304,6 +304,36 @@ impl Readings {
                 "Requests that may be pending",
                 count(self.most.pending),
             ),
+            (
+                "connections_per_address_limit",
+                "Connections that one address may have",
+                count(self.most.connections_per_address),
+            ),
+            (
+                "waiters_per_requester_limit",
+                "Long polls that one requester may have",
+                count(self.most.per_requester.waiters),
+            ),
+            (
+                "subscribers_per_requester_limit",
+                "Streams that one requester may have",
+                count(self.most.per_requester.subscribers),
+            ),
+            (
+                "requests_pending_per_requester_limit",
+                "Requests of one requester that may be pending",
+                count(self.most.per_requester.pending),
+            ),
+            (
+                "asks_per_minute_limit",
+                "Requests that one requester may make in a minute",
+                Some(self.most.per_requester.asks_per_minute.get().into()),
+            ),
+            (
+                "cool_down_seconds",
+                "How long the same must not be asked again after its denial, 0 for no time",
+                Some(self.most.cool_down.map_or(0, |time| time.as_secs())),
+            ),
         ] {
             let Some(value) = value else { continue };
             let gauge: Gauge = Gauge::default();

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::quotas::{OverQuota, Taken};
 use super::{Approvals, Asked, Error, Subscription};
 use crate::domain::{
-    Ask, Caller, Event, EventId, MatchCode, Reason, Refusal, RequestId, Rights, Role, Topic,
-    Verdict,
+    Ask, Caller, Event, EventId, MatchCode, Principal, Reason, Refusal, RequestId, Rights, Role,
+    Topic, Verdict,
 };
 use crate::hub::Wants;
 use crate::principals::Grant;
@@ -48,7 +49,7 @@ impl Access {
         self.grant.ended().await;
     }
 
-    /// Asks; see [`Approvals::ask`].
+    /// Asks; see [`Approvals::ask_within`].
     ///
     /// # Errors
     /// Not permitted, or those of the use case.
@@ -60,7 +61,9 @@ impl Access {
     ) -> Result<Asked, Error> {
         self.rights().may_ask(&ask.topic)?;
         let by = self.caller.clone();
-        self.approvals.ask(by, ask, key, random_id).await
+        self.approvals
+            .ask_within(self.is_counted(), by, ask, key, random_id)
+            .await
     }
 
     /// Reads; see [`Approvals::read`].
@@ -83,11 +86,21 @@ impl Access {
     /// When it is given other rights, the wait ends early.
     pub async fn wait(&self, id: RequestId, wants: Wants, wait: Duration) -> Result<Event, Error> {
         self.admit(id).await?;
+        let place = match self.place(|by| self.approvals.quotas.wait(by)) {
+            Ok(place) => place,
+            Err(full) => {
+                // What there is to tell is told even when it must not wait.
+                let event = self.approvals.read(id).await?;
+                let has_news = wants.are_met_by(&event) || event.request.status.is_final();
+                return if has_news { Ok(event) } else { Err(full) };
+            }
+        };
         tokio::select! {
             biased;
             () = self.ended() => {}
             event = self.approvals.wait(id, wants, wait) => return event,
         }
+        drop(place);
         let renewed = self.grant.renewed(self.approvals.now());
         let grant = renewed.map_err(|_| Error::RightsEnded)?;
         Self::new(Arc::clone(&self.approvals), self.caller.clone(), grant)
@@ -171,7 +184,9 @@ impl Access {
         cursor: Option<&str>,
         topics: Vec<Topic>,
     ) -> Result<Subscription, Error> {
+        let place = self.place(|by| self.approvals.quotas.listen(by))?;
         let subscription = self.approvals.listen(cursor, topics).await?;
+        let subscription = subscription.holding(place);
         Ok(match self.filter() {
             Some(rights) => subscription.seen_by(rights),
             None => subscription,
@@ -194,6 +209,23 @@ impl Access {
                 have: rights.topics_in_words(),
             })
         })?)
+    }
+
+    /// Whether the limits for one requester hold for this caller. A name that stands for everybody
+    /// has no share of its own, and whoever is known by a Unix socket is on this machine, where
+    /// only what is held in all is bounded.
+    fn is_counted(&self) -> bool {
+        self.grant.is_by_token()
+    }
+
+    fn place(
+        &self,
+        take: impl FnOnce(&Principal) -> Result<Taken, OverQuota>,
+    ) -> Result<Option<Taken>, Error> {
+        if !self.is_counted() {
+            return Ok(None);
+        }
+        Ok(Some(take(&self.caller.principal)?))
     }
 
     async fn admit(&self, id: RequestId) -> Result<(), Error> {

@@ -7,7 +7,9 @@
 pub mod access;
 mod bulk;
 pub mod classic;
+mod cool_down;
 pub mod pump;
+mod quotas;
 mod room;
 pub mod subscription;
 pub mod sweep;
@@ -22,9 +24,11 @@ use tokio_util::sync::CancellationToken;
 
 pub use access::Access;
 pub use pump::Pump;
+pub use quotas::OverQuota;
 pub use subscription::{Item, Subscription};
 
 use self::bulk::{Bulk, Place, Turn};
+use self::quotas::Quotas;
 use self::room::OnTheWay;
 use crate::clock::Clock;
 use crate::domain::{
@@ -62,6 +66,9 @@ pub enum Error {
     /// As many streams are open as may be.
     #[error("streams: {0}")]
     TooManySubscribers(Full),
+    /// More than one requester may have or do.
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
     /// Others kept changing the same request.
     #[error("others keep changing request {0}")]
     Contended(RequestId),
@@ -87,6 +94,7 @@ pub struct Approvals {
     clock: Arc<dyn Clock>,
     limits: Limits,
     on_the_way: OnTheWay,
+    quotas: Quotas,
     bulk: Arc<Bulk>,
     /// One list at a time settles what is overdue; the others find it settled.
     settling: Mutex<()>,
@@ -110,7 +118,7 @@ impl Approvals {
         let head = store.head().await?.event;
         let newest = store.changes(Range::of(head), false, 1).await?;
         hub.begin(head);
-        pump.begin(newest.first());
+        pump.begin(newest.first(), limits.cool_down);
         Ok(Arc::new(Self {
             store,
             hub,
@@ -118,6 +126,7 @@ impl Approvals {
             clock,
             limits,
             on_the_way: OnTheWay::default(),
+            quotas: Quotas::new(limits.per_requester),
             bulk: Bulk::new(),
             settling: Mutex::default(),
             drain,
@@ -219,6 +228,46 @@ impl Approvals {
             Commit::Conflict(Some(event)) => self.replayed(event, digest).await,
             Commit::Conflict(None) => Err(Error::Contended(id)),
         }
+    }
+
+    /// Asks, as somebody who has to keep to what one requester may do if they are `counted`, and
+    /// not at once after a denial of the same; else like [`ask`](Self::ask). What was asked before
+    /// under the same key is answered whatever the limits, and counts for none.
+    ///
+    /// # Errors
+    /// Over quota, or those of [`ask`](Self::ask).
+    pub async fn ask_within(
+        &self,
+        counted: bool,
+        by: Caller,
+        ask: Ask,
+        key: Option<&str>,
+        random_id: impl FnOnce() -> RequestId,
+    ) -> Result<Asked, Error> {
+        if !counted && self.limits.cool_down.is_none() {
+            return self.ask(by, ask, key, random_id).await;
+        }
+        let who = &by.principal;
+        if let Some(key) = key {
+            let id = RequestId::derive(who.as_str(), key);
+            if let Some(event) = self.store.get(id).await? {
+                return self.replayed(event, ask.digest).await;
+            }
+        }
+        if let Some(wait) = self.pump.cool_down().left(who, &ask, self.now()) {
+            return Err(OverQuota::DeniedRecently { wait }.into());
+        }
+        if !counted {
+            return self.ask(by, ask, key, random_id).await;
+        }
+        let taken = self.quotas.set_out(who);
+        let pending = self.store.pending_of(who).await?;
+        self.quotas.has_room(&taken, pending)?;
+        // Last, so that what is refused anyway is not counted.
+        self.quotas.asks(who)?;
+        let asked = self.ask(by, ask, key, random_id).await;
+        drop(taken);
+        asked
     }
 
     async fn replayed(&self, event: Event, digest: crate::domain::Digest) -> Result<Asked, Error> {

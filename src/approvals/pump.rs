@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::cool_down::CoolDown;
 use crate::domain::{Event, EventId, Status, Timestamp, Verdict, What};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
@@ -17,6 +19,7 @@ use crate::store::Feed;
 pub struct Pump {
     hub: Arc<Hub>,
     metrics: Arc<Metrics>,
+    cool_down: CoolDown,
     latest: AtomicI64,
     /// When the sweep looks next; what expires earlier has to wake it.
     next_look: AtomicI64,
@@ -29,6 +32,7 @@ impl Pump {
         Arc::new(Self {
             hub,
             metrics,
+            cool_down: CoolDown::default(),
             latest: AtomicI64::new(i64::MIN),
             next_look: AtomicI64::new(i64::MAX),
             expires_sooner: Notify::new(),
@@ -45,8 +49,14 @@ impl Pump {
         &self.metrics
     }
 
-    /// Starts from what the store has.
-    pub(super) fn begin(&self, newest: Option<&Event>) {
+    /// What was denied a short while ago: by this daemon, or by another one on the same store.
+    pub(super) fn cool_down(&self) -> &CoolDown {
+        &self.cool_down
+    }
+
+    /// Starts from what the store has; denials count for `cool_down`.
+    pub(super) fn begin(&self, newest: Option<&Event>, cool_down: Option<Duration>) {
+        self.cool_down.begin(cool_down);
         if let Some(newest) = newest {
             self.note_time(newest);
         }
@@ -111,6 +121,8 @@ impl Feed for Pump {
             self.count(event);
             self.note_time(event);
             self.wake_sweep(event);
+            // Before anybody is told, so that whoever hears of a denial meets it.
+            self.cool_down.note(&event.request);
         }
         self.hub.deliver(events);
     }

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::Approvals;
 use super::bulk::Place;
+use super::quotas::Taken;
 use crate::domain::{Cursor, EventId, Rights, Timestamp, Topic};
 use crate::hub::{Entry, Subscriber, TailRead};
 use crate::limits;
@@ -68,6 +69,8 @@ pub struct Subscription {
     phase: Phase,
     /// Where it waits for its turn to read the store.
     place: Option<Place>,
+    /// Its place among those of its requester, if they are counted.
+    _taken: Option<Taken>,
 }
 
 impl Subscription {
@@ -110,7 +113,16 @@ impl Subscription {
             cursor,
             phase,
             place: None,
+            _taken: None,
         })
+    }
+
+    /// Holds a place among those of its requester for as long as it is there.
+    pub(super) fn holding(self, taken: Option<Taken>) -> Self {
+        Self {
+            _taken: taken,
+            ..self
+        }
     }
 
     /// The same, of what somebody with these rights may see.

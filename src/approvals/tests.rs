@@ -40,6 +40,7 @@ impl World {
             waiters: 8,
             subscribers: 8,
             pending: 8,
+            ..Limits::for_descriptors(0)
         })
         .await
     }

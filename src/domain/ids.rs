@@ -196,7 +196,7 @@ fn canonical(text: &str) -> Result<u64, BadCursor> {
 }
 
 /// SHA-256 (FIPS 180-4) of something that is compared and not shown.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {

@@ -6,8 +6,8 @@ use warp::Reply;
 use warp::http::{HeaderValue, StatusCode, header};
 
 use super::Response;
-use crate::approvals::Error;
 use crate::approvals::classic::Refused;
+use crate::approvals::{Error, OverQuota};
 use crate::domain::{Denial, Event, Refusal, Status};
 use crate::limits;
 use crate::store::StoreError;
@@ -44,6 +44,12 @@ pub enum Kind {
     KeyReused,
     MatchCodeRequired,
     NoMatchCode,
+    DeniedRecently,
+    TooManyAsks,
+    TooManyConnectionsOfAddress,
+    TooManyPendingOfRequester,
+    TooManySubscribersOfRequester,
+    TooManyWaitersOfRequester,
     HeadTooLarge,
     Internal,
     ClockBehind,
@@ -106,6 +112,12 @@ impl Kind {
         Self::KeyReused,
         Self::MatchCodeRequired,
         Self::NoMatchCode,
+        Self::DeniedRecently,
+        Self::TooManyAsks,
+        Self::TooManyConnectionsOfAddress,
+        Self::TooManyPendingOfRequester,
+        Self::TooManySubscribersOfRequester,
+        Self::TooManyWaitersOfRequester,
         Self::HeadTooLarge,
         Self::Internal,
         Self::ClockBehind,
@@ -151,6 +163,12 @@ impl Kind {
             Self::KeyReused            => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
             Self::MatchCodeRequired    => (StatusCode::UNPROCESSABLE_ENTITY, "match_code_required"),
             Self::NoMatchCode          => (StatusCode::UNPROCESSABLE_ENTITY, "no_match_code"),
+            Self::DeniedRecently       => (StatusCode::TOO_MANY_REQUESTS, "denied_recently"),
+            Self::TooManyAsks          => (StatusCode::TOO_MANY_REQUESTS, "too_many_asks"),
+            Self::TooManyConnectionsOfAddress => (StatusCode::TOO_MANY_REQUESTS, "too_many_connections_of_address"),
+            Self::TooManyPendingOfRequester => (StatusCode::TOO_MANY_REQUESTS, "too_many_pending_of_requester"),
+            Self::TooManySubscribersOfRequester => (StatusCode::TOO_MANY_REQUESTS, "too_many_subscribers_of_requester"),
+            Self::TooManyWaitersOfRequester => (StatusCode::TOO_MANY_REQUESTS, "too_many_waiters_of_requester"),
             Self::HeadTooLarge         => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
             Self::Internal             => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             Self::ClockBehind          => (StatusCode::SERVICE_UNAVAILABLE, "clock_behind"),
@@ -186,8 +204,12 @@ impl Kind {
     }
 
     /// How long to wait before the same call may succeed; all that pass by themselves say so.
-    pub(crate) fn retry_after(self) -> Option<Duration> {
-        (self.row().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(limits::RETRY_AFTER)
+    fn retry_after(self) -> Option<Duration> {
+        matches!(
+            self.row().0,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        )
+        .then_some(limits::RETRY_AFTER)
     }
 }
 
@@ -200,6 +222,7 @@ pub struct Problem {
     allow: Option<HeaderValue>,
     request: Option<Box<RequestView>>,
     tries_left: Option<u32>,
+    retry_after: Option<Duration>,
 }
 
 impl Problem {
@@ -211,6 +234,7 @@ impl Problem {
             allow: None,
             request: None,
             tries_left: None,
+            retry_after: kind.retry_after(),
         }
     }
 
@@ -222,6 +246,12 @@ impl Problem {
             allow,
             ..Self::new(Kind::MethodNotAllowed, detail)
         }
+    }
+
+    /// How long to wait before the same call may succeed, in whole seconds; `None` when waiting
+    /// does not help.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after.map(limits::whole_seconds)
     }
 
     fn about(self, event: &Event) -> Self {
@@ -256,7 +286,7 @@ impl Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static(media::PROBLEM),
         );
-        if let Some(wait) = self.kind.retry_after() {
+        if let Some(wait) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, wait.as_secs().into());
         }
         if let Some(challenge) = self.kind.challenge() {
@@ -291,6 +321,7 @@ impl From<Error> for Problem {
             Error::TooManyPending(_) => Self::new(Kind::TooManyPending, text),
             Error::TooManyWaiters(_) => Self::new(Kind::TooManyWaiters, text),
             Error::TooManySubscribers(_) => Self::new(Kind::TooManySubscribers, text),
+            Error::OverQuota(over) => over_quota(over),
             Error::Contended(_) => Self::new(Kind::Contended, text),
             Error::Store(error) => store(&error),
         }
@@ -319,6 +350,21 @@ impl From<Refused> for Problem {
             Refused::Gone => Self::new(Kind::Cancelled, text),
             Refused::Request(error) => error.into(),
         }
+    }
+}
+
+fn over_quota(over: OverQuota) -> Problem {
+    let (kind, wait) = match over {
+        OverQuota::Pending(_) => (Kind::TooManyPendingOfRequester, None),
+        OverQuota::Asks { wait, .. } => (Kind::TooManyAsks, Some(wait)),
+        OverQuota::Waiters(_) => (Kind::TooManyWaitersOfRequester, None),
+        OverQuota::Subscribers(_) => (Kind::TooManySubscribersOfRequester, None),
+        OverQuota::DeniedRecently { wait } => (Kind::DeniedRecently, Some(wait)),
+    };
+    Problem {
+        // Nobody knows when something will be settled or left, so those are worth a look soon.
+        retry_after: wait.or(kind.retry_after()),
+        ..Problem::new(kind, over.to_string())
     }
 }
 

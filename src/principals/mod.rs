@@ -41,6 +41,11 @@ impl Grant {
         Self { rights, by: None }
     }
 
+    /// Whether it was given for a token.
+    pub const fn is_by_token(&self) -> bool {
+        self.by.is_some()
+    }
+
     /// Ends when these rights do: the token was revoked, has expired, or was given others. Safe to
     /// drop at any time.
     pub async fn ended(&self) {

@@ -232,12 +232,13 @@ fn unnamed(uid: u32, error: &std::io::Error) -> Response {
 }
 
 /// Tells a peer that there is no room.
-pub(super) async fn turn_away(stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let problem = Problem::new(
-        Kind::TooManyConnections,
-        "this daemon has as many connections as it takes; try again",
-    );
-    part(stream, &problem).await;
+pub(super) async fn turn_away(stream: impl AsyncRead + AsyncWrite + Unpin, kind: Kind) {
+    let detail = if kind == Kind::TooManyConnectionsOfAddress {
+        "this daemon has as many connections of your address as it takes; close some, or try again"
+    } else {
+        "this daemon has as many connections as it takes; try again"
+    };
+    part(stream, &Problem::new(kind, detail)).await;
 }
 
 /// Tells a peer that it has to begin by TLS.

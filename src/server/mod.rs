@@ -4,6 +4,7 @@
 //! driven here by hyper-util: one task for each connection, and one for each call of HTTP/2.
 
 mod accounts;
+mod addresses;
 mod carried;
 mod connection;
 mod line;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use warp::filters::BoxedFilter;
 
 pub use accounts::{Accounts, ApproverError};
+pub use addresses::PerAddress;
 pub use tls::{PairError, Tls};
 
 use connection::{Ended, Terms, Who};
@@ -43,6 +45,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     burden: Arc<Burden>,
     places: Arc<Semaphore>,
+    per_address: PerAddress,
     doorstep: Arc<Semaphore>,
 }
 
@@ -95,6 +98,7 @@ impl Server {
             metrics,
             burden: Burden::new(limits::BURDEN_BYTES),
             places,
+            per_address: PerAddress::beyond_loopback(most),
             doorstep,
         }
     }
@@ -103,6 +107,15 @@ impl Server {
     #[must_use]
     pub fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
         Self { tls, ..self }
+    }
+
+    /// Has no more connections of one address than this says.
+    #[must_use]
+    pub fn with_per_address(self, per_address: PerAddress) -> Self {
+        Self {
+            per_address,
+            ..self
+        }
     }
 
     /// Serves `listeners` until `drain` is cancelled; then takes no more connections, lets those
@@ -155,8 +168,17 @@ impl Server {
         {
             tracing::debug!(%error, ?who, "socket options");
         }
+        let of_address = match &who {
+            Who::Network(remote, _) => self.per_address.admit(remote.ip()),
+            Who::Unix(..) => Ok(None),
+        };
+        let Ok(of_address) = of_address else {
+            tracing::debug!(?who, "too many connections of this address");
+            self.turn_away(stream, Kind::TooManyConnectionsOfAddress);
+            return;
+        };
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            self.turn_away(stream);
+            self.turn_away(stream, Kind::TooManyConnections);
             return;
         };
         let (terms, metrics) = (self.terms.clone(), Arc::clone(&self.metrics));
@@ -176,12 +198,12 @@ impl Server {
                     metrics.cut.inc();
                 }
             }
-            drop((open, place));
+            drop((open, place, of_address));
         });
     }
 
-    fn turn_away(&self, stream: Stream) {
-        self.metrics.problem(Kind::TooManyConnections.row().1);
+    fn turn_away(&self, stream: Stream, kind: Kind) {
+        self.metrics.problem(kind.row().1);
         // Over TLS the answer would have to wait for a handshake, so closing says it.
         if matches!(stream, Stream::Network(_)) && self.tls.is_some() {
             return;
@@ -190,7 +212,7 @@ impl Server {
         if let Ok(place) = Arc::clone(&self.doorstep).try_acquire_owned() {
             let line = Line::Plain(Socket::new(stream));
             self.terms.calls.spawn(async move {
-                connection::turn_away(line).await;
+                connection::turn_away(line, kind).await;
                 drop(place);
             });
         }

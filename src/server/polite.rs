@@ -121,7 +121,7 @@ pub(super) fn bare(problem: &Problem) -> Vec<u8> {
     let (status, _) = problem.kind.row();
     let body = serde_json::to_vec(&problem.view())
         .expect("a problem has text keys and writes without errors");
-    let retry_after = problem.kind.retry_after().map_or_else(String::new, |wait| {
+    let retry_after = problem.retry_after().map_or_else(String::new, |wait| {
         format!("retry-after: {}\r\n", wait.as_secs())
     });
     let head = format!(

@@ -48,6 +48,7 @@ mod pages;
 mod peers;
 mod proxies;
 mod qr;
+mod quotas;
 mod rights;
 mod secrets;
 mod service_manager;

@@ -41,6 +41,7 @@ async fn as_many_may_be_pending_as_the_limit_says_and_replays_need_no_room() {
         waiters: 8,
         subscribers: 8,
         pending: 1,
+        ..Limits::for_descriptors(0)
     };
     let world = World::with(limits).await;
     let ask = |key| {
@@ -82,6 +83,7 @@ async fn what_the_feed_leaves_out_is_counted_all_the_same() {
         waiters: 8,
         subscribers: 8,
         pending: 1,
+        ..Limits::for_descriptors(0)
     };
     let world = World::fed(limits, |pump| Arc::new(OnlyTheEnd(pump))).await;
     let id = world.ask("First?").await.request.id;

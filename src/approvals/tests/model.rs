@@ -40,6 +40,7 @@ impl Inside {
             waiters: 64,
             subscribers: 64,
             pending: ROOM,
+            ..Limits::for_descriptors(0)
         };
         let pump = Pump::new(Arc::new(Hub::new(&limits)), Arc::new(Metrics::default()));
         let feed = Arc::clone(&pump) as Arc<dyn Feed>;

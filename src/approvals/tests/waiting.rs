@@ -56,6 +56,7 @@ async fn with_no_room_to_wait_a_final_answer_is_still_told() {
         waiters: 0,
         subscribers: 8,
         pending: 8,
+        ..Limits::for_descriptors(0)
     };
     let world = World::with(limits).await;
     let id = world.ask("Deploy?").await.request.id;

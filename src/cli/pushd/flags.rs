@@ -371,6 +371,9 @@ pub(super) struct Flags {
     #[arg(long, value_name = "N", env = "PUSHD_MAX_PENDING", value_parser = at_least_one)]
     pub(super) max_pending: Option<usize>,
 
+    #[command(flatten)]
+    pub(super) quotas: QuotaFlags,
+
     /// How log lines are written to stderr
     #[arg(
         long,
@@ -383,6 +386,59 @@ pub(super) struct Flags {
     /// What is logged: error, warn, info, debug, trace, or a tracing filter
     #[arg(long, value_name = "LEVEL", env = "PUSHD_LOG", default_value = "info")]
     pub(super) log: String,
+}
+
+#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
+/// What one address or one requester may have of it all.
+#[derive(Args, Clone, Debug)]
+pub(super) struct QuotaFlags {
+    /// Open connections of one address at most [default: 2048, or half of all if that is fewer]
+    ///
+    /// IPv6 addresses count together by their first 64 bits. Loopback addresses are not counted.
+    /// A reverse proxy on another machine is one address.
+    #[arg(long, value_name = "N", env = "PUSHD_MAX_CONNECTIONS_PER_ADDRESS", value_parser = at_least_one)]
+    pub(super) max_connections_per_address: Option<usize>,
+
+    /// Pending requests of one token at most
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PUSHD_MAX_PENDING_PER_REQUESTER",
+        default_value_t = limits::PENDING_PER_REQUESTER,
+        value_parser = at_least_one
+    )]
+    pub(super) max_pending_per_requester: usize,
+
+    /// New requests of one token in a minute, and at once after a quiet minute
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PUSHD_ASKS_PER_MINUTE",
+        default_value_t = limits::ASKS_PER_MINUTE,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(super) asks_per_minute: u32,
+
+    /// Held long polls of one token at most [default: as many as pending requests of it]
+    #[arg(long, value_name = "N", env = "PUSHD_MAX_WAITERS_PER_REQUESTER", value_parser = at_least_one)]
+    pub(super) max_waiters_per_requester: Option<usize>,
+
+    /// Open streams of one token at most
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PUSHD_MAX_SUBSCRIBERS_PER_REQUESTER",
+        default_value_t = limits::SUBSCRIBERS_PER_REQUESTER,
+        value_parser = at_least_one
+    )]
+    pub(super) max_subscribers_per_requester: usize,
+
+    /// How long the same must not be asked again by the same requester after a denial [default: no time]
+    ///
+    /// The same is what an approver would see as the same: topic, title, details and fields.
+    /// A restart of the daemon forgets it.
+    #[arg(long, value_name = "TIME", env = "PUSHD_COOL_DOWN", value_parser = cool_down)]
+    pub(super) cool_down: Option<Duration>,
 }
 
 #[allow(clippy::doc_markdown, reason = "these comments are the help text")]
@@ -526,6 +582,15 @@ fn retain(text: &str) -> Result<Duration, String> {
         ));
     }
     Ok(retain)
+}
+
+fn cool_down(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time > limits::COOL_DOWN_MAX {
+        let most = humantime::format_duration(limits::COOL_DOWN_MAX);
+        return Err(format!("at most {most}"));
+    }
+    Ok(time)
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

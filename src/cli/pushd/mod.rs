@@ -11,6 +11,7 @@ mod token;
 mod unix;
 
 use std::io::Write as _;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,10 +36,10 @@ use crate::clock::SystemClock;
 use crate::domain::HistoryId;
 use crate::http::{self, AllowedHosts, Api};
 use crate::hub::Hub;
-use crate::limits::Limits;
+use crate::limits::{Limits, PerRequester, connections_per_address};
 use crate::metrics::Metrics;
 use crate::principals::Registry;
-use crate::server::{Accounts, Server, Tls};
+use crate::server::{Accounts, PerAddress, Server, Tls};
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Feed, SharedStore};
@@ -149,7 +150,8 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         limits.connections,
         drain.clone(),
     );
-    let server = server.with_tls(tls);
+    let per_address = PerAddress::beyond_loopback(limits.connections_per_address);
+    let server = server.with_tls(tls).with_per_address(per_address);
     sockets.tell();
     // It, too, lives as long as the process, which works to the very end.
     tokio::spawn(manager::tell(told));
@@ -296,6 +298,18 @@ fn limits(flags: &Flags) -> Limits {
     limits.waiters = flags.max_waiters.unwrap_or(limits.connections);
     limits.subscribers = flags.max_subscribers.unwrap_or(limits.connections);
     limits.pending = flags.max_pending.unwrap_or(limits.pending);
+    let quotas = &flags.quotas;
+    limits.connections_per_address = quotas
+        .max_connections_per_address
+        .unwrap_or_else(|| connections_per_address(limits.connections));
+    let pending = quotas.max_pending_per_requester;
+    limits.per_requester = PerRequester {
+        pending,
+        asks_per_minute: NonZeroU32::new(quotas.asks_per_minute).unwrap_or(NonZeroU32::MIN),
+        waiters: quotas.max_waiters_per_requester.unwrap_or(pending),
+        subscribers: quotas.max_subscribers_per_requester,
+    };
+    limits.cool_down = quotas.cool_down;
     limits
 }
 

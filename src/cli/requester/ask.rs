@@ -110,6 +110,11 @@ impl<'a, D: Daemon> Asking<'a, D> {
             self.progress.trouble(&error.to_string());
             let pause = backoff.next(retry_after);
             let now = Instant::now();
+            // The daemon has said that it will not take it before: then nobody need wait for that.
+            let again = now.checked_add(retry_after.unwrap_or_default());
+            if at_limit && again.is_none_or(|again| again >= self.limit.get()) {
+                return Err(self.gave_up(&error, at_limit));
+            }
             sleep(pause.min(self.limit.get().saturating_duration_since(now))).await;
             if Instant::now() >= self.limit.get() {
                 return Err(self.gave_up(&error, at_limit));
@@ -166,7 +171,7 @@ impl<'a, D: Daemon> Asking<'a, D> {
         let (daemon, patience) = (&self.plan.daemon, shown(self.plan.connect_timeout));
         if at_limit {
             let error = anyhow!("{error}").context(format!(
-                "the daemon at {daemon} takes no more requests now; try later"
+                "the daemon at {daemon} does not take this request now; try later"
             ));
             return self.failed(exit::TRY_LATER, error);
         }

@@ -78,8 +78,10 @@ fn documented() -> BTreeSet<Stop> {
     stops
 }
 
+const QUOTA: &str = "has a flood of its own";
+
 /// What cannot be provoked from outside in a test, and why.
-const OUT_OF_REACH: [(&str, &str); 11] = [
+const OUT_OF_REACH: [(&str, &str); 17] = [
     ("internal", "needs a damaged record"),
     (
         "contended",
@@ -108,6 +110,12 @@ const OUT_OF_REACH: [(&str, &str); 11] = [
         "tls_required",
         "has a test of its own, because it needs a daemon with a certificate",
     ),
+    ("denied_recently", QUOTA),
+    ("too_many_asks", QUOTA),
+    ("too_many_connections_of_address", QUOTA),
+    ("too_many_pending_of_requester", QUOTA),
+    ("too_many_subscribers_of_requester", QUOTA),
+    ("too_many_waiters_of_requester", QUOTA),
     (
         "too_many_connections",
         "has a test of its own, because it leaves no room for a tour",

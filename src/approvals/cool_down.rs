@@ -1,0 +1,169 @@
+//! What was denied a short while ago, so that the same is not asked again at once.
+//!
+//! It is remembered in memory alone, and so forgotten when the daemon ends: it spares people, and
+//! protects nothing. Two asks are the same when an approver would see the same, so a new match
+//! code or another expiry makes no other ask.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crate::domain::{Details, Digest, Field, Principal, Request, Status, Timestamp, Title, Topic};
+use crate::limits;
+
+/// What was denied, for the time that it counts.
+#[derive(Debug, Default)]
+pub(super) struct CoolDown {
+    /// Not set: nothing is remembered.
+    time: OnceLock<Duration>,
+    // A std mutex: it is held for a look into the map, never over an await.
+    denied: Mutex<Denied>,
+}
+
+#[derive(Debug, Default)]
+struct Denied {
+    until: HashMap<Digest, Timestamp>,
+    /// In the order of the denials. What was denied again is in it twice, and its older place
+    /// means nothing.
+    order: VecDeque<(Digest, Timestamp)>,
+}
+
+impl CoolDown {
+    /// Denials count for so long from now on; the first call holds.
+    pub(super) fn begin(&self, time: Option<Duration>) {
+        if let Some(time) = time {
+            self.time.get_or_init(|| time);
+        }
+    }
+
+    /// Remembers a request that was denied; others are nothing to it.
+    pub(super) fn note(&self, request: &Request) {
+        let Some(time) = self.time.get() else { return };
+        let Some(at) = request
+            .settled_at
+            .filter(|_| request.status == Status::Denied)
+        else {
+            return;
+        };
+        let digest = digest(
+            &request.requester.principal,
+            (
+                &request.topic,
+                &request.title,
+                &request.details,
+                &request.fields,
+            ),
+        );
+        self.denied().insert(digest, at.after(*time));
+    }
+
+    /// How long the same must not be asked by the same principal, if it must not.
+    pub(super) fn left(
+        &self,
+        by: &Principal,
+        ask: &crate::domain::Ask,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        self.time.get()?;
+        let digest = digest(by, (&ask.topic, &ask.title, &ask.details, &ask.fields));
+        let until = *self.denied().until.get(&digest)?;
+        (until > now).then(|| until.since(now))
+    }
+
+    fn denied(&self) -> std::sync::MutexGuard<'_, Denied> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Denied {
+    fn insert(&mut self, digest: Digest, until: Timestamp) {
+        self.until.insert(digest, until);
+        self.order.push_back((digest, until));
+        // Those whose time is over are the first to be too many: all have the same time.
+        while self.order.len() > limits::COOL_DOWNS {
+            if let Some((oldest, until)) = self.order.pop_front()
+                && self.until.get(&oldest) == Some(&until)
+            {
+                self.until.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// What an approver sees of an ask, and who asks.
+type Seen<'a> = (&'a Topic, &'a Title, &'a Details, &'a [Field]);
+
+fn digest(by: &Principal, seen: Seen<'_>) -> Digest {
+    // As JSON, so that no text can be read as the end of one and the beginning of the next.
+    let bytes = serde_json::to_vec(&(by, seen));
+    Digest::of(&bytes.expect("they are made of text and lists"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Ask, Caller, Decision, RequestId, Verdict};
+
+    const T0: Timestamp = Timestamp::from_millis(1_000_000_000);
+
+    fn ask(title: &str) -> Ask {
+        Ask {
+            title: Title::new(title.to_owned()).unwrap(),
+            details: Details::new(String::new()).unwrap(),
+            fields: Vec::new(),
+            topic: Topic::default(),
+            expires_in: limits::EXPIRY_MIN,
+            match_code: None,
+            digest: Digest::of(b""),
+        }
+    }
+
+    fn denied(title: &str) -> Request {
+        let id = RequestId::from_bytes([1; 16]);
+        let request = Request::asked(id, ask(title), Caller::named("ci"), T0);
+        let decision = Decision {
+            verdict: Verdict::Deny,
+            approver: Caller::named("alice"),
+            reason: None,
+            at: T0,
+        };
+        Request {
+            status: Status::Denied,
+            settled_at: Some(T0),
+            decisions: vec![decision],
+            ..request
+        }
+    }
+
+    #[test]
+    fn the_same_ask_cools_down_for_its_requester_alone_and_for_its_time() {
+        let cool_down = CoolDown::default();
+        let (ci, minute) = (Principal::new("ci"), Duration::from_mins(1));
+        cool_down.note(&denied("a"));
+        assert_eq!(cool_down.left(&ci, &ask("a"), T0), None, "it is off");
+        cool_down.begin(Some(minute));
+        cool_down.note(&denied("a"));
+        assert_eq!(cool_down.left(&ci, &ask("a"), T0), Some(minute));
+        let again = Ask {
+            match_code: Some("004207".parse().unwrap()),
+            expires_in: limits::EXPIRY_MAX,
+            ..ask("a")
+        };
+        assert_eq!(cool_down.left(&ci, &again, T0), Some(minute));
+        assert_eq!(cool_down.left(&ci, &ask("b"), T0), None);
+        assert_eq!(cool_down.left(&Principal::new("eve"), &ask("a"), T0), None);
+        assert_eq!(cool_down.left(&ci, &ask("a"), T0.after(minute)), None);
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_its_limit() {
+        let cool_down = CoolDown::default();
+        cool_down.begin(Some(Duration::from_mins(1)));
+        for n in 0..limits::COOL_DOWNS + 10 {
+            cool_down.note(&denied(&n.to_string()));
+        }
+        let remembered = cool_down.denied();
+        assert_eq!(remembered.until.len(), limits::COOL_DOWNS);
+        assert_eq!(remembered.order.len(), limits::COOL_DOWNS);
+    }
+}
