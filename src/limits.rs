@@ -220,11 +220,12 @@ pub const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 pub const FILE_LOOK: Duration = Duration::from_millis(250);
 /// Looks after which a file that keeps changing is read as it is.
 pub const FILE_LOOKS: u32 = 3;
-/// Time between two looks for grants whose time is over. It is longer than [`FILE_LOOK`], which
-/// begins anew with it.
+/// Time between two looks for grants whose time is over.
 pub const GRANT_LOOK: Duration = Duration::from_millis(900);
 /// Bytes of a tokens file: ten thousand principals, each of which every call is compared with.
 pub const TOKENS_BYTES: usize = 4 * 1024 * 1024;
+/// Patterns of topics of one token: each is a term in the queries of lists, and `*` needs but one.
+pub const TOKEN_TOPICS: usize = 64;
 /// The longest life of a token that is made with one.
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_hours(10 * 366 * 24);
 /// Time between two looks for requests that are past `--retain`.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::quotas::{OverQuota, Taken};
 use super::{Approvals, Asked, Error, Subscription};
 use crate::domain::{
-    Ask, Caller, Event, EventId, MatchCode, Principal, Reason, Refusal, RequestId, Rights, Role,
-    Topic, Verdict,
+    Ask, Caller, Denial, Event, EventId, MatchCode, Principal, Reason, Refusal, RequestId, Rights,
+    Role, Topic, Verdict,
 };
 use crate::hub::Wants;
 use crate::principals::Grant;
@@ -49,6 +49,16 @@ impl Access {
         self.grant.ended().await;
     }
 
+    /// Whether these rights still are what they were when the call came: its body may have taken
+    /// its time.
+    fn hold(&self) -> Result<(), Error> {
+        let renewed = self.grant.renewed(self.approvals.now());
+        if self.grant.has_ended() || renewed.is_err() {
+            return Err(Error::RightsEnded);
+        }
+        Ok(())
+    }
+
     /// Asks; see [`Approvals::ask_within`].
     ///
     /// # Errors
@@ -60,6 +70,7 @@ impl Access {
         random_id: impl FnOnce() -> RequestId,
     ) -> Result<Asked, Error> {
         self.rights().may_ask(&ask.topic)?;
+        self.hold()?;
         let by = self.caller.clone();
         self.approvals
             .ask_within(self.is_counted(), by, ask, key, random_id)
@@ -124,6 +135,7 @@ impl Access {
         self.rights().needs(Role::Approver)?;
         let event = self.read(id).await?;
         self.rights().may_decide(&event.request, verdict)?;
+        self.hold()?;
         let by = &self.caller;
         self.approvals
             .decide(id, by, verdict, reason, shown, code)
@@ -136,6 +148,7 @@ impl Access {
     /// Not permitted, or those of the use case.
     pub async fn cancel(&self, id: RequestId) -> Result<Event, Error> {
         let event = self.read(id).await?;
+        self.hold()?;
         if self.rights().may_withdraw_others(&event.request) {
             return self.approvals.withdraw(id, &self.caller).await;
         }
@@ -202,13 +215,10 @@ impl Access {
         if rights.sees_all() {
             return Ok(());
         }
-        Ok(rights.needs(Role::Observer).and_then(|()| {
-            Err(crate::domain::Denial::Topic {
-                by: rights.principal.as_str().to_owned(),
-                topic: "*".to_owned(),
-                have: rights.topics_in_words(),
-            })
-        })?)
+        Err(Denial::Figures {
+            by: rights.principal.as_str().to_owned(),
+        }
+        .into())
     }
 
     /// Whether the limits for one requester hold for this caller. A name that stands for everybody

@@ -32,8 +32,8 @@ use self::quotas::Quotas;
 use self::room::OnTheWay;
 use crate::clock::Clock;
 use crate::domain::{
-    Ask, Caller, Cursor, Decision, Denial, Event, EventId, MatchCode, Reason, Refusal, Request,
-    RequestId, Timestamp, Topic, Transition, Verdict,
+    Ask, Caller, Cursor, Decision, Denial, Digest, Event, EventId, MatchCode, Reason, Refusal,
+    Request, RequestId, Timestamp, Topic, Transition, Verdict,
 };
 use crate::hub::{Full, Hub, Wants};
 use crate::limits::{self, Limits};
@@ -210,12 +210,12 @@ impl Approvals {
             Some(key) => RequestId::derive(by.principal.as_str(), key),
             None => random_id(),
         };
-        let digest = ask.digest;
+        let same = (ask.digest, ask.match_code.clone());
         let (passage, most) = (self.on_the_way.enter(), self.limits.pending);
         if !passage.has_room(self.store.pending().await?, most) {
             // Replays are answered even when there is no room for more.
             return match self.store.get(id).await? {
-                Some(event) => self.replayed(event, digest).await,
+                Some(event) => self.replayed(event, &same).await,
                 None => Err(Error::TooManyPending(most)),
             };
         }
@@ -225,7 +225,7 @@ impl Approvals {
                 event,
                 replayed: false,
             }),
-            Commit::Conflict(Some(event)) => self.replayed(event, digest).await,
+            Commit::Conflict(Some(event)) => self.replayed(event, &same).await,
             Commit::Conflict(None) => Err(Error::Contended(id)),
         }
     }
@@ -251,7 +251,8 @@ impl Approvals {
         if let Some(key) = key {
             let id = RequestId::derive(who.as_str(), key);
             if let Some(event) = self.store.get(id).await? {
-                return self.replayed(event, ask.digest).await;
+                let same = (ask.digest, ask.match_code.clone());
+                return self.replayed(event, &same).await;
             }
         }
         if let Some(wait) = self.pump.cool_down().left(who, &ask, self.now()) {
@@ -270,8 +271,16 @@ impl Approvals {
         asked
     }
 
-    async fn replayed(&self, event: Event, digest: crate::domain::Digest) -> Result<Asked, Error> {
-        if event.request.ask_digest != digest {
+    /// The answer to an ask that was made before, when it is the same: the members, and the match
+    /// code for as long as it is known.
+    async fn replayed(
+        &self,
+        event: Event,
+        (digest, code): &(Digest, Option<MatchCode>),
+    ) -> Result<Asked, Error> {
+        let request = &event.request;
+        let is_other_code = !request.status.is_final() && request.match_code != *code;
+        if request.ask_digest != *digest || is_other_code {
             return Err(Error::KeyReused(event.request.id));
         }
         let event = self.present(event).await?;

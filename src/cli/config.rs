@@ -99,6 +99,13 @@ fn resolve(
              them out (PUSHD_URL and PUSHD_PROFILE count as well)"
         );
     }
+    let has_its_own = profile.token.is_some() || profile.token_file.is_some();
+    if let (Some(name), Some(_), true) = (&flags.profile, &token, has_its_own) {
+        bail!(
+            "{TOKEN} is set, and the profile {name} has a token of its own; leave one of them out, \
+             so that neither goes to a daemon that it is not for"
+        );
+    }
     let its = |path: Option<PathBuf>| {
         let folder = folder.unwrap_or(Path::new(""));
         path.filter(|_| is_its_own).map(|path| beside(folder, path))
@@ -264,6 +271,10 @@ mod tests {
         );
         let two = found(Some("https://c"), Some("prod")).unwrap_err();
         assert!(two.contains("leave one of them out"), "{two}");
+        let both = home
+            .resolve(&flags(None, Some("prod")), Some("word"))
+            .unwrap_err();
+        assert!(both.contains("a token of its own"), "{both}");
         let none = found(None, Some("test")).unwrap_err();
         assert!(none.contains("default, prod"), "{none}");
     }

@@ -88,7 +88,10 @@ impl DaemonUrl {
 
     /// Whether what is said to it goes over a network for others to read.
     pub fn is_in_the_clear(&self) -> bool {
-        self.url.scheme() == "http" && !self.is_local() && self.socket.is_none()
+        // Other names below localhost are looked up, and may lead anywhere.
+        let is_here =
+            self.is_local() && self.host().is_none_or(|host| !host.ends_with(".localhost"));
+        self.url.scheme() == "http" && !is_here && self.socket.is_none()
     }
 
     /// The page of a request; `None` for a Unix socket, which no browser opens.

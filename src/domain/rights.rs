@@ -157,6 +157,12 @@ pub enum Denial {
         /// The patterns there are.
         have: String,
     },
+    /// What the daemon counts is about everybody's requests.
+    #[error("figures are for those who may see every topic, which {by} may not")]
+    Figures {
+        /// Who wanted it.
+        by: String,
+    },
     /// It is the principal's own request.
     #[error("{by} has asked this, and nobody approves their own request; another approver has to")]
     Own {
@@ -271,8 +277,7 @@ impl Rights {
         self.principal.as_str().to_owned()
     }
 
-    /// The patterns of topics, for people.
-    pub fn topics_in_words(&self) -> String {
+    fn topics_in_words(&self) -> String {
         let topics: Vec<_> = self.topics.iter().map(TopicPattern::as_str).collect();
         topics.join(", ")
     }

@@ -106,14 +106,17 @@ fn rights_of(user: &UnixUser) -> Rights {
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut found = None;
     for value in headers.get_all(header::AUTHORIZATION) {
-        let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' '))
-        else {
-            continue;
-        };
-        if !scheme.eq_ignore_ascii_case("bearer") {
+        let bytes = value.as_bytes();
+        let is_bearer = bytes
+            .get(..6)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+            && bytes.get(6).is_none_or(u8::is_ascii_whitespace);
+        if !is_bearer {
             continue;
         }
-        if found.replace(token.trim()).is_some() {
+        // What is no token is found to be none.
+        let token = value.to_str().ok().and_then(|text| text.get(6..));
+        if found.replace(token.unwrap_or_default().trim()).is_some() {
             let detail = "Authorization: there is more than one token; send one";
             return Err(Problem::new(Kind::InvalidHeader, detail));
         }

@@ -310,7 +310,7 @@ impl From<Error> for Problem {
             ),
             Error::Refused(refusal, event) => refused(refusal, &event),
             Error::Denied(Denial::Own { .. }) => Self::new(Kind::OwnRequest, text),
-            Error::Denied(Denial::Role { .. } | Denial::Topic { .. }) => {
+            Error::Denied(Denial::Role { .. } | Denial::Topic { .. } | Denial::Figures { .. }) => {
                 Self::new(Kind::Forbidden, text)
             }
             Error::RightsEnded => Self::new(Kind::InvalidToken, text),

@@ -104,6 +104,7 @@ async fn wait_after_ask(
     drop(event);
     match access.wait(id, Wants::Final, wait).await {
         Ok(event) => Ok((event, Some(wait))),
+        Err(error @ Error::RightsEnded) => Err(error.into()),
         Err(error) => {
             tracing::debug!(%error, "ask does not wait");
             // Asking again with the same key is right then, and nothing else is known here.
@@ -125,9 +126,15 @@ fn random_id() -> Result<RequestId, Problem> {
 }
 
 /// Checks an ask member by member; the digest is of the members as sent, in an order that does
-/// not depend on the sender's.
+/// not depend on the sender's. Of a match code it says only that there is one: the digest stays when
+/// the code is forgotten, and a million codes are tried in no time.
 fn checked(body: AskBody) -> Result<Ask, Problem> {
-    let members = serde_json::to_value(&body).and_then(|members| serde_json::to_vec(&members));
+    let members = serde_json::to_value(&body).and_then(|mut members| {
+        if let Some(code) = members.get_mut("match_code") {
+            *code = true.into();
+        }
+        serde_json::to_vec(&members)
+    });
     let digest = Digest::of(&members.expect("an ask is made of text, lists and whole numbers"));
     let fields = body.fields.unwrap_or_default();
     if fields.len() > limits::FIELDS {

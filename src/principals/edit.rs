@@ -227,8 +227,16 @@ fn change(
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    // The folder is locked and not the file, which is another one afterwards.
-    let lock = File::open(&folder).map_err(failed)?;
+    // A file beside it is locked and not the file itself, which is another one afterwards; and
+    // nobody else can open it, who could then hold the lock for ever.
+    let name = real.file_name().unwrap_or_default().to_string_lossy();
+    let lock = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(folder.join(format!(".{name}.lock")))
+        .map_err(failed)?;
     lock.lock().map_err(failed)?;
     let (text, mode) = match fs::metadata(&real) {
         Ok(about) => (read(&real)?, Some(about.permissions().mode() & 0o777)),
@@ -339,7 +347,8 @@ mod tests {
         assert!(text.contains("created = 2027-01-15T08:00:00Z"), "{text}");
         let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o640);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 2, "the file and its lock");
     }
 
     #[test]

@@ -108,6 +108,12 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Record>, FileError> {
         if table.roles.is_empty() || table.topics.is_empty() {
             return Err(about(&"roles and topics need an entry each"));
         }
+        let (topics, most) = (table.topics.len(), limits::TOKEN_TOPICS);
+        if topics > most {
+            return Err(about(&format_args!(
+                "has {topics} topics, at most {most} are taken"
+            )));
+        }
         if let Some(other) = records.iter().find(|other| other.hash == table.token) {
             let other = other.rights.principal.as_str();
             return Err(about(&format_args!(
@@ -217,6 +223,10 @@ mod tests {
             ),
             (entry(&token).replace("[ci]", "[\"unix:me\"]"), "':'"),
             (entry(&token).replace("[\"*\"]", "[]"), "need an entry"),
+            (
+                entry(&token).replace("\"*\"", &"\"a*\",".repeat(65)),
+                "has 65 topics, at most 64",
+            ),
             (entry(&format!("{token}expires = 2027-01-01\n")), "offset"),
             (
                 entry(&format!("{token}role = \"x\"\n")),

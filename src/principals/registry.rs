@@ -121,14 +121,20 @@ impl Registry {
     /// Follows the file, for as long as it is polled: a token that is added, changed, revoked or
     /// expires is so within a second. A file that is wrong changes nothing, which is logged.
     pub async fn keep(&self, mut watched: Watched, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) {
-        loop {
-            tokio::select! {
-                biased;
-                () = watched.changed() => self.read_again(&metrics).await,
-                () = sleep(limits::GRANT_LOOK) => {}
+        // Side by side, so that a file system that is slow to answer is not asked anew each time.
+        let following = async {
+            loop {
+                watched.changed().await;
+                self.read_again(&metrics).await;
             }
-            self.end_expired(clock.now());
-        }
+        };
+        let expiring = async {
+            loop {
+                sleep(limits::GRANT_LOOK).await;
+                self.end_expired(clock.now());
+            }
+        };
+        tokio::join!(following, expiring);
     }
 
     async fn read_again(&self, metrics: &Metrics) {
@@ -144,7 +150,8 @@ impl Registry {
             }
             Ok(Err(error)) => {
                 metrics.tokens_file_good.set(0);
-                tracing::error!(%error, "the tokens stay as they were");
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::error!(error, "the tokens stay as they were");
             }
             Err(error) => tracing::error!(%error, "the tokens stay as they were"),
         }

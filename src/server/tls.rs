@@ -110,7 +110,7 @@ impl Tls {
             Err(error) => {
                 self.figures().cannot_read();
                 tracing::error!(
-                    error = format!("{error:#}"),
+                    error = format!("{:#}", anyhow::Error::from(error)),
                     "the certificate on the disk cannot be used; the one before it is served on"
                 );
             }

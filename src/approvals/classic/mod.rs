@@ -31,7 +31,7 @@ use crate::limits;
 use crate::store::ListQuery;
 
 /// The name that requests of the classic routes are asked by; no caller has it.
-const PRINCIPAL: &str = "classic";
+const PRINCIPAL: &str = Principal::CLASSIC;
 
 /// Somebody who gets an answer.
 pub type SharedReceiver = Arc<dyn Receiver + Send + Sync>;

@@ -103,6 +103,12 @@ impl Trust {
                  --classic-lets-anybody-decide if that is what you want"
             );
         }
+        if self.tokens {
+            tracing::warn!(
+                "whoever has a token and an account here has two names, and may ask under one and \
+                 approve under the other"
+            );
+        }
         if !self.tokens && !sockets.listeners.iter().all(is_unix) {
             tracing::warn!(
                 "there is a port beside the Unix socket, on which every user of this machine may \

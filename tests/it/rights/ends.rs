@@ -43,6 +43,39 @@ async fn a_revoked_token_ends_polls_and_streams_and_nobody_elses() {
     assert_eq!(his.event().await.data["status"], "approved");
 }
 
+/// Found by review: rights were looked at when the head of a call was there, and a body may take
+/// its time, so that whoever held back the end of one decided long after the token was revoked.
+#[tokio::test]
+async fn a_decision_whose_end_comes_after_the_revocation_does_not_count() {
+    let setup = setup();
+    let people = People::new(&setup, &PEOPLE);
+    let daemon = setup.flags(&people.flag()).start();
+    let id = daemon.asked_by(&people, "ci", "deploy").await;
+    let body = r#"{"verdict":"approve"}"#;
+    let (begin, end) = body.split_at(5);
+    let mut socket = daemon.socket().await;
+    let token = people.token_of("alice");
+    socket
+        .say(format!(
+            "POST /v1/requests/{id}/decision HTTP/1.1\r\nHost: localhost\r\n\
+             Authorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{begin}",
+            body.len()
+        ))
+        .await;
+    // The daemon has taken up the call: it is asked in the order in which bytes come.
+    let held = people.by("alice", daemon.get(&format!("/v1/requests/{id}?wait=60")));
+    let held = held.spawn();
+    daemon.figure_is(&people, "pushd_waiters", 1).await;
+    people.revoke("alice");
+    soon("the revocation", held).await.unwrap();
+    socket.say(end.to_owned()).await;
+    let reply = socket.answer().await;
+    assert_eq!(reply.problem(), (401, "invalid_token".to_owned()), "{reply:?}");
+    let request = people.by("bob", daemon.get(&format!("/v1/requests/{id}"))).await;
+    assert_eq!(request.json()["status"], "pending");
+}
+
 #[tokio::test]
 async fn a_token_that_is_given_other_rights_goes_on_with_those() {
     let setup = setup();

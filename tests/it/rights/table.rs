@@ -232,6 +232,8 @@ async fn without_a_good_token_nothing_is_told_but_that_one_is_needed() {
         (bearer(people.token_of("late")), "invalid_token"),
         (bearer(people.token_of("gone")), "invalid_token"),
         (bearer("x"), "invalid_token"),
+        (Some("Bearer".to_owned()), "invalid_token"),
+        (Some("bearer \u{e4}".to_owned()), "invalid_token"),
         (bearer(&alice.to_uppercase()), "invalid_token"),
         (bearer(&alice[..alice.len() - 1]), "invalid_token"),
     ];
