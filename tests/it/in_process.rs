@@ -2,6 +2,8 @@
 //!
 //! A paused clock jumps while a socket is idle, so these tests call the routes directly.
 
+mod addresses;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

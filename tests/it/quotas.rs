@@ -1,6 +1,5 @@
 //! Floods by one requester or from one address: they meet their own limit, and nobody else's.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroU64;
 
 use reqwest::Method;
@@ -212,62 +211,4 @@ async fn without_tokens_only_what_is_held_in_all_is_bounded() {
     for held in held {
         held.abort();
     }
-}
-
-/// An address of this machine by which others reach it; nothing is sent to find it.
-fn own_address() -> Option<Ipv4Addr> {
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    // TEST-NET-2 (RFC 5737): the system names the address that it would send from.
-    socket.connect("198.51.100.1:9").ok()?;
-    match socket.local_addr().ok()? {
-        SocketAddr::V4(address) => Some(*address.ip()).filter(|ip| !ip.is_loopback()),
-        SocketAddr::V6(_) => None,
-    }
-}
-
-#[tokio::test]
-async fn connections_of_one_address_leave_room_for_others() {
-    const LIVEZ: &str = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    // Without a network there is nobody but this machine to be counted; the rule has tests beside it.
-    let Some(address) = own_address() else { return };
-    let flags = "--trust-everybody-on-the-network --max-connections-per-address 2";
-    let listen = format!("{address}:0,127.0.0.1:0");
-    let daemon = setup().listen(&listen).flags(flags).start();
-    let before = daemon.holds();
-    // A warning names what was asked for, before there is a port.
-    let addresses = daemon.addresses().into_iter();
-    let addresses: Vec<_> = addresses.filter(|address| address.port() != 0).collect();
-    let [outer, inner] = addresses[..] else {
-        panic!("{addresses:?}");
-    };
-    let mut open = Vec::new();
-    for _ in 0..2 {
-        let mut socket = crate::raw::Socket::to(outer).await;
-        socket.say(LIVEZ).await;
-        assert_eq!(socket.answer().await.status, 200);
-        open.push(socket);
-    }
-    for _ in 0..30 {
-        let mut socket = crate::raw::Socket::to(outer).await;
-        socket.say(LIVEZ).await;
-        let reply = socket.answer().await;
-        let expected = (429, "too_many_connections_of_address".to_owned());
-        assert_eq!(reply.bare_problem(), expected);
-        assert_eq!(reply.header("retry-after"), Some("1"));
-    }
-    // Loopback is not counted, and still served.
-    for _ in 0..5 {
-        let mut socket = crate::raw::Socket::to(inner).await;
-        socket.say(LIVEZ).await;
-        assert_eq!(socket.answer().await.status, 200);
-        open.push(socket);
-    }
-    is_bounded(&daemon, before);
-    drop(open);
-    until("a free place", async || {
-        let mut socket = crate::raw::Socket::to(outer).await;
-        socket.say(LIVEZ).await;
-        (socket.answer().await.status == 200).then_some(())
-    })
-    .await;
 }

@@ -47,15 +47,6 @@ impl Daemon {
 }
 
 impl Socket {
-    /// Opens a connection to an address of a daemon.
-    pub(crate) async fn to(address: std::net::SocketAddr) -> Self {
-        let stream = soon("a connection", TcpStream::connect(address)).await;
-        Self {
-            stream: stream.unwrap(),
-            read: Vec::new(),
-        }
-    }
-
     /// Sends bytes. The daemon may have closed the connection meanwhile; what it has said before
     /// is still to be read.
     pub(crate) async fn say(&mut self, bytes: impl AsRef<[u8]>) {

@@ -63,7 +63,7 @@ async fn a_decision_whose_end_comes_after_the_revocation_does_not_count() {
             body.len()
         ))
         .await;
-    // The daemon has taken up the call: it is asked in the order in which bytes come.
+    socket.heard().await;
     let held = people.by("alice", daemon.get(&format!("/v1/requests/{id}?wait=60")));
     let held = held.spawn();
     daemon.figure_is(&people, "pushd_waiters", 1).await;
@@ -71,8 +71,14 @@ async fn a_decision_whose_end_comes_after_the_revocation_does_not_count() {
     soon("the revocation", held).await.unwrap();
     socket.say(end.to_owned()).await;
     let reply = socket.answer().await;
-    assert_eq!(reply.problem(), (401, "invalid_token".to_owned()), "{reply:?}");
-    let request = people.by("bob", daemon.get(&format!("/v1/requests/{id}"))).await;
+    assert_eq!(
+        reply.problem(),
+        (401, "invalid_token".to_owned()),
+        "{reply:?}"
+    );
+    let request = people
+        .by("bob", daemon.get(&format!("/v1/requests/{id}")))
+        .await;
     assert_eq!(request.json()["status"], "pending");
 }
 
