@@ -49,14 +49,23 @@ impl Access {
         self.grant.ended().await;
     }
 
-    /// Whether these rights still are what they were when the call came: its body may have taken
-    /// its time.
-    fn hold(&self) -> Result<(), Error> {
+    /// What the caller may do now: the body of a call may have taken its time, and the token have
+    /// been revoked or given other rights meanwhile.
+    fn rights_now(&self) -> Result<Arc<Rights>, Error> {
         let renewed = self.grant.renewed(self.approvals.now());
-        if self.grant.has_ended() || renewed.is_err() {
-            return Err(Error::RightsEnded);
+        let grant = renewed.map_err(|_| Error::RightsEnded)?;
+        Ok(grant.rights)
+    }
+
+    /// The request as it stands, and what the caller may do now; for commands.
+    async fn read_now(&self, id: RequestId) -> Result<(Event, Arc<Rights>), Error> {
+        let event = self.approvals.read(id).await?;
+        let rights = self.rights_now()?;
+        if rights.may_see(&event.request) {
+            Ok((event, rights))
+        } else {
+            Err(Error::NotFound(id))
         }
-        Ok(())
     }
 
     /// Asks; see [`Approvals::ask_within`].
@@ -69,8 +78,7 @@ impl Access {
         key: Option<&str>,
         random_id: impl FnOnce() -> RequestId,
     ) -> Result<Asked, Error> {
-        self.rights().may_ask(&ask.topic)?;
-        self.hold()?;
+        self.rights_now()?.may_ask(&ask.topic)?;
         let by = self.caller.clone();
         self.approvals
             .ask_within(self.is_counted(), by, ask, key, random_id)
@@ -132,10 +140,9 @@ impl Access {
         code: Option<&MatchCode>,
     ) -> Result<Event, Error> {
         // Whoever decides nothing is told so of any id, whether there is such a request or not.
-        self.rights().needs(Role::Approver)?;
-        let event = self.read(id).await?;
-        self.rights().may_decide(&event.request, verdict)?;
-        self.hold()?;
+        self.rights_now()?.needs(Role::Approver)?;
+        let (event, rights) = self.read_now(id).await?;
+        rights.may_decide(&event.request, verdict)?;
         let by = &self.caller;
         self.approvals
             .decide(id, by, verdict, reason, shown, code)
@@ -147,12 +154,11 @@ impl Access {
     /// # Errors
     /// Not permitted, or those of the use case.
     pub async fn cancel(&self, id: RequestId) -> Result<Event, Error> {
-        let event = self.read(id).await?;
-        self.hold()?;
-        if self.rights().may_withdraw_others(&event.request) {
+        let (event, rights) = self.read_now(id).await?;
+        if rights.may_withdraw_others(&event.request) {
             return self.approvals.withdraw(id, &self.caller).await;
         }
-        if !self.rights().is_own(&event.request) {
+        if !rights.is_own(&event.request) {
             let refusal = Refusal::NotTheRequester;
             return Err(Error::Refused(refusal, Box::new(event)));
         }
@@ -165,8 +171,8 @@ impl Access {
     /// # Errors
     /// Those of the use case; what may not be seen is not found.
     pub async fn seen(&self, id: RequestId) -> Result<(), Error> {
-        let event = self.read(id).await?;
-        let may_decide = self.rights().may_decide(&event.request, Verdict::Approve);
+        let (event, rights) = self.read_now(id).await?;
+        let may_decide = rights.may_decide(&event.request, Verdict::Approve);
         if may_decide.is_ok() {
             self.approvals.seen(id, &self.caller).await?;
         }

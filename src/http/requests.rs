@@ -347,3 +347,25 @@ fn place(text: &str) -> Result<Place, Problem> {
         ))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(match_code: Option<&str>) -> Digest {
+        let body = AskBody {
+            title: "Deploy?".to_owned(),
+            match_code: match_code.map(|code| code.parse().unwrap()),
+            ..AskBody::default()
+        };
+        checked(body).unwrap().digest
+    }
+
+    /// Found by review: the digest stays with a settled request, and told the code to whoever
+    /// tried all million of them.
+    #[test]
+    fn the_digest_of_an_ask_tells_that_there_is_a_match_code_and_not_which() {
+        assert_eq!(digest(Some("123456")), digest(Some("654321")));
+        assert_ne!(digest(Some("123456")), digest(None));
+    }
+}

@@ -367,6 +367,20 @@ mod tests {
         ));
     }
 
+    /// Found by review: the folder itself was locked, which everybody may who can look into it, and
+    /// so nobody's token could be revoked.
+    #[test]
+    fn who_locks_the_folder_holds_up_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.toml");
+        let stranger = File::open(folder.path()).unwrap();
+        stranger.lock().unwrap();
+        create(&path, &new("alice"), NOW).unwrap();
+        revoke(&path, "alice").unwrap();
+        let lock = fs::metadata(folder.path().join(".tokens.toml.lock")).unwrap();
+        assert_eq!(lock.permissions().mode() & 0o777, 0o600);
+    }
+
     #[test]
     fn changes_at_the_same_time_are_all_made() {
         let folder = tempfile::tempdir().unwrap();

@@ -56,6 +56,7 @@ impl Grant {
     }
 
     /// Whether they have ended.
+    #[cfg(test)]
     pub fn has_ended(&self) -> bool {
         self.by.as_ref().is_some_and(|by| by.ended.is_cancelled())
     }

@@ -1,5 +1,8 @@
 //! The command line of `pushd`.
 
+mod audit;
+mod token;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,9 +11,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use warp::http::uri::Authority;
 
+pub(super) use self::audit::{Audit, ExportFlags};
+pub(super) use self::token::{CreateFlags, ListFlags, RevokeFlags, TokenCommand};
 use crate::cli::flags::duration;
 use crate::client::{DaemonUrl, socket_path};
-use crate::domain::{Role, Timestamp, TopicPattern};
 use crate::limits;
 
 #[allow(
@@ -72,168 +76,6 @@ pub(super) enum Command {
     /// Tell who asked and who allowed what
     #[command(subcommand)]
     Audit(Audit),
-}
-
-/// What there is to do with tokens.
-#[derive(Clone, Debug, Subcommand)]
-pub(super) enum TokenCommand {
-    /// Make a token and print it, once: it is kept nowhere
-    ///
-    /// Roles: a requester asks and sees its own requests; an approver sees requests and decides
-    /// them, except its own; an observer sees them; an admin sees and withdraws them.
-    Create(CreateFlags),
-    /// Show who has a token, with roles, topics and expiry
-    List(ListFlags),
-    /// Take somebody's token away, at once
-    Revoke(RevokeFlags),
-}
-
-#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
-/// The tokens file.
-#[derive(Args, Clone, Debug)]
-pub(super) struct TokensFlag {
-    /// The tokens file, as the daemon's --tokens names it
-    #[arg(long, value_name = "FILE", env = "PUSHD_TOKENS")]
-    pub(super) tokens: PathBuf,
-}
-
-#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
-/// The flags of `pushd token create`.
-#[derive(Args, Clone, Debug)]
-pub(super) struct CreateFlags {
-    /// Whose token: a person or a program; letters, digits and ._@-
-    #[arg(long)]
-    pub(super) name: String,
-
-    /// What may be done with it: requester, approver, observer or admin; may be repeated
-    #[arg(long = "role", required = true, value_delimiter = ',')]
-    pub(super) roles: Vec<Role>,
-
-    /// On which topics, * for any characters; may be repeated [default: all]
-    #[arg(long = "topic", value_name = "PATTERN", value_parser = topics)]
-    pub(super) topics: Vec<TopicPattern>,
-
-    /// How long it is good for, such as 90d [default: until it is revoked]
-    #[arg(long, value_name = "TIME", value_parser = token_life)]
-    pub(super) expires: Option<Duration>,
-
-    /// Make a new one in place of the one that the name has
-    #[arg(long)]
-    pub(super) replace: bool,
-
-    /// Draw a QR code that logs a phone in
-    ///
-    /// It leads to the login page below --public-url, and holds the token behind the #, which no
-    /// browser sends. Whoever sees the code has the token.
-    #[arg(long)]
-    pub(super) qr: bool,
-
-    /// Where people reach the daemon from other machines, for --qr
-    #[arg(long, value_name = "URL", env = "PUSHD_PUBLIC_URL")]
-    pub(super) public_url: Option<DaemonUrl>,
-
-    #[command(flatten)]
-    pub(super) file: TokensFlag,
-}
-
-/// The flags of `pushd token list`.
-#[derive(Args, Clone, Debug)]
-pub(super) struct ListFlags {
-    /// Print JSON, one line for each
-    #[arg(long)]
-    pub(super) json: bool,
-
-    #[command(flatten)]
-    pub(super) file: TokensFlag,
-}
-
-/// The flags of `pushd token revoke`.
-#[derive(Args, Clone, Debug)]
-pub(super) struct RevokeFlags {
-    /// Whose
-    pub(super) name: String,
-
-    #[command(flatten)]
-    pub(super) file: TokensFlag,
-}
-
-fn topics(text: &str) -> Result<TopicPattern, String> {
-    TopicPattern::new(text).map_err(|error| format!("a pattern of topics {error}"))
-}
-
-fn token_life(text: &str) -> Result<Duration, String> {
-    let life = duration(text)?;
-    if life > limits::TOKEN_LIFE_MAX {
-        return Err("at most ten years".to_owned());
-    }
-    Ok(life)
-}
-
-#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
-/// What there is to do with the record of who allowed what.
-#[derive(Clone, Debug, Subcommand)]
-pub(super) enum Audit {
-    /// Write each step of each request as a line of JSON, the oldest first
-    ///
-    /// It reads the database beside a running daemon or without one, and never writes to it. Each
-    /// line says when, what, of which request, by whom, from where and by which channel, why, and
-    /// how the request stands now. Requests that retention has purged are not in it.
-    ///
-    /// Exit codes: 0 done, also when the reader of the output goes away, 64 wrong command line,
-    /// 65 some records cannot be read and are missing, 73 the output cannot be written, 78 the
-    /// database cannot be read.
-    Export(ExportFlags),
-}
-
-#[allow(clippy::doc_markdown, reason = "these comments are the help text")]
-/// The flags of `pushd audit export`.
-#[derive(Clone, Debug, Args)]
-pub(super) struct ExportFlags {
-    /// Steps from this time on: RFC 3339, such as 2026-03-14T09:00:00Z, or a time ago, such as 7d
-    #[arg(long, value_name = "TIME", env = "PUSHD_AUDIT_SINCE", value_parser = moment)]
-    pub(super) since: Option<Moment>,
-
-    /// Steps up to this time, in the same way
-    #[arg(long, value_name = "TIME", env = "PUSHD_AUDIT_UNTIL", value_parser = moment)]
-    pub(super) until: Option<Moment>,
-
-    /// Only of requests with such a topic; * stands for any characters, as in 'deploy*'
-    #[arg(long, value_name = "PATTERN", env = "PUSHD_AUDIT_TOPIC", value_parser = topics)]
-    pub(super) topic: Option<TopicPattern>,
-
-    /// Only what this principal did
-    #[arg(long, value_name = "NAME", env = "PUSHD_AUDIT_PRINCIPAL")]
-    pub(super) principal: Option<String>,
-
-    #[command(flatten)]
-    pub(super) store: StoreFlags,
-}
-
-/// A point in time, as it is named on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moment {
-    /// This one.
-    At(Timestamp),
-    /// So long before the command was given.
-    Ago(Duration),
-}
-
-impl Moment {
-    /// The point in time that it is at `now`.
-    pub(super) fn at(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::At(at) => at,
-            Self::Ago(ago) => now.before(ago),
-        }
-    }
-}
-
-fn moment(text: &str) -> Result<Moment, String> {
-    if let Ok(at) = text.parse::<jiff::Timestamp>() {
-        return Ok(Moment::At(Timestamp::from_millis(at.as_millisecond())));
-    }
-    let ago = duration(text).map(Moment::Ago);
-    ago.map_err(|_| "write a time like 2026-03-14T09:00:00Z, or how long ago, like 7d".to_owned())
 }
 
 /// The flags of `pushd backup`.
@@ -649,18 +491,6 @@ mod tests {
         }
         for bad in ["", "a b", "https://x", "vm:8888", "user@vm", "x/y"] {
             assert!(host_name(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_moment_is_a_time_or_how_long_ago() {
-        let now = Timestamp::from_millis(1_700_000_000_000);
-        let at = |text| moment(text).map(|moment| moment.at(now).as_millis());
-        assert_eq!(at("2023-11-14T22:13:20Z"), Ok(1_700_000_000_000));
-        assert_eq!(at("2023-11-14T23:13:20.5+01:00"), Ok(1_700_000_000_500));
-        assert_eq!(at("1h 1s"), Ok(1_700_000_000_000 - 3_601_000));
-        for bad in ["", "yesterday", "2023-11-14", "7", "0s"] {
-            assert!(moment(bad).unwrap_err().contains("like 7d"), "{bad}");
         }
     }
 
