@@ -4,7 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use data_encoding::BASE64;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData as _,
+    date_time_ymd,
+};
+use sha2::{Digest as _, Sha256};
 
 use crate::call::Clients;
 use crate::daemon::{Daemon, Setup};
@@ -63,6 +68,13 @@ impl Authority {
 }
 
 impl Signed {
+    /// The hash of the public key, by which Chromium is told to believe it: SHA-256 over what the
+    /// certificate says of it (RFC 7469 section 2.4), base 64.
+    pub(crate) fn key_hash(&self) -> String {
+        let key = KeyPair::from_pem(&self.key).unwrap();
+        BASE64.encode(&Sha256::digest(key.subject_public_key_info()))
+    }
+
     /// Puts both where the daemon of `setup` reads them, each in one step.
     pub(crate) fn put(&self, setup: &Setup) {
         replace(&setup.path("tls.pem"), &self.certificate);
