@@ -41,6 +41,19 @@ impl Authority {
         Self { issuer, pem }
     }
 
+    /// Another authority that is believed for the sake of this one, if it comes with its certificate.
+    pub(crate) fn appoints(&self) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "an authority of another");
+        let key = KeyPair::generate().unwrap();
+        let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        Self { issuer, pem }
+    }
+
     /// A certificate for these names, which may be addresses.
     pub(crate) fn signs(&self, names: &[&str]) -> Signed {
         self.signs_as(names, |_| {})
@@ -51,6 +64,19 @@ impl Authority {
         self.signs_as(names, |params| {
             params.not_before = date_time_ymd(2020, 1, 1);
             params.not_after = date_time_ymd(2021, 1, 1);
+        })
+    }
+
+    /// One that is valid to the beginning of this year.
+    pub(crate) fn signed_until(&self, year: i32, names: &[&str]) -> Signed {
+        self.signs_as(names, |params| params.not_after = date_time_ymd(year, 1, 1))
+    }
+
+    /// One that will be valid, and is not yet.
+    pub(crate) fn signed_too_early(&self, names: &[&str]) -> Signed {
+        self.signs_as(names, |params| {
+            params.not_before = date_time_ymd(2200, 1, 1);
+            params.not_after = date_time_ymd(2201, 1, 1);
         })
     }
 

@@ -161,10 +161,18 @@ pub(in crate::store) async fn a_list_shows_what_somebody_may_see_and_pages_do_no
         rights("alice", &[Role::Requester], &["*"]),
         rights("alice", &[], &["*"]),
     ] {
-        let is_visible = |event: &&Event| rights.may_see(&event.request);
-        let wanted: Vec<_> = all.iter().filter(is_visible).cloned().collect();
-        for limit in [1, 7, 40] {
+        let topics = [None, Some("deploy"), Some("deploy/prod"), Some("login")];
+        for (limit, topic) in [1, 7, 40]
+            .into_iter()
+            .flat_map(|limit| topics.map(|it| (limit, it)))
+        {
+            let is_wanted = |event: &&Event| {
+                rights.may_see(&event.request)
+                    && topic.is_none_or(|topic| event.request.topic.as_str() == topic)
+            };
+            let wanted: Vec<_> = all.iter().filter(is_wanted).cloned().collect();
             let mut query = ListQuery {
+                topic: topic.map(|topic| Topic::new(topic.to_owned()).unwrap()),
                 seen_by: Some(Arc::clone(&rights)),
                 ..everything(limit)
             };
@@ -179,7 +187,7 @@ pub(in crate::store) async fn a_list_shows_what_somebody_may_see_and_pages_do_no
                 assert_eq!(page.next, last, "a place of what may be seen");
                 query.after = page.next;
             }
-            assert_eq!(seen, wanted, "{rights:?}, {limit} at a time");
+            assert_eq!(seen, wanted, "{rights:?}, {topic:?}, {limit} at a time");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use pushd::limits;
 use serde_json::json;
 
 use crate::authority::{Authority, replace};
@@ -16,6 +17,7 @@ fn a_start_that_cannot_speak_tls_names_the_file_and_what_is_wrong() {
         Authority::new().signs(&["a"]),
     );
     let nothing = "nothing";
+    let endless = "a".repeat(limits::PEM_BYTES + 1);
     for (certificate, key, words) in [
         (
             None,
@@ -27,6 +29,7 @@ fn a_start_that_cannot_speak_tls_names_the_file_and_what_is_wrong() {
             Some(&*one.key),
             ["tls.pem", "no certificate"],
         ),
+        (Some(&*endless), Some(&*one.key), ["tls.pem", "more than"]),
         (
             Some(&*one.certificate),
             None,
@@ -95,10 +98,11 @@ async fn a_new_certificate_is_for_new_connections_and_an_open_stream_lives_on() 
     assert_eq!(of_old.get(&url).send().await.unwrap().status(), 200);
     let expiry = "pushd_tls_certificate_expiry_timestamp_seconds";
     assert!(daemon.metric(expiry).await > 1_700_000_000);
-    new.signs(&["127.0.0.1"]).put(daemon.setup());
+    new.signed_until(2100, &["127.0.0.1"]).put(daemon.setup());
     daemon.logged("new certificate").await;
     let members = json!({"title": "Deploy?"});
     daemon.trust(&new);
+    assert_eq!(daemon.metric(expiry).await, 4_102_444_800);
     let id = daemon.asking(&members).await.id();
     assert_eq!(stream.event().await.data["id"], *id);
     // It comes in no more, by a session of before either.
