@@ -2,4 +2,5 @@
 
 mod clients;
 mod ends;
+mod profiles;
 mod table;
