@@ -475,6 +475,8 @@ pub const PAGER_END_TIME: Duration = Duration::from_millis(500);
 pub const ECHO_TIME: Duration = Duration::from_secs(2);
 /// How often in a row it is told that the daemon cannot be heard, or can again.
 pub const LINK_NEWS: u32 = 4;
+/// Rows of such a telling: what the daemon says of a limit, with its remedy, in a narrow window.
+pub const LINK_ROWS: usize = 6;
 /// Time between two such tellings after which there may be as many again.
 pub const LINK_NEWS_TIME: Duration = Duration::from_secs(10);
 /// Time between two looks at the clock while a question shows the time that is left.

@@ -119,6 +119,7 @@ const UNSEEN: &[&str] = &[
     "LAST_EVENT_ID_BYTES",
     "LINK_NEWS",
     "LINK_NEWS_TIME",
+    "LINK_ROWS",
     "LOAD_LOOK",
     "LOAD_OVERHEAD",
     "LOOK_TIME",

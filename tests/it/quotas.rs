@@ -1,5 +1,7 @@
 //! Floods by one requester or from one address: they meet their own limit, and nobody else's.
 
+mod programs;
+
 use std::num::NonZeroU64;
 
 use reqwest::Method;
