@@ -349,6 +349,15 @@ fn left(until: Instant, now: Instant) -> String {
     format!("{left} left")
 }
 
+/// A patience: as [`span`], but with its fraction where there is nothing else.
+pub fn shown(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{}ms", duration.as_millis())
+    } else {
+        span(duration)
+    }
+}
+
 /// A duration in its two largest units: `1h 2m`, `9m 48s`, `10m`.
 pub fn span(duration: Duration) -> String {
     let secs = duration.as_secs();

@@ -1,7 +1,6 @@
 //! Getting the ask acknowledged.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use anyhow::anyhow;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -11,7 +10,7 @@ use super::outcome::{End, refused};
 use crate::cli::exit;
 use crate::client::{Answer, Backoff, CallError};
 use crate::limits;
-use crate::terminal::spinner::{Progress, span};
+use crate::terminal::spinner::{Progress, shown};
 use crate::wire::RequestView;
 
 /// The ask on its way; every attempt carries the same key, so they are one ask.
@@ -186,12 +185,3 @@ impl<'a, D: Daemon> Asking<'a, D> {
 /// What an error adds when an attempt was sent and its answer was lost.
 const DOUBT: &str = "an attempt was left without an answer, so the request may exist all \
                      the same, but nobody waits for its decision";
-
-/// A span, with its fraction where there is nothing else.
-fn shown(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        format!("{}ms", duration.as_millis())
-    } else {
-        span(duration)
-    }
-}

@@ -39,6 +39,8 @@ pub(super) trait Daemon {
     /// See [`Client::read_news`]; the request as it is known when there are none by the end of
     /// `wait`.
     async fn read(&self, known: &RequestView, wait: Duration) -> Outcome;
+    /// See [`Client::read`], without a wait.
+    async fn look(&self, id: RequestId) -> Outcome;
     /// See [`Client::cancel`].
     async fn cancel(&self, id: RequestId) -> Outcome;
     /// Where people reach the daemon from other machines, as far as it can be learnt.
@@ -66,6 +68,10 @@ impl Daemon for Client {
             value: answer.value.unwrap_or_else(|| known.clone()),
             date: answer.date,
         })
+    }
+
+    async fn look(&self, id: RequestId) -> Outcome {
+        Self::read(self, id, None).await
     }
 
     async fn cancel(&self, id: RequestId) -> Outcome {

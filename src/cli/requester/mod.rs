@@ -15,8 +15,10 @@ mod interrupt;
 mod judge;
 mod outcome;
 mod page;
+mod reach;
 #[cfg(test)]
 mod script;
+mod status;
 mod title;
 mod wait;
 mod withdraw;
@@ -26,68 +28,94 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::Context;
 
-use self::args::{AskFlags, Requester};
+use self::args::{AskFlags, Command, CommonFlags, Requester, WaitFlags};
 use self::flow::Plan;
 use self::interrupt::Signals;
 use self::outcome::End;
+use self::reach::Reach;
+use super::config::Daemon;
 use super::exit;
-use super::flags::parse;
-use crate::client::DaemonUrl;
-use crate::domain::{MatchCode, Title};
+use super::flags::unparsed;
+use crate::client::{Client, DaemonUrl};
+use crate::domain::{MatchCode, RequestId, Title};
 use crate::terminal::spinner::{Mood, Progress};
 use crate::wire::{AskBody, RequestView};
 
 /// What the program calls itself, to people and to daemons.
 const PROGRAM: &str = "requester";
 
-/// The whole program: reads the command line, asks and waits, and gives the exit code.
+/// The whole program: reads the command line, carries it out, and gives the exit code.
 ///
 /// It must not be called from within a runtime.
 pub fn main() -> u8 {
     // A panic has been told by its hook already; it must not look like an answer.
-    catch_unwind(AssertUnwindSafe(|| parse().map_or_else(|code| code, run)))
-        .unwrap_or(exit::INTERNAL)
+    let line = || args::read(std::env::args_os());
+    catch_unwind(AssertUnwindSafe(|| {
+        line().map_or_else(|error| unparsed(&error), run)
+    }))
+    .unwrap_or(exit::INTERNAL)
 }
 
 fn run(line: Requester) -> u8 {
-    let (json, quiet) = (line.ask.json, line.ask.quiet);
+    let common = line.common;
     let daemon = match line.daemon.resolve() {
         Ok(daemon) => daemon,
-        Err(error) => {
-            let end = End::failed(exit::CONFIGURATION, error);
-            return finish(&Progress::on_stderr(PROGRAM, "", quiet), json, end);
+        Err(error) => return early(&common, End::failed(exit::CONFIGURATION, error)),
+    };
+    match line.command {
+        None => match plan(line.ask, &line.waiting, &common, &daemon.url) {
+            Ok(plan) => ask(daemon, &common, &plan),
+            Err(end) => early(&common, end),
+        },
+        Some(Command::Status { id }) => {
+            let reach = reach(&daemon, &common, id);
+            conduct(daemon, &common, "", async |client, signals, progress| {
+                status::run(client, &reach, signals, progress).await
+            })
         }
-    };
-    let plan = match plan(line.ask, &daemon.url) {
-        Ok(plan) => plan,
-        Err(end) => return finish(&Progress::on_stderr(PROGRAM, "", quiet), json, end),
-    };
+    }
+}
+
+fn ask(daemon: Daemon, common: &CommonFlags, plan: &Plan) -> u8 {
+    let title = &plan.ask.title;
+    conduct(daemon, common, title, async |client, signals, progress| {
+        if let Some(code) = &plan.ask.match_code {
+            progress.match_code(&code.spelled());
+        }
+        flow::run(client, plan, signals, progress).await
+    })
+}
+
+fn reach(daemon: &Daemon, common: &CommonFlags, id: RequestId) -> Reach {
+    Reach {
+        daemon: daemon.url.to_string(),
+        id,
+        patience: common.connect_timeout,
+    }
+}
+
+/// Carries something out with a client of the daemon, and tells how it has ended.
+fn conduct(
+    daemon: Daemon,
+    common: &CommonFlags,
+    title: &str,
+    course: impl AsyncFnOnce(&Client, &mut Signals, &Progress) -> End,
+) -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = match runtime.context("cannot start") {
         Ok(runtime) => runtime,
-        Err(error) => {
-            return finish(
-                &Progress::on_stderr(PROGRAM, "", quiet),
-                json,
-                End::internal(error),
-            );
-        }
+        Err(error) => return early(common, End::internal(error)),
     };
     let code = runtime.block_on(async {
-        let progress = Progress::on_stderr(PROGRAM, &plan.ask.title, quiet);
-        if let Some(code) = &plan.ask.match_code {
-            progress.match_code(&code.spelled());
-        }
+        let progress = Progress::on_stderr(PROGRAM, title, common.quiet);
         let end = match (daemon.client(PROGRAM), Signals::listen()) {
-            (Ok(client), Ok(mut signals)) => {
-                flow::run(&client, &plan, &mut signals, &progress).await
-            }
+            (Ok(client), Ok(mut signals)) => course(&client, &mut signals, &progress).await,
             (Err(error), _) => End::failed(exit::CONFIGURATION, error.into()),
             (_, Err(error)) => End::internal(error.into()),
         };
-        finish(&progress, json, end)
+        finish(&progress, common.json, end)
     });
     // A look-up of the daemon's name cannot be taken back. Dropping the runtime would wait for it,
     // with a name server that is silent for long after everything was said.
@@ -95,8 +123,19 @@ fn run(line: Requester) -> u8 {
     code
 }
 
+/// An end before anything has begun.
+fn early(common: &CommonFlags, end: End) -> u8 {
+    let progress = Progress::on_stderr(PROGRAM, "", common.quiet);
+    finish(&progress, common.json, end)
+}
+
 /// Everything that is known before the daemon is.
-fn plan(flags: AskFlags, daemon: &DaemonUrl) -> Result<Plan, End> {
+fn plan(
+    flags: AskFlags,
+    waiting: &WaitFlags,
+    common: &CommonFlags,
+    daemon: &DaemonUrl,
+) -> Result<Plan, End> {
     let details = flags.details.map(details::Source::read).transpose();
     let details = details.map_err(|error| End::failed(exit::USAGE, error))?;
     if flags.fields.len() > crate::limits::FIELDS {
@@ -132,8 +171,8 @@ fn plan(flags: AskFlags, daemon: &DaemonUrl) -> Result<Plan, End> {
         page_of: flags.qr.then(|| daemon.clone()),
         daemon: daemon.to_string(),
         key,
-        timeout: flags.timeout,
-        connect_timeout: flags.connect_timeout,
+        timeout: waiting.timeout,
+        connect_timeout: common.connect_timeout,
     })
 }
 
@@ -156,6 +195,10 @@ fn finish(progress: &Progress, json: bool, end: End) -> u8 {
             let code = outcome::code(&request);
             progress.end(mood(code), &outcome::words(&request));
             printed(progress, json, Some(&request), code)
+        }
+        End::Pending { request, words } => {
+            progress.end(Mood::Neutral, &words);
+            printed(progress, json, Some(&request), exit::PENDING)
         }
         End::Interrupted {
             signal,

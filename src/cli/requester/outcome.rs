@@ -12,6 +12,13 @@ use crate::wire::{Party, ProblemView, RequestView, Status};
 pub(super) enum End {
     /// The daemon says that the request is final; its id is the asked one.
     Settled(Box<RequestView>),
+    /// It is not final, and nobody waits here for it any more.
+    Pending {
+        /// The request as it was last known.
+        request: Box<RequestView>,
+        /// Where it stands, and how to go on.
+        words: String,
+    },
     /// A signal came.
     Interrupted {
         /// Which.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::cli::exit;
 use crate::cli::requester::interrupt::Signal;
 use crate::cli::requester::outcome;
 use crate::cli::requester::script::request;
@@ -53,6 +54,7 @@ async fn run_against(
     let progress = Progress::to_lines("requester", "Deploy?", Box::new(std::io::sink()));
     let (code, words) = match run(&client, &plan, &mut Given(signal), &progress).await {
         End::Settled(request) => (outcome::code(&request), outcome::words(&request)),
+        End::Pending { words, .. } => (exit::PENDING, words),
         End::Interrupted { signal, words, .. } => (signal.code(), words),
         End::Failed { code, error } => (code, format!("{error:#}")),
     };

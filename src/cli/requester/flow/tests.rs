@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::cli::exit;
 use crate::cli::requester::interrupt::Signal;
 use crate::cli::requester::script::{
     Scheduled, Script, answer, broken, busy, foreign, nobody, refusal, request, says,
@@ -40,6 +41,7 @@ pub(super) async fn interrupted(
     let progress = Progress::to_lines("requester", "Deploy?", Box::new(std::io::sink()));
     match run(script, &plan(), &mut Scheduled::new(signals), &progress).await {
         End::Settled(request) => (outcome::code(&request), outcome::words(&request)),
+        End::Pending { words, .. } => (exit::PENDING, words),
         End::Interrupted { signal, words, .. } => (signal.code(), words),
         End::Failed { code, error } => (code, format!("{error:#}")),
     }

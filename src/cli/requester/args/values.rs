@@ -1,0 +1,50 @@
+//! What the values of the flags may be; what is wrong with one is told next to its flag.
+
+use std::time::Duration;
+
+use crate::cli::flags::duration;
+use crate::domain::{Field, Title};
+use crate::limits;
+
+pub(super) fn title(text: &str) -> Result<Title, String> {
+    Title::new(text.to_owned())
+        .map_err(|error| format!("the title {error}; what does not fit goes into --details"))
+}
+
+pub(super) fn field(text: &str) -> Result<Field, String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("there is no = in it; write it like environment=production")?;
+    Field::new(name.to_owned(), value.to_owned())
+        .map_err(|(part, error)| format!("the {part} of the field {error}"))
+}
+
+pub(super) fn poll(text: &str) -> Result<Duration, String> {
+    let poll = duration(text)?;
+    if poll < Duration::from_secs(1) {
+        return Err("a poll takes at least 1s".to_owned());
+    }
+    Ok(poll)
+}
+
+pub(super) fn expiry(text: &str) -> Result<Duration, String> {
+    let expiry = duration(text)?;
+    if expiry.subsec_nanos() > 0 {
+        return Err("must be whole seconds".to_owned());
+    }
+    if !(limits::EXPIRY_MIN..=limits::EXPIRY_MAX).contains(&expiry) {
+        return Err("must be from 1s to 30d".to_owned());
+    }
+    Ok(expiry)
+}
+
+pub(super) fn key(text: &str) -> Result<String, String> {
+    let most = limits::IDEMPOTENCY_KEY_CHARS;
+    if text.is_empty() || text.len() > most {
+        return Err(format!("must have 1 to {most} characters"));
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("must be letters, digits and signs of ASCII, without spaces".to_owned());
+    }
+    Ok(text.to_owned())
+}
