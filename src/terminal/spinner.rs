@@ -105,6 +105,19 @@ impl Progress {
         self.change(&words);
     }
 
+    /// The question is one that was asked before, and has this name.
+    pub fn joined(&self, title: &str, name: &str, until: Instant) {
+        let words = {
+            let mut line = self.line();
+            line.title = visible(title);
+            line.name = Some(visible(name));
+            line.until = Some(until);
+            let left = left(until, Instant::now());
+            format!("waiting for \"{}\", {}, {left}", line.title, visible(name))
+        };
+        self.change(&words);
+    }
+
     /// The wait ends at `until`.
     pub fn until(&self, until: Instant) {
         self.line().until = Some(until);

@@ -14,7 +14,7 @@ use clap::{ArgMatches, Args as _, CommandFactory as _, FromArgMatches as _, Pars
 
 pub(super) use self::asking::AskFlags;
 pub(super) use self::common::CommonFlags;
-pub(super) use self::waiting::WaitFlags;
+pub(super) use self::waiting::{UseFlags, WaitFlags};
 use crate::cli::flags::DaemonFlags;
 use crate::domain::RequestId;
 
@@ -49,9 +49,34 @@ pub(super) struct Requester {
 /// What else there is to do than to ask.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Wait for the answer to a request that was asked before
+    ///
+    /// Leaves as the one who asked would. A signal ends the wait alone: the request stays, because
+    /// others may wait for it as well.
+    Wait {
+        /// The request
+        #[arg(value_name = "ID")]
+        id: RequestId,
+
+        #[command(flatten)]
+        waiting: WaitFlags,
+    },
     /// Say where a request stands, without waiting for it
-    #[command(max_term_width = 100)]
+    ///
+    /// Leaves with 3 while it is pending, and with the code of its outcome afterwards.
     Status {
+        /// The request
+        #[arg(value_name = "ID")]
+        id: RequestId,
+
+        #[command(flatten)]
+        using: UseFlags,
+    },
+    /// Withdraw a request, so that nobody can approve it any more
+    ///
+    /// Leaves with 0 when it is cancelled, also when it was before, and with 1 when it was decided
+    /// or has expired.
+    Cancel {
         /// The request
         #[arg(value_name = "ID")]
         id: RequestId,
@@ -68,8 +93,8 @@ Two clocks:
   --expires  is the deadline of the request. After it nobody can approve it any more.
 
 Exit codes:
-  0 approved      1 denied       4 cancelled by somebody else   124 expired
-  3 still pending, says status
+  0 approved      1 denied       3 still pending (--detach, --wait-at-most, status)
+  4 cancelled     124 expired, or approved too long ago
   64 usage        69 daemon unreachable, or outcome unknown     70 internal error
   75 try later    77 not permitted      78 configuration
   129, 130, 143   ended by SIGHUP, Ctrl-C or SIGTERM, after cancelling the request";
@@ -194,7 +219,9 @@ mod tests {
             let line = parse(args).unwrap();
             assert_eq!(line.daemon.url.unwrap().to_string(), "http://h:1");
             assert!(line.common.json);
-            assert!(matches!(line.command, Some(Command::Status { id }) if id.to_string() == ID));
+            assert!(
+                matches!(line.command, Some(Command::Status { id, .. }) if id.to_string() == ID)
+            );
         }
     }
 

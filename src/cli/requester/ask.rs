@@ -1,6 +1,7 @@
 //! Getting the ask acknowledged.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -59,7 +60,7 @@ impl<'a, D: Daemon> Asking<'a, D> {
             daemon,
             plan,
             progress,
-            limit: Cell::new(Instant::now() + plan.connect_timeout.min(limits::DEADLINE_MAX)),
+            limit: Cell::new(Instant::now() + patience(plan).min(limits::DEADLINE_MAX)),
             doubtful: Cell::new(false),
             in_flight: Cell::new(false),
             unwanted: Cell::new(false),
@@ -167,7 +168,7 @@ impl<'a, D: Daemon> Asking<'a, D> {
     }
 
     fn gave_up(&self, error: &CallError, at_limit: bool) -> Stop {
-        let (daemon, patience) = (&self.plan.daemon, shown(self.plan.connect_timeout));
+        let (daemon, patience) = (&self.plan.daemon, shown(patience(self.plan)));
         if at_limit {
             let error = anyhow!("{error}").context(format!(
                 "the daemon at {daemon} does not take this request now; try later"
@@ -180,6 +181,12 @@ impl<'a, D: Daemon> Asking<'a, D> {
         ));
         self.failed(exit::UNAVAILABLE, error)
     }
+}
+
+/// How long to try until the ask is acknowledged.
+fn patience(plan: &Plan) -> Duration {
+    let wait = plan.wait_at_most.unwrap_or(Duration::MAX);
+    plan.connect_timeout.min(wait)
 }
 
 /// What an error adds when an attempt was sent and its answer was lost.

@@ -1,21 +1,26 @@
 //! `requester`: asks, waits, and leaves with the answer as its exit code.
 //!
 //! `ask` gets the request acknowledged, `wait` polls until it is final, `withdraw` cancels it
-//! after a signal. What an answer means is decided in `judge`, and how it all ends in
-//! `outcome`, both without input or output.
+//! after a signal. What an answer means is decided in `judge`, whether an approval still counts in
+//! `freshness`, and how it all ends in `outcome`, all without input or output.
+//! Other processes come back to a request by `rejoin`, `status` and `cancel`.
 
 mod args;
 mod ask;
+mod cancel;
 mod daemon_time;
 mod details;
 mod flow;
+mod freshness;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod interrupt;
 mod judge;
 mod outcome;
 mod page;
+mod printing;
 mod reach;
+mod rejoin;
 #[cfg(test)]
 mod script;
 mod status;
@@ -23,23 +28,25 @@ mod title;
 mod wait;
 mod withdraw;
 
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::Context;
 
 use self::args::{AskFlags, Command, CommonFlags, Requester, WaitFlags};
 use self::flow::Plan;
+use self::freshness::Freshness;
 use self::interrupt::Signals;
 use self::outcome::End;
+use self::printing::Printing;
 use self::reach::Reach;
+use self::wait::Waits;
 use super::config::Daemon;
 use super::exit;
 use super::flags::unparsed;
 use crate::client::{Client, DaemonUrl};
-use crate::domain::{MatchCode, RequestId, Title};
+use crate::domain::{MatchCode, Title};
 use crate::terminal::spinner::{Mood, Progress};
-use crate::wire::{AskBody, RequestView};
+use crate::wire::AskBody;
 
 /// What the program calls itself, to people and to daemons.
 const PROGRAM: &str = "requester";
@@ -67,30 +74,70 @@ fn run(line: Requester) -> u8 {
             Ok(plan) => ask(daemon, &common, &plan),
             Err(end) => early(&common, end),
         },
-        Some(Command::Status { id }) => {
-            let reach = reach(&daemon, &common, id);
-            conduct(daemon, &common, "", async |client, signals, progress| {
-                status::run(client, &reach, signals, progress).await
-            })
-        }
+        Some(command) => carry_out(command, daemon, &common),
     }
 }
 
 fn ask(daemon: Daemon, common: &CommonFlags, plan: &Plan) -> u8 {
     let title = &plan.ask.title;
-    conduct(daemon, common, title, async |client, signals, progress| {
+    let printing = Printing::of_ask(common, plan);
+    let course = async |client: &Client, signals: &mut Signals, progress: &Progress| {
         if let Some(code) = &plan.ask.match_code {
             progress.match_code(&code.spelled());
         }
         flow::run(client, plan, signals, progress).await
-    })
+    };
+    conduct(daemon, common, title, printing, course)
 }
 
-fn reach(daemon: &Daemon, common: &CommonFlags, id: RequestId) -> Reach {
-    Reach {
+/// What comes back to a request by its id.
+fn carry_out(command: Command, daemon: Daemon, common: &CommonFlags) -> u8 {
+    let printing = Printing::of_known(common);
+    let reach = |id| Reach {
         daemon: daemon.url.to_string(),
         id,
         patience: common.connect_timeout,
+    };
+    match command {
+        Command::Wait { id, waiting } => {
+            let reach = reach(id);
+            let freshness = Freshness::of_found(waiting.using.use_within);
+            conduct(
+                daemon,
+                common,
+                "",
+                printing,
+                async |client, signals, progress| {
+                    let how = Waits::for_known(&reach, &waiting);
+                    rejoin::run(client, &reach, &how, freshness, signals, progress).await
+                },
+            )
+        }
+        Command::Status { id, using } => {
+            let reach = reach(id);
+            let freshness = Freshness::of_found(using.use_within);
+            conduct(
+                daemon,
+                common,
+                "",
+                printing,
+                async |client, signals, progress| {
+                    status::run(client, &reach, freshness, signals, progress).await
+                },
+            )
+        }
+        Command::Cancel { id } => {
+            let reach = reach(id);
+            conduct(
+                daemon,
+                common,
+                "",
+                printing,
+                async |client, signals, progress| {
+                    cancel::run(client, &reach, signals, progress).await
+                },
+            )
+        }
     }
 }
 
@@ -99,6 +146,7 @@ fn conduct(
     daemon: Daemon,
     common: &CommonFlags,
     title: &str,
+    printing: Printing,
     course: impl AsyncFnOnce(&Client, &mut Signals, &Progress) -> End,
 ) -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -115,7 +163,7 @@ fn conduct(
             (Err(error), _) => End::failed(exit::CONFIGURATION, error.into()),
             (_, Err(error)) => End::internal(error.into()),
         };
-        finish(&progress, common.json, end)
+        finish(&progress, printing, end)
     });
     // A look-up of the daemon's name cannot be taken back. Dropping the runtime would wait for it,
     // with a name server that is silent for long after everything was said.
@@ -126,7 +174,7 @@ fn conduct(
 /// An end before anything has begun.
 fn early(common: &CommonFlags, end: End) -> u8 {
     let progress = Progress::on_stderr(PROGRAM, "", common.quiet);
-    finish(&progress, common.json, end)
+    finish(&progress, Printing::of_known(common), end)
 }
 
 /// Everything that is known before the daemon is.
@@ -152,6 +200,7 @@ fn plan(
     }
     let match_code = flags.matched.then(random_code).transpose();
     let match_code = match_code.map_err(End::internal)?;
+    let named = flags.key.is_some();
     let key = match flags.key {
         Some(key) => key,
         None => random_key().map_err(End::internal)?,
@@ -171,8 +220,12 @@ fn plan(
         page_of: flags.qr.then(|| daemon.clone()),
         daemon: daemon.to_string(),
         key,
+        named,
+        detach: flags.detach,
         timeout: waiting.timeout,
         connect_timeout: common.connect_timeout,
+        wait_at_most: waiting.wait_at_most,
+        use_within: waiting.using.use_within,
     })
 }
 
@@ -189,64 +242,24 @@ fn random_code() -> anyhow::Result<MatchCode> {
 }
 
 /// Tells how it ended, and gives the exit code.
-fn finish(progress: &Progress, json: bool, end: End) -> u8 {
-    match end {
-        End::Settled(request) => {
-            let code = outcome::code(&request);
-            progress.end(mood(code), &outcome::words(&request));
-            printed(progress, json, Some(&request), code)
-        }
-        End::Pending { request, words } => {
-            progress.end(Mood::Neutral, &words);
-            printed(progress, json, Some(&request), exit::PENDING)
-        }
-        End::Interrupted {
-            signal,
-            words,
-            request,
-        } => {
-            progress.end(Mood::Neutral, &words);
-            printed(progress, json, request.as_deref(), signal.code())
-        }
-        End::Failed { code, error } => {
-            progress.fail(&format!("{error:#}"));
-            code
-        }
+fn finish(progress: &Progress, printing: Printing, end: End) -> u8 {
+    let told = end.told();
+    if told.is_error {
+        progress.fail(&told.words);
+    } else {
+        progress.end(mood(told.code), &told.words);
+    }
+    match told.request {
+        Some(request) => printing.print(progress, &request, told.code),
+        None => told.code,
     }
 }
 
+/// The mood in which an end is told: a success, a no, or neither.
 const fn mood(code: u8) -> Mood {
     match code {
-        exit::APPROVED => Mood::Good,
+        exit::SUCCESS => Mood::Good,
         exit::DENIED => Mood::Bad,
         _ => Mood::Neutral,
     }
-}
-
-/// Prints the result for a program that reads it. An approval that its reader cannot have got is
-/// not one: whoever asked for the result may need it to go on.
-fn printed(progress: &Progress, json: bool, request: Option<&RequestView>, code: u8) -> u8 {
-    let Some(request) = request.filter(|_| json) else {
-        return code;
-    };
-    match print(request).context("cannot write the result to standard output") {
-        Ok(()) => code,
-        Err(error) => {
-            progress.fail(&format!("{error:#}"));
-            if code == exit::APPROVED {
-                exit::INTERNAL
-            } else {
-                code
-            }
-        }
-    }
-}
-
-fn print(request: &RequestView) -> anyhow::Result<()> {
-    let mut line = serde_json::to_vec(request)?;
-    line.push(b'\n');
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(&line)?;
-    stdout.flush()?;
-    Ok(())
 }

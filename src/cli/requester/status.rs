@@ -3,6 +3,7 @@
 use anyhow::anyhow;
 
 use super::flow::Daemon;
+use super::freshness::Freshness;
 use super::interrupt::Interrupts;
 use super::outcome::End;
 use super::reach::Reach;
@@ -14,6 +15,7 @@ use crate::wire::Status;
 pub(super) async fn run(
     daemon: &impl Daemon,
     reach: &Reach,
+    freshness: Freshness,
     signals: &mut impl Interrupts,
     progress: &Progress,
 ) -> End {
@@ -27,17 +29,17 @@ pub(super) async fn run(
         },
         answer = reach.answer(progress, async || daemon.look(id).await) => answer,
     };
-    let request = match answer {
-        Ok(answer) => Box::new(answer.value),
+    let answer = match answer {
+        Ok(answer) => answer,
         Err(end) => return end,
     };
-    match request.status {
+    match answer.value.status {
         Status::Pending => End::Pending {
             words: format!("request {id} is still pending"),
-            request,
+            request: Box::new(answer.value),
         },
         Status::Approved | Status::Denied | Status::Expired | Status::Cancelled => {
-            End::Settled(request)
+            freshness.end(answer)
         }
         Status::Unknown => End::failed(
             exit::INTERNAL,

@@ -11,6 +11,10 @@ use crate::domain::{Field, Title, Topic};
 
 /// The question, and how it may be answered.
 #[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own, and they go together as they like"
+)]
+#[allow(
     rustdoc::broken_intra_doc_links,
     reason = "these comments are the help text"
 )]
@@ -61,4 +65,9 @@ pub(in crate::cli::requester) struct AskFlags {
     /// has the room also as a QR code
     #[arg(long, env = "PUSHD_QR", value_parser = FalseyValueParser::new())]
     pub(in crate::cli::requester) qr: bool,
+
+    /// Ask, print the request's id, and leave with 3 instead of waiting; `requester wait ID` gets
+    /// the answer
+    #[arg(long, env = "PUSHD_DETACH", value_parser = FalseyValueParser::new())]
+    pub(in crate::cli::requester) detach: bool,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::cli::flags::duration;
 use crate::domain::{Field, Title};
 use crate::limits;
+use crate::terminal::spinner::span;
 
 pub(super) fn title(text: &str) -> Result<Title, String> {
     Title::new(text.to_owned())
@@ -27,15 +28,32 @@ pub(super) fn poll(text: &str) -> Result<Duration, String> {
     Ok(poll)
 }
 
+pub(super) fn at_most(text: &str) -> Result<Duration, String> {
+    let wait = duration(text)?;
+    if wait < Duration::from_secs(1) {
+        return Err("must be at least 1s".to_owned());
+    }
+    Ok(wait)
+}
+
 pub(super) fn expiry(text: &str) -> Result<Duration, String> {
-    let expiry = duration(text)?;
-    if expiry.subsec_nanos() > 0 {
+    secs(text, limits::EXPIRY_MIN, limits::EXPIRY_MAX)
+}
+
+pub(super) fn use_within(text: &str) -> Result<Duration, String> {
+    secs(text, limits::USE_WITHIN_MIN, limits::USE_WITHIN_MAX)
+}
+
+/// What travels as whole seconds.
+fn secs(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time.subsec_nanos() > 0 {
         return Err("must be whole seconds".to_owned());
     }
-    if !(limits::EXPIRY_MIN..=limits::EXPIRY_MAX).contains(&expiry) {
-        return Err("must be from 1s to 30d".to_owned());
+    if !(least..=most).contains(&time) {
+        return Err(format!("must be from {} to {}", span(least), span(most)));
     }
-    Ok(expiry)
+    Ok(time)
 }
 
 pub(super) fn key(text: &str) -> Result<String, String> {
