@@ -439,6 +439,11 @@ pub const STREAM_SILENCE: Duration = Duration::from_secs(45);
 pub const EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes of an event id that a client sends back; a longer one is no cursor of a daemon of ours.
 pub const LAST_EVENT_ID_BYTES: usize = 1024;
+/// Bytes of standard input that `requester` keeps for its command: they are in memory until the
+/// command has read them.
+pub const STDIN_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of one file that a command is bound to: it is read three times, some seconds each.
+pub const BIND_BYTES: usize = 1024 * 1024 * 1024;
 /// Redirects that a stream follows.
 pub const REDIRECTS: usize = 10;
 

@@ -61,3 +61,4 @@ mod tls;
 mod trouble;
 mod unix;
 mod votes;
+mod wrap;

@@ -8,7 +8,7 @@ mod waiting;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -107,7 +107,8 @@ pub(super) fn read(
     line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<Requester, clap::Error> {
     let mut command = Requester::command();
-    let matches = command.try_get_matches_from_mut(line)?;
+    let matches = command.try_get_matches_from_mut(line);
+    let matches = matches.map_err(|error| with_a_tip(error, &command))?;
     if let Some((name, _)) = matches.subcommand()
         && let Some(flag) = flag_of_an_ask(&matches)
     {
@@ -120,6 +121,25 @@ pub(super) fn read(
     Requester::from_arg_matches(&matches)
 }
 
+/// Says what may stand there, where something stands that is neither a flag nor one of `commands`.
+fn with_a_tip(mut error: clap::Error, commands: &clap::Command) -> clap::Error {
+    let unknown = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word,
+        _ => return error,
+    };
+    if !unknown.starts_with('-') {
+        let names = commands.get_subcommands().map(clap::Command::get_name);
+        let tip = format!(
+            "there are {}; a program that is to run once it is approved comes behind all flags, \
+             after --",
+            names.collect::<Vec<_>>().join(", ")
+        );
+        let tips = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tips);
+    }
+    error
+}
+
 /// A flag for asking that is on the command line itself. Variables are set for many calls, and so
 /// may stay.
 fn flag_of_an_ask(matches: &ArgMatches) -> Option<String> {
@@ -127,8 +147,9 @@ fn flag_of_an_ask(matches: &ArgMatches) -> Option<String> {
     let given = |arg: &&clap::Arg| {
         matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
     };
-    let flag = flags.get_arguments().find(given)?;
-    Some(format!("--{}", flag.get_long()?))
+    let mut given = flags.get_arguments().filter(given);
+    let flag = given.find_map(clap::Arg::get_long)?;
+    Some(format!("--{flag}"))
 }
 
 #[cfg(test)]
@@ -197,6 +218,16 @@ mod tests {
             .map(|f| (f.name(), f.value()))
             .collect();
         assert_eq!(fields, [("a", "b=c\nd"), ("e", "")]);
+    }
+
+    #[test]
+    fn what_stands_after_two_dashes_is_a_command_and_nothing_else_is() {
+        let line = parse(&["-q", "--", "status", "--json", "-x"]).unwrap();
+        assert!(line.command.is_none() && line.common.quiet && !line.common.json);
+        let error = parse(&["terraform", "apply"]).unwrap_err();
+        assert!(error.contains("after --"), "{error}");
+        let error = parse(&["--bogus"]).unwrap_err();
+        assert!(!error.contains("after --"), "{error}");
     }
 
     #[test]

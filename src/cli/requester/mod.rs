@@ -27,6 +27,7 @@ mod status;
 mod title;
 mod wait;
 mod withdraw;
+mod wrap;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -40,6 +41,7 @@ use self::outcome::End;
 use self::printing::Printing;
 use self::reach::Reach;
 use self::wait::Waits;
+use self::wrap::Wrapped;
 use super::config::Daemon;
 use super::exit;
 use super::flags::unparsed;
@@ -71,21 +73,27 @@ fn run(line: Requester) -> u8 {
     };
     match line.command {
         None => match plan(line.ask, &line.waiting, &common, &daemon.url) {
-            Ok(plan) => ask(daemon, &common, &plan),
+            Ok((plan, command)) => ask(daemon, &common, &plan, command),
             Err(end) => early(&common, end),
         },
         Some(command) => carry_out(command, daemon, &common),
     }
 }
 
-fn ask(daemon: Daemon, common: &CommonFlags, plan: &Plan) -> u8 {
+fn ask(daemon: Daemon, common: &CommonFlags, plan: &Plan, command: Option<Wrapped>) -> u8 {
     let title = &plan.ask.title;
     let printing = Printing::of_ask(common, plan);
     let course = async |client: &Client, signals: &mut Signals, progress: &Progress| {
         if let Some(code) = &plan.ask.match_code {
             progress.match_code(&code.spelled());
         }
-        flow::run(client, plan, signals, progress).await
+        let end = flow::run(client, plan, signals, progress).await;
+        match command {
+            Some(command) => {
+                wrap::go_on(client, command, plan.detach, end, signals, progress).await
+            }
+            None => end,
+        }
     };
     conduct(daemon, common, title, printing, course)
 }
@@ -183,7 +191,8 @@ fn plan(
     waiting: &WaitFlags,
     common: &CommonFlags,
     daemon: &DaemonUrl,
-) -> Result<Plan, End> {
+) -> Result<(Plan, Option<Wrapped>), End> {
+    wrap::check(&flags, waiting, common)?;
     let details = flags.details.map(details::Source::read).transpose();
     let details = details.map_err(|error| End::failed(exit::USAGE, error))?;
     if flags.fields.len() > crate::limits::FIELDS {
@@ -205,18 +214,26 @@ fn plan(
         Some(key) => key,
         None => random_key().map_err(End::internal)?,
     };
+    let nonce = random_key().map_err(End::internal)?;
+    let (command, shown) = Wrapped::prepare(flags.wrap, nonce)?.unzip();
     let title = flags.message.as_ref().map(Title::as_str);
     let fields: Vec<_> = flags.fields.iter().map(Into::into).collect();
     let ask = AskBody {
-        title: title.map_or_else(title::default_title, str::to_owned),
+        title: match (title, &shown) {
+            (Some(title), _) => title.to_owned(),
+            (None, Some(command)) => wrap::title(command),
+            (None, None) => title::default_title(),
+        },
         details: details.filter(|details| !details.is_empty()),
         fields: (!fields.is_empty()).then_some(fields),
         topic: flags.topic.map(|topic| topic.as_str().to_owned()),
         expires_in_secs: flags.expires.map(|expires| expires.as_secs()),
         match_code,
+        command: shown.map(Into::into),
+        use_within_secs: waiting.using.use_within.map(|within| within.as_secs()),
         ..AskBody::default()
     };
-    Ok(Plan {
+    let plan = Plan {
         ask,
         page_of: flags.qr.then(|| daemon.clone()),
         daemon: daemon.to_string(),
@@ -227,7 +244,8 @@ fn plan(
         connect_timeout: common.connect_timeout,
         wait_at_most: waiting.wait_at_most,
         use_within: waiting.using.use_within,
-    })
+    };
+    Ok((plan, command))
 }
 
 /// A key that nobody else draws: 128 random bits.

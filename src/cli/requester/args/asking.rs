@@ -7,6 +7,7 @@ use clap::builder::FalseyValueParser;
 use super::values::{expiry, field, key, title};
 use crate::cli::flags::topic;
 use crate::cli::requester::details::Source;
+use crate::cli::requester::wrap::WrapFlags;
 use crate::domain::{Field, Title, Topic};
 
 /// The question, and how it may be answered.
@@ -21,7 +22,7 @@ use crate::domain::{Field, Title, Topic};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli::requester) struct AskFlags {
     /// The question, in one line of at most 200 characters
-    /// [default: Approval asked by USER@HOST in DIR]
+    /// [default: the command, or else: Approval asked by USER@HOST in DIR]
     #[arg(short, long, env = "PUSHD_MESSAGE", value_name = "TITLE", value_parser = title)]
     pub(in crate::cli::requester) message: Option<Title>,
 
@@ -70,4 +71,7 @@ pub(in crate::cli::requester) struct AskFlags {
     /// the answer
     #[arg(long, env = "PUSHD_DETACH", value_parser = FalseyValueParser::new())]
     pub(in crate::cli::requester) detach: bool,
+
+    #[command(flatten)]
+    pub(in crate::cli::requester) wrap: WrapFlags,
 }
