@@ -20,7 +20,8 @@ use crate::domain::RequestId;
 
 /// Asks for a person's approval and waits for it; the exit code tells
 ///
-/// Exits with 0 only if the request was approved.
+/// Exits with 0 only if the request was approved. With a program behind -- an approval runs it, as
+/// it was shown to the approver and once, and the exit code is the program's.
 #[derive(Debug, Parser)]
 #[command(
     name = "requester",
@@ -97,6 +98,8 @@ Exit codes:
   4 cancelled     124 expired, or approved too long ago
   64 usage        69 daemon unreachable, or outcome unknown     70 internal error
   75 try later    77 not permitted      78 configuration
+  With a program behind -- that is approved its own, and before it runs also
+  65 not as it was shown   77 used already   126 cannot be run   127 not found
   129, 130, 143   ended by SIGHUP, Ctrl-C or SIGTERM, after cancelling the request";
 
 /// Reads a command line, the program's name first.
@@ -107,8 +110,14 @@ pub(super) fn read(
     line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<Requester, clap::Error> {
     let mut command = Requester::command();
-    let matches = command.try_get_matches_from_mut(line);
+    let line: Vec<OsString> = line.into_iter().map(Into::into).collect();
+    let matches = command.try_get_matches_from_mut(&line);
     let matches = matches.map_err(|error| with_a_tip(error, &command))?;
+    if is_without_its_program(&line, &matches) {
+        let words = "there is no program behind --; leave -- out if there is none to run, or look \
+                     why it is empty";
+        return Err(command.error(ErrorKind::MissingRequiredArgument, words));
+    }
     if let Some((name, _)) = matches.subcommand()
         && let Some(flag) = flag_of_an_ask(&matches)
     {
@@ -119,6 +128,18 @@ pub(super) fn read(
         return Err(command.error(ErrorKind::ArgumentConflict, words));
     }
     Requester::from_arg_matches(&matches)
+}
+
+/// Whether the line ends with the two dashes before a program: `requester -- $PROGRAM` whose
+/// variable is empty must not become a question without one, whose yes would look like its success.
+fn is_without_its_program(line: &[OsString], matches: &ArgMatches) -> bool {
+    let dashes = || line.last().is_some_and(|last| last == "--");
+    // Details may be two dashes, if somebody likes.
+    let details = matches.get_raw("details").into_iter().flatten().next_back();
+    matches.subcommand().is_none()
+        && !matches.contains_id("command")
+        && dashes()
+        && details.is_none_or(|details| details != "--")
 }
 
 /// Says what may stand there, where something stands that is neither a flag nor one of `commands`.
@@ -224,6 +245,11 @@ mod tests {
     fn what_stands_after_two_dashes_is_a_command_and_nothing_else_is() {
         let line = parse(&["-q", "--", "status", "--json", "-x"]).unwrap();
         assert!(line.command.is_none() && line.common.quiet && !line.common.json);
+        for empty in [&["--"][..], &["-m", "Deploy?", "--"]] {
+            let error = parse(empty).unwrap_err();
+            assert!(error.contains("no program behind --"), "{error}");
+        }
+        assert!(parse(&["-d", "--"]).unwrap().ask.details.is_some());
         let error = parse(&["terraform", "apply"]).unwrap_err();
         assert!(error.contains("after --"), "{error}");
         let error = parse(&["--bogus"]).unwrap_err();

@@ -1,7 +1,10 @@
 //! Lost answers and dead daemons between the approval and its use: it runs, and once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::scene;
 use crate::daemon::setup;
@@ -63,6 +66,57 @@ async fn a_daemon_that_dies_before_or_after_the_use_loses_neither_approval_nor_u
         assert_eq!(left.code, Some(7), "{left:?}");
         assert_eq!(scene.content("ran").unwrap(), "ran\n");
         assert!(daemon.read(&id).await["consumed_at"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn an_approval_that_gets_too_old_while_the_daemon_is_away_is_not_used() {
+    let scene = scene();
+    let first = OnceLock::new();
+    let front = Front::before(&scene.daemon, move |_, line| {
+        let away = || first.get_or_init(Instant::now).elapsed() < Duration::from_millis(1500);
+        if line.contains("/consume") && away() {
+            BAD_GATEWAY
+        } else {
+            Way::Through
+        }
+    })
+    .await;
+    let args = ["--use-within", "1s", "--", "sh", "-c", ": > ran"];
+    let requester = Requester::spawned(scene.requester(&front.url(), &args));
+    scene.approve().await;
+    let left = requester.left().await;
+    assert_eq!(left.code, Some(124), "{left:?}");
+    assert!(left.stderr.contains("too long ago"), "{left:?}");
+    assert_eq!(scene.content("ran"), None);
+    assert_eq!(scene.request().await.get("consumed_at"), None);
+}
+
+// Whoever dies after the use has used it up: at most once is what is promised.
+#[tokio::test]
+async fn a_requester_that_is_killed_leaves_the_approval_to_the_next_unless_it_was_used() {
+    for (lost, code, ran) in [
+        (BAD_GATEWAY, 7, Some("ran\n".to_owned())),
+        (Way::AnswerLost, 77, None),
+    ] {
+        let scene = scene();
+        let front = Front::before(&scene.daemon, move |_, line| {
+            if line.contains("/consume") {
+                lost
+            } else {
+                Way::Through
+            }
+        })
+        .await;
+        let args = ["--key", "k", "--", "sh", "-c", "echo ran >> ran; exit 7"];
+        let requester = Requester::spawned(scene.requester(&front.url(), &args));
+        scene.approve().await;
+        requester.told("trouble").await;
+        requester.signal(rustix::process::Signal::KILL);
+        assert_eq!(requester.left().await.signal, Some(9));
+        let left = scene.start(&args).left().await;
+        assert_eq!(left.code, Some(code), "{left:?}");
+        assert_eq!(scene.content("ran"), ran);
     }
 }
 

@@ -136,7 +136,8 @@ async fn what_does_not_go_with_a_command_is_64() {
         (&["--show-env", "HOME"], "--show-env is about a command"),
         (&["--show-env", "NONE", "--", "true"], "no such variable"),
         (&["--bind", "/none", "--", "true"], "--bind /none"),
-        (&["true"], "true"),
+        (&["true"], "behind all flags, after --"),
+        (&["--key", "k", "--"], "no program behind --"),
     ] {
         let left = Requester::start(nowhere, args).left().await;
         assert_eq!(left.code, Some(64), "{left:?}");

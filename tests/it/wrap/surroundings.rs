@@ -54,9 +54,22 @@ async fn a_pipe_that_nobody_reads_ends_the_command_in_silence() {
 #[tokio::test]
 async fn nothing_of_ours_is_open_in_the_command() {
     let scene = scene();
-    let left = scene.approved(&["--", "ls", "/proc/self/fd"]).await;
     // What runs the tests may have more open than the usual three.
-    assert_eq!(left.stdout, run("ls", &["/proc/self/fd"]), "{left:?}");
+    let usual = run("ls", &["/proc/self/fd"]);
+    for args in [
+        &["--", "ls", "/proc/self/fd"][..],
+        &[
+            "--bind-stdin",
+            "--bind",
+            "/etc/passwd",
+            "--",
+            "ls",
+            "/proc/self/fd",
+        ],
+    ] {
+        let left = scene.approved(args).await;
+        assert_eq!(left.stdout, usual, "{left:?}");
+    }
 }
 
 #[tokio::test]
