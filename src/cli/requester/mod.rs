@@ -16,6 +16,7 @@ mod freshness;
 pub(crate) mod fuzzing;
 mod interrupt;
 mod judge;
+mod nobody;
 mod outcome;
 mod page;
 mod printing;
@@ -25,6 +26,7 @@ mod rejoin;
 mod script;
 mod status;
 mod title;
+mod votes;
 mod wait;
 mod withdraw;
 mod wrap;
@@ -34,7 +36,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use anyhow::Context;
 
 use self::args::{AskFlags, Command, CommonFlags, Requester, WaitFlags};
-use self::flow::Plan;
+use self::flow::{Plan, Stay};
 use self::freshness::Freshness;
 use self::interrupt::Signals;
 use self::outcome::End;
@@ -89,9 +91,7 @@ fn ask(daemon: Daemon, common: &CommonFlags, plan: &Plan, command: Option<Wrappe
         }
         let end = flow::run(client, plan, signals, progress).await;
         match command {
-            Some(command) => {
-                wrap::go_on(client, command, plan.detach, end, signals, progress).await
-            }
+            Some(command) => wrap::go_on(client, command, plan.stay, end, signals, progress).await,
             None => end,
         }
     };
@@ -193,6 +193,7 @@ fn plan(
     daemon: &DaemonUrl,
 ) -> Result<(Plan, Option<Wrapped>), End> {
     wrap::check(&flags, waiting, common)?;
+    let lease_secs = flags.lease_secs();
     let details = flags.details.map(details::Source::read).transpose();
     let details = details.map_err(|error| End::failed(exit::USAGE, error))?;
     if flags.fields.len() > crate::limits::FIELDS {
@@ -209,6 +210,12 @@ fn plan(
     }
     let match_code = flags.matched.then(random_code).transpose();
     let match_code = match_code.map_err(End::internal)?;
+    if flags.from.len() > crate::limits::FROM {
+        let (count, most) = (flags.from.len(), crate::limits::FROM);
+        let error = anyhow::anyhow!("--from has {count} names, at most {most} are taken");
+        return Err(End::failed(exit::USAGE, error));
+    }
+    let use_within = waiting.using.use_within;
     let named = flags.key.is_some();
     let key = match flags.key {
         Some(key) => key,
@@ -218,6 +225,7 @@ fn plan(
     let (command, shown) = Wrapped::prepare(flags.wrap, nonce)?.unzip();
     let title = flags.message.as_ref().map(Title::as_str);
     let fields: Vec<_> = flags.fields.iter().map(Into::into).collect();
+    let from: Vec<_> = flags.from.iter().map(ToString::to_string).collect();
     let ask = AskBody {
         title: match (title, &shown) {
             (Some(title), _) => title.to_owned(),
@@ -230,8 +238,13 @@ fn plan(
         expires_in_secs: flags.expires.map(|expires| expires.as_secs()),
         match_code,
         command: shown.map(Into::into),
-        use_within_secs: waiting.using.use_within.map(|within| within.as_secs()),
-        ..AskBody::default()
+        // What an older daemon need not know is not said to it.
+        need: flags.need.filter(|&need| need > 1),
+        from: (!from.is_empty()).then_some(from),
+        lease_secs,
+        use_within_secs: use_within
+            .filter(|&within| within != crate::limits::USE_WITHIN.1)
+            .map(|within| within.as_secs()),
     };
     let plan = Plan {
         ask,
@@ -239,11 +252,16 @@ fn plan(
         daemon: daemon.to_string(),
         key,
         named,
-        detach: flags.detach,
+        stay: match waiting.wait_at_most {
+            _ if flags.detach => Stay::ForTheId,
+            Some(wait) => Stay::AtMost(wait),
+            None => Stay::ForTheAnswer,
+        },
         timeout: waiting.timeout,
         connect_timeout: common.connect_timeout,
-        wait_at_most: waiting.wait_at_most,
-        use_within: waiting.using.use_within,
+        use_within,
+        lease_wanted: flags.lease.is_some(),
+        fail_if_nobody: flags.fail_if_nobody,
     };
     Ok((plan, command))
 }

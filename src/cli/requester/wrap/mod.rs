@@ -28,7 +28,7 @@ use self::bound::BoundFile;
 pub(super) use self::flags::{WrapFlags, check};
 use self::input::Input;
 use self::program::Program;
-use super::flow::Daemon;
+use super::flow::{Daemon, Stay};
 use super::interrupt::Interrupts;
 use super::outcome::{self, End};
 use crate::cli::exit;
@@ -150,11 +150,11 @@ impl Wrapped {
 }
 
 /// Goes on from the `end` of the wait: with a yes the command is run, and nothing is left of us to
-/// return. With `detach` it is left to another run with the same key.
+/// return. Whoever does not stay leaves that to another run with the same key.
 pub(super) async fn go_on(
     daemon: &impl Daemon,
     command: Wrapped,
-    detach: bool,
+    stay: Stay,
     end: End,
     signals: &mut impl Interrupts,
     progress: &Progress,
@@ -169,7 +169,7 @@ pub(super) async fn go_on(
         | End::Interrupted { .. }
         | End::Failed { .. }) => return end,
     };
-    if detach {
+    if stay == Stay::ForTheId {
         return End::Pending {
             words: format!(
                 "request {} is approved; the same command without --detach runs it",
