@@ -35,13 +35,13 @@ pub(super) struct Requester {
     pub(super) daemon: DaemonFlags,
 
     #[command(flatten)]
-    pub(super) common: CommonFlags,
+    pub(super) ask: AskFlags,
 
     #[command(flatten)]
     pub(super) waiting: WaitFlags,
 
     #[command(flatten)]
-    pub(super) ask: AskFlags,
+    pub(super) common: CommonFlags,
 
     #[command(subcommand)]
     pub(super) command: Option<Command>,

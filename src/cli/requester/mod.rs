@@ -100,53 +100,29 @@ fn ask(daemon: Daemon, common: &CommonFlags, plan: &Plan, command: Option<Wrappe
 
 /// What comes back to a request by its id.
 fn carry_out(command: Command, daemon: Daemon, common: &CommonFlags) -> u8 {
-    let printing = Printing::of_known(common);
-    let reach = |id| Reach {
+    let id = match command {
+        Command::Wait { id, .. } | Command::Status { id, .. } | Command::Cancel { id } => id,
+    };
+    let reach = Reach {
         daemon: daemon.url.to_string(),
         id,
         patience: common.connect_timeout,
     };
-    match command {
-        Command::Wait { id, waiting } => {
-            let reach = reach(id);
+    let course = async |client: &Client, signals: &mut Signals, progress: &Progress| match command {
+        Command::Wait { waiting, .. } => {
+            let how = Waits::for_known(&reach, &waiting);
             let freshness = Freshness::of_found(waiting.using.use_within);
-            conduct(
-                daemon,
-                common,
-                "",
-                printing,
-                async |client, signals, progress| {
-                    let how = Waits::for_known(&reach, &waiting);
-                    rejoin::run(client, &reach, &how, freshness, signals, progress).await
-                },
-            )
+            rejoin::run(client, &reach, &how, freshness, signals, progress).await
         }
-        Command::Status { id, using } => {
-            let reach = reach(id);
+        Command::Status { using, .. } => {
             let freshness = Freshness::of_found(using.use_within);
-            conduct(
-                daemon,
-                common,
-                "",
-                printing,
-                async |client, signals, progress| {
-                    status::run(client, &reach, freshness, signals, progress).await
-                },
-            )
+            status::run(client, &reach, freshness, signals, progress).await
         }
-        Command::Cancel { id } => {
-            let reach = reach(id);
-            conduct(
-                daemon,
-                common,
-                "",
-                printing,
-                async |client, signals, progress| {
-                    cancel::run(client, &reach, signals, progress).await
-                },
-            )
-        }
-    }
+        Command::Cancel { .. } => cancel::run(client, &reach, signals, progress).await,
+    };
+    // The title is not known yet.
+    let title = format!("request {id}");
+    conduct(daemon, common, &title, Printing::of_known(common), course)
 }
 
 /// Carries something out with a client of the daemon, and tells how it has ended.
