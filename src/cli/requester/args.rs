@@ -2,13 +2,14 @@
 
 mod asking;
 mod common;
+mod program;
 mod values;
 mod waiting;
 
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -112,10 +113,8 @@ pub(super) fn read(
     let mut command = Requester::command();
     let line: Vec<OsString> = line.into_iter().map(Into::into).collect();
     let matches = command.try_get_matches_from_mut(&line);
-    let matches = matches.map_err(|error| with_a_tip(error, &command))?;
-    if is_without_its_program(&line, &matches) {
-        let words = "there is no program behind --; leave -- out if there is none to run, or look \
-                     why it is empty";
+    let matches = matches.map_err(|error| program::with_a_tip(error, &command))?;
+    if let Some(words) = program::lacking(&line, &matches) {
         return Err(command.error(ErrorKind::MissingRequiredArgument, words));
     }
     if let Some((name, _)) = matches.subcommand()
@@ -134,37 +133,6 @@ pub(super) fn read(
         line.ask.lease = Some(Lease::Unlimited);
     }
     Ok(line)
-}
-
-/// Whether the line ends with the two dashes before a program: `requester -- $PROGRAM` whose
-/// variable is empty must not become a question without one, whose yes would look like its success.
-fn is_without_its_program(line: &[OsString], matches: &ArgMatches) -> bool {
-    let dashes = || line.last().is_some_and(|last| last == "--");
-    // Details may be two dashes, if somebody likes.
-    let details = matches.get_raw("details").into_iter().flatten().next_back();
-    matches.subcommand().is_none()
-        && !matches.contains_id("command")
-        && dashes()
-        && details.is_none_or(|details| details != "--")
-}
-
-/// Says what may stand there, where something stands that is neither a flag nor one of `commands`.
-fn with_a_tip(mut error: clap::Error, commands: &clap::Command) -> clap::Error {
-    let unknown = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word,
-        _ => return error,
-    };
-    if !unknown.starts_with('-') {
-        let names = commands.get_subcommands().map(clap::Command::get_name);
-        let tip = format!(
-            "there are {}; a program that is to run once it is approved comes behind all flags, \
-             after --",
-            names.collect::<Vec<_>>().join(", ")
-        );
-        let tips = ContextValue::StyledStrs(vec![tip.into()]);
-        error.insert(ContextKind::Suggested, tips);
-    }
-    error
 }
 
 /// Whether the flag is on the command line itself. Variables are set for many calls.

@@ -131,9 +131,9 @@ async fn what_does_not_go_with_a_command_is_64() {
             &["--bind-stdin", "-d", "-", "--", "true"],
             "both read standard input",
         ),
-        (&["--bind", "x"], "--bind is about a command"),
-        (&["--bind-stdin"], "--bind-stdin is about a command"),
-        (&["--show-env", "HOME"], "--show-env is about a command"),
+        (&["--bind", "x"], "--bind is about a program"),
+        (&["--bind-stdin"], "--bind-stdin is about a program"),
+        (&["--show-env", "HOME"], "--show-env is about a program"),
         (&["--show-env", "NONE", "--", "true"], "no such variable"),
         (&["--bind", "/none", "--", "true"], "--bind /none"),
         (&["true"], "behind all flags, after --"),
@@ -143,4 +143,9 @@ async fn what_does_not_go_with_a_command_is_64() {
         assert_eq!(left.code, Some(64), "{left:?}");
         assert!(left.stderr.contains(words), "{left:?}");
     }
+    // Variables are set for many calls, and those without a program pass them by.
+    let about = [("PUSHD_BIND", "/none"), ("PUSHD_SHOW_ENV", "NONE")];
+    let args = ["--connect-timeout", "100ms"];
+    let left = Requester::start_with(nowhere, &args, &about).left().await;
+    assert_eq!(left.code, Some(69), "{left:?}");
 }

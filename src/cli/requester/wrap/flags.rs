@@ -66,11 +66,7 @@ pub(in crate::cli::requester) fn check(
 ) -> Result<(), End> {
     let wrap = &flags.wrap;
     let error = if wrap.command.is_empty() {
-        wrap.flag().map(|flag| {
-            anyhow!(
-                "{flag} is about a command, and there is none; it comes behind all flags, after --"
-            )
-        })
+        None
     } else if common.json && !flags.detach {
         Some(anyhow!(
             "--json does not go with a command, whose standard output is its own; leave it out, and \
@@ -89,21 +85,6 @@ pub(in crate::cli::requester) fn check(
         None
     };
     error.map_or(Ok(()), |error| Err(End::failed(exit::USAGE, error)))
-}
-
-impl WrapFlags {
-    /// One of the flags that is given.
-    const fn flag(&self) -> Option<&'static str> {
-        if !self.bind.is_empty() {
-            Some("--bind")
-        } else if self.bind_stdin {
-            Some("--bind-stdin")
-        } else if !self.show_env.is_empty() {
-            Some("--show-env")
-        } else {
-            None
-        }
-    }
 }
 
 const COMMAND: &str = "A command that waits for the approval";

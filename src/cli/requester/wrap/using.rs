@@ -103,8 +103,8 @@ impl<D: Daemon> Using<'_, D> {
     /// When the approval is certainly too old, whatever became of the daemon.
     fn limit(&self) -> Instant {
         let within = std::time::Duration::from_secs(self.request.use_within_secs);
-        let within = (within + limits::DEADLINE_GRACE).min(limits::DEADLINE_MAX);
-        Instant::now() + within
+        let within = within.saturating_add(limits::DEADLINE_GRACE);
+        Instant::now() + within.min(limits::DEADLINE_MAX)
     }
 
     async fn attempt(&self, limit: Instant) -> Outcome {
