@@ -50,8 +50,7 @@ impl Scene {
     /// A shell script in the folder.
     fn script(&self, name: &str, body: &str) -> PathBuf {
         let path = self.path(name);
-        // Written elsewhere and then moved: what a process has open for writing cannot be run,
-        // and another test may be starting one.
+        // Moved to its place, as an installer does: it is another file each time.
         let draft = self.path(&format!("{name}.draft"));
         fs::write(&draft, format!("#!/bin/sh\n{body}")).unwrap();
         fs::set_permissions(&draft, Permissions::from_mode(0o755)).unwrap();
