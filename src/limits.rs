@@ -443,6 +443,9 @@ pub fn connections_per_address(connections: usize) -> usize {
 pub const CONFIG_BYTES: usize = 64 * 1024;
 /// How long one poll of `requester` may take, unless `--timeout` says otherwise.
 pub const POLL_DEFAULT: Duration = Duration::from_secs(30);
+/// How long the daemon keeps the request of a `requester` that is gone, unless `--lease` says
+/// otherwise: longer than a restart of either, and than a laptop takes to find its network again.
+pub const LEASE_DEFAULT: Duration = Duration::from_mins(2);
 /// How long a poll may stay silent beyond `--timeout` before it is dropped and resent.
 pub const POLL_GRACE: Duration = Duration::from_secs(5);
 /// How long `requester` tries to get its ask acknowledged, unless `--connect-timeout` says otherwise.
@@ -486,6 +489,11 @@ pub const STREAM_SILENCE: Duration = Duration::from_secs(45);
 pub const EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes of an event id that a client sends back; a longer one is no cursor of a daemon of ours.
 pub const LAST_EVENT_ID_BYTES: usize = 1024;
+/// Bytes of standard input that `requester` keeps for its command: they are in memory until the
+/// command has read them.
+pub const STDIN_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of one file that a command is bound to: it is read three times, some seconds each.
+pub const BIND_BYTES: usize = 1024 * 1024 * 1024;
 /// Redirects that a stream follows.
 pub const REDIRECTS: usize = 10;
 

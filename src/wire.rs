@@ -342,6 +342,10 @@ pub struct RequestView {
     /// How long after its decision an approval may be used, in seconds.
     #[serde(default = "use_within")]
     pub use_within_secs: u64,
+    /// How many of those who may decide it listen now; in the answer to an ask alone, and absent
+    /// where the daemon does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvers_connected: Option<u64>,
     /// When the approval was used.
     #[serde(
         default,
@@ -408,6 +412,7 @@ impl RequestView {
             lease_secs: request.lease_secs,
             lease_ended: request.lease_ended,
             use_within_secs: request.use_within_secs,
+            approvers_connected: None,
             consumed_at: request.consumed.as_ref().map(|used| used.at),
             decisions: request.decisions.iter().map(DecisionView::from).collect(),
             decided_at: request.settled_at.filter(|_| decided),

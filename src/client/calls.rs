@@ -11,7 +11,7 @@ use super::transport::{Authorities, Secret, TransportError, transport};
 use super::url::DaemonUrl;
 use crate::domain::{Channel, EventId, RequestId};
 use crate::limits;
-use crate::wire::{AskBody, DecisionBody, MeView, RequestView, header, media};
+use crate::wire::{AskBody, ConsumeBody, DecisionBody, MeView, RequestView, header, media};
 
 /// A daemon, by its address. Clones share their connections.
 ///
@@ -151,6 +151,23 @@ impl Client {
         body: &DecisionBody,
     ) -> Result<Answer<RequestView>, CallError> {
         let call = self.post(&format!("/v1/requests/{id}/decision"), body);
+        self.exchange(call, None, json).await
+    }
+
+    /// Uses an approval. It is given to the first `nonce`, and to that one as often as it asks.
+    ///
+    /// # Errors
+    /// See [`CallError`]. 409 (used by somebody else, not approved) and 410 (too late) carry the
+    /// request. After a transient one the approval may be ours.
+    pub async fn consume(
+        &self,
+        id: RequestId,
+        nonce: &str,
+    ) -> Result<Answer<RequestView>, CallError> {
+        let body = ConsumeBody {
+            nonce: nonce.to_owned(),
+        };
+        let call = self.post(&format!("/v1/requests/{id}/consume"), &body);
         self.exchange(call, None, json).await
     }
 

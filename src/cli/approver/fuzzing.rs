@@ -182,6 +182,7 @@ fn view(text: &str, status: u8) -> RequestView {
         lease_secs: None,
         lease_ended: false,
         use_within_secs: 3600,
+        approvers_connected: None,
         consumed_at: None,
         match_code_required: true,
         decisions: decisions.into(),
