@@ -11,6 +11,7 @@ pub mod domain;
 
 pub mod burden;
 pub mod clock;
+pub mod hook;
 pub mod metrics;
 pub mod shares;
 pub mod watched;

@@ -275,6 +275,15 @@ pub const STORE_BAD_RECORDS: usize = 1024;
 /// Bytes that the write-ahead log keeps on the disk once its pages were moved.
 pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 
+// --- Commands of the operator ------------------------------------------------------------------
+
+/// Bytes that are kept of what a hook writes to standard output, and to standard error: a reason
+/// and some lines for the log.
+pub const HOOK_OUTPUT_BYTES: usize = 16 * 1024;
+/// Time for the last words of a hook that has ended, and for the system to let go of one that was
+/// killed.
+pub const HOOK_PARTING: Duration = Duration::from_secs(1);
+
 /// The bounds that flags change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
