@@ -93,7 +93,7 @@ impl Hook {
     ///
     /// # Errors
     /// The shell cannot be started, or the system does not tell how it ended.
-    pub async fn run(&self, input: &[u8], variables: &[(&str, &str)]) -> io::Result<Ran> {
+    pub async fn run(&self, input: &[u8], variables: &[(&str, String)]) -> io::Result<Ran> {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(&self.command).process_group(0);
         for name in OURS {
@@ -102,8 +102,8 @@ impl Hook {
         for (name, value) in variables {
             command.env(name, value.replace('\0', "\u{fffd}"));
         }
-        let piped = || Stdio::piped();
-        command.stdin(piped()).stdout(piped()).stderr(piped());
+        command.stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let group = Group::of(&child);
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -229,7 +229,7 @@ impl Drop for Group {
 mod tests {
     use super::*;
 
-    async fn ran(command: &str, input: &[u8], variables: &[(&str, &str)]) -> Ran {
+    async fn ran(command: &str, input: &[u8], variables: &[(&str, String)]) -> Ran {
         let hook = Hook::new(command.to_owned(), Duration::from_mins(1));
         hook.run(input, variables).await.unwrap()
     }
@@ -246,7 +246,7 @@ mod tests {
     #[tokio::test]
     async fn what_strangers_wrote_is_never_taken_for_a_command() {
         let title = "$(echo gone) `echo gone` '; echo gone; \" \\ \0 é";
-        let ran = ran("printf %s \"$TITLE\"", b"", &[("TITLE", title)]).await;
+        let ran = ran("printf %s \"$TITLE\"", b"", &[("TITLE", title.to_owned())]).await;
         assert_eq!(ran.stdout.text(), title.replace('\0', "\u{fffd}"));
     }
 
@@ -316,7 +316,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let variables = [("FILE", name)];
+        let variables = [("FILE", name.to_owned())];
         let said = tokio::select! {
             ran = hook.run(b"", &variables) => panic!("it has ended: {ran:?}"),
             said = said => said,

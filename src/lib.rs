@@ -24,6 +24,7 @@ pub mod store;
 pub mod approvals;
 
 pub mod http;
+pub mod notices;
 
 pub mod server;
 

@@ -4,6 +4,7 @@
 //! the record cannot leak by being added to it.
 //! Bodies that the daemon reads refuse unknown members; bodies that clients read ignore them.
 
+pub mod notice;
 pub mod strict;
 
 use serde::{Deserialize, Serialize};

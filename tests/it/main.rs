@@ -41,6 +41,7 @@ mod limits;
 mod long_poll;
 mod matching;
 mod metrics;
+mod notices;
 mod openapi;
 mod operations;
 mod origins;

@@ -1,6 +1,7 @@
 //! The command line of `pushd`.
 
 mod audit;
+mod notify;
 mod token;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use warp::http::uri::Authority;
 
 pub(super) use self::audit::{Audit, ExportFlags};
+pub(super) use self::notify::NotifyFlags;
 pub(super) use self::token::{CreateFlags, ListFlags, RevokeFlags, TokenCommand};
 use crate::cli::flags::duration;
 use crate::client::{DaemonUrl, socket_path};
@@ -175,6 +177,9 @@ pub(super) struct Flags {
     /// reading of it holds. Nobody may be able to write it but its owner.
     #[arg(long, value_name = "FILE", env = "PUSHD_TOKENS")]
     pub(super) tokens: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) notify: NotifyFlags,
 
     /// Let anybody who can reach the address ask AND APPROVE
     ///
