@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::quotas::{OverQuota, Taken};
 use super::{Approvals, Asked, Error, Subscription};
 use crate::domain::{
-    Ask, Caller, Denial, Event, EventId, MatchCode, Principal, Reason, Refusal, RequestId, Rights,
-    Role, Topic, Verdict,
+    Ask, Caller, Denial, Event, EventId, MatchCode, Principal, Reason, Refusal, Request, RequestId,
+    Rights, Role, Topic, Verdict,
 };
 use crate::hub::Wants;
 use crate::principals::Grant;
@@ -204,12 +204,22 @@ impl Access {
         topics: Vec<Topic>,
     ) -> Result<Subscription, Error> {
         let place = self.place(|by| self.approvals.quotas.listen(by))?;
+        let listeners = &self.approvals.hub.listeners;
+        let listening = listeners.enter(&self.grant.rights, &topics);
         let subscription = self.approvals.listen(cursor, topics).await?;
-        let subscription = subscription.holding(place);
+        let subscription = subscription.holding(place).listening(listening);
         Ok(match self.filter() {
             Some(rights) => subscription.seen_by(rights),
             None => subscription,
         })
+    }
+
+    /// How many who may approve this request have a stream open on which they hear of it: people,
+    /// or streams on a daemon that knows nobody.
+    pub fn approvers_connected(&self, request: &Request) -> usize {
+        let may_approve = |rights: &Rights| rights.may_decide(request, Verdict::Approve).is_ok();
+        let listeners = &self.approvals.hub.listeners;
+        listeners.of(&request.topic, may_approve)
     }
 
     /// Whether this caller may see what the daemon counts, which is about everybody's requests.
