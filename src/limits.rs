@@ -33,6 +33,13 @@ pub const EXPIRY_MIN: Duration = Duration::from_secs(1);
 pub const EXPIRY_MAX: Duration = Duration::from_hours(30 * 24);
 /// The life of a request that names none: an hour, after which nobody remembers why it was asked.
 pub const EXPIRY_DEFAULT: Duration = Duration::from_hours(1);
+/// The shortest time for which an approval may count after its decision.
+pub const USE_WITHIN_MIN: Duration = Duration::from_secs(1);
+/// The longest: 30 days.
+pub const USE_WITHIN_MAX: Duration = Duration::from_hours(30 * 24);
+/// How long an approval counts if nobody says otherwise: an hour, after which what was approved
+/// may not be what is there any more.
+pub const USE_WITHIN_DEFAULT: Duration = Duration::from_hours(1);
 /// Approvers that one request remembers as having had it on their screens.
 pub const SEEN_BY: usize = 8;
 /// Digits of a match code: what is read from one screen and typed at another without a mistake.

@@ -19,14 +19,14 @@ use crate::domain::Topic;
 pub struct DaemonFlags {
     /// Where the daemon is: http://HOST:PORT, https://HOST:PORT or unix:PATH
     /// [default: http://127.0.0.1:8888]
-    #[arg(long, env = "PUSHD_URL", value_name = "URL")]
+    #[arg(long, env = "PUSHD_URL", value_name = "URL", global = true)]
     pub url: Option<DaemonUrl>,
 
     /// A file with the token that says who we are; nobody else may be able to read it
     ///
     /// PUSHD_TOKEN may hold the token itself. There is no flag for it, because others see flags in
     /// the list of processes.
-    #[arg(long, env = "PUSHD_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, env = "PUSHD_TOKEN_FILE", value_name = "FILE", global = true)]
     pub token_file: Option<PathBuf>,
 
     /// Which daemon of ~/.config/pushd/config.toml [default: default, if it is there]
@@ -34,14 +34,14 @@ pub struct DaemonFlags {
     /// The file has a table for each: `[prod]` with `url`, `token_file` or `token`, and `ca_cert`.
     /// Flags and variables go before it; its token goes to its own URL alone. Nobody else may be
     /// able to read the file.
-    #[arg(long, env = "PUSHD_PROFILE", value_name = "NAME")]
+    #[arg(long, env = "PUSHD_PROFILE", value_name = "NAME", global = true)]
     pub profile: Option<String>,
 
     /// Certificates (PEM) of the authorities to trust, IN PLACE OF the system's
     ///
     /// For a daemon whose certificate is of a private authority. Nothing turns the check of the
     /// certificate off.
-    #[arg(long, env = "PUSHD_CA_CERT", value_name = "FILE")]
+    #[arg(long, env = "PUSHD_CA_CERT", value_name = "FILE", global = true)]
     pub ca_cert: Option<PathBuf>,
 }
 
@@ -51,15 +51,18 @@ pub struct DaemonFlags {
 /// The exit code to leave with, after clap has said why: [`exit::SUCCESS`] for `--help` and
 /// `--version`, [`exit::USAGE`] for everything else, and never clap's 2.
 pub fn parse<T: Parser>() -> Result<T, u8> {
-    T::try_parse().map_err(|error| {
-        // With nowhere to print to, the exit code still tells.
-        drop(error.print());
-        if error.use_stderr() {
-            exit::USAGE
-        } else {
-            exit::SUCCESS
-        }
-    })
+    T::try_parse().map_err(|error| unparsed(&error))
+}
+
+/// Prints what clap says of a command line that is not carried out, and gives the exit code.
+pub fn unparsed(error: &clap::Error) -> u8 {
+    // With nowhere to print to, the exit code still tells.
+    drop(error.print());
+    if error.use_stderr() {
+        exit::USAGE
+    } else {
+        exit::SUCCESS
+    }
 }
 
 /// Reads a duration such as `90s`, `10m` or `1h 30m`; it is longer than nothing.

@@ -105,6 +105,19 @@ impl Progress {
         self.change(&words);
     }
 
+    /// The question is one that was asked before, and has this name.
+    pub fn joined(&self, title: &str, name: &str, until: Instant) {
+        let words = {
+            let mut line = self.line();
+            line.title = visible(title);
+            line.name = Some(visible(name));
+            line.until = Some(until);
+            let left = left(until, Instant::now());
+            format!("waiting for \"{}\", {}, {left}", line.title, visible(name))
+        };
+        self.change(&words);
+    }
+
     /// The wait ends at `until`.
     pub fn until(&self, until: Instant) {
         self.line().until = Some(until);
@@ -347,6 +360,15 @@ fn left(until: Instant, now: Instant) -> String {
     let left = until.saturating_duration_since(now);
     let left = span(left + Duration::from_millis(999));
     format!("{left} left")
+}
+
+/// A patience: as [`span`], but with its fraction where there is nothing else.
+pub fn shown(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{}ms", duration.as_millis())
+    } else {
+        span(duration)
+    }
 }
 
 /// A duration in its two largest units: `1h 2m`, `9m 48s`, `10m`.

@@ -37,6 +37,7 @@ mod full_disk;
 mod idle;
 mod in_process;
 mod interrupts;
+mod later;
 mod limits;
 mod long_poll;
 mod matching;

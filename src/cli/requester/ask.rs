@@ -11,7 +11,7 @@ use super::outcome::{End, refused};
 use crate::cli::exit;
 use crate::client::{Answer, Backoff, CallError};
 use crate::limits;
-use crate::terminal::spinner::{Progress, span};
+use crate::terminal::spinner::{Progress, shown};
 use crate::wire::RequestView;
 
 /// The ask on its way; every attempt carries the same key, so they are one ask.
@@ -60,7 +60,7 @@ impl<'a, D: Daemon> Asking<'a, D> {
             daemon,
             plan,
             progress,
-            limit: Cell::new(Instant::now() + plan.connect_timeout.min(limits::DEADLINE_MAX)),
+            limit: Cell::new(Instant::now() + patience(plan).min(limits::DEADLINE_MAX)),
             doubtful: Cell::new(false),
             in_flight: Cell::new(false),
             unwanted: Cell::new(false),
@@ -168,7 +168,7 @@ impl<'a, D: Daemon> Asking<'a, D> {
     }
 
     fn gave_up(&self, error: &CallError, at_limit: bool) -> Stop {
-        let (daemon, patience) = (&self.plan.daemon, shown(self.plan.connect_timeout));
+        let (daemon, patience) = (&self.plan.daemon, shown(patience(self.plan)));
         if at_limit {
             let error = anyhow!("{error}").context(format!(
                 "the daemon at {daemon} does not take this request now; try later"
@@ -183,15 +183,12 @@ impl<'a, D: Daemon> Asking<'a, D> {
     }
 }
 
+/// How long to try until the ask is acknowledged.
+fn patience(plan: &Plan) -> Duration {
+    let wait = plan.wait_at_most.unwrap_or(Duration::MAX);
+    plan.connect_timeout.min(wait)
+}
+
 /// What an error adds when an attempt was sent and its answer was lost.
 const DOUBT: &str = "an attempt was left without an answer, so the request may exist all \
                      the same, but nobody waits for its decision";
-
-/// A span, with its fraction where there is nothing else.
-fn shown(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        format!("{}ms", duration.as_millis())
-    } else {
-        span(duration)
-    }
-}

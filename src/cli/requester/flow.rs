@@ -6,14 +6,16 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::ask::Asking;
+use super::freshness::Freshness;
 use super::interrupt::Interrupts;
 use super::outcome::End;
-use super::{wait, withdraw};
+use super::wait::{Waiting, Waits};
+use super::{page, withdraw};
 use crate::client::{Answer, CallError, Client, DaemonUrl};
 use crate::domain::RequestId;
 use crate::limits;
 use crate::terminal::spinner::Progress;
-use crate::wire::{AskBody, RequestView};
+use crate::wire::{AskBody, RequestView, Status};
 
 /// What is asked, and with how much patience.
 #[derive(Clone, Debug)]
@@ -26,10 +28,18 @@ pub(super) struct Plan {
     pub(super) page_of: Option<DaemonUrl>,
     /// The idempotency key, made before the first attempt.
     pub(super) key: String,
+    /// Whether an earlier run may have asked with the same key.
+    pub(super) named: bool,
+    /// Whether to leave as soon as the ask is acknowledged.
+    pub(super) detach: bool,
     /// How long one poll may take.
     pub(super) timeout: Duration,
     /// How long to try until the ask is acknowledged.
     pub(super) connect_timeout: Duration,
+    /// How long to wait for the answer, if not until there is one.
+    pub(super) wait_at_most: Option<Duration>,
+    /// How long an approval counts, if it was said.
+    pub(super) use_within: Option<Duration>,
 }
 
 /// The calls that a requester needs, one attempt each.
@@ -39,6 +49,8 @@ pub(super) trait Daemon {
     /// See [`Client::read_news`]; the request as it is known when there are none by the end of
     /// `wait`.
     async fn read(&self, known: &RequestView, wait: Duration) -> Outcome;
+    /// See [`Client::read`], without a wait.
+    async fn look(&self, id: RequestId) -> Outcome;
     /// See [`Client::cancel`].
     async fn cancel(&self, id: RequestId) -> Outcome;
     /// Where people reach the daemon from other machines, as far as it can be learnt.
@@ -68,6 +80,10 @@ impl Daemon for Client {
         })
     }
 
+    async fn look(&self, id: RequestId) -> Outcome {
+        Self::read(self, id, None).await
+    }
+
     async fn cancel(&self, id: RequestId) -> Outcome {
         Self::cancel(self, id).await
     }
@@ -87,6 +103,7 @@ pub(super) async fn run(
     signals: &mut impl Interrupts,
     progress: &Progress,
 ) -> End {
+    let begun = Instant::now();
     let asking = Asking::new(daemon, plan, progress);
     let mut acknowledged = pin!(asking.run());
     let answer = tokio::select! {
@@ -107,12 +124,68 @@ pub(super) async fn run(
         first = signals.first() => {
             withdraw::acknowledged(daemon, &request, first, signals, progress).await
         }
-        end = wait::until_final(daemon, plan, answer, progress) => end,
+        end = wait(daemon, plan, begun, answer, progress) => end,
     }
+}
+
+/// What comes after the acknowledgement of an ask that has `begun` then.
+async fn wait(
+    daemon: &impl Daemon,
+    plan: &Plan,
+    begun: Instant,
+    answer: Answer<RequestView>,
+    progress: &Progress,
+) -> End {
+    let freshness = if plan.named {
+        Freshness::of_found(plan.use_within)
+    } else {
+        Freshness::of_new(plan.use_within, begun)
+    };
+    let waiting = match Waiting::begin(answer, freshness, progress) {
+        Ok(waiting) => waiting,
+        Err(end) => return found(plan, end),
+    };
+    let id = waiting.id();
+    progress.named(&id.to_string(), waiting.deadline());
+    if let Some(url) = &plan.page_of {
+        let public = daemon.public_url().await;
+        page::show(public.as_deref(), url, id, progress);
+    }
+    if plan.detach {
+        return waiting.leave(&format!("requester wait {id} gets the answer"));
+    }
+    let how = Waits {
+        daemon: plan.daemon.clone(),
+        timeout: plan.timeout,
+        until: plan
+            .wait_at_most
+            .map(|wait| begun + wait.min(limits::DEADLINE_MAX)),
+        onward: if plan.named {
+            "the same command with the same --key waits on".to_owned()
+        } else {
+            format!("requester wait {id} waits on (the same command would, if it had a --key)")
+        },
+    };
+    waiting.until_final(daemon, &how).await
+}
+
+/// The end of a request that was final when the ask was acknowledged.
+fn found(plan: &Plan, end: End) -> End {
+    if let End::Settled(request) = end {
+        let is_over = matches!(request.status, Status::Cancelled | Status::Expired);
+        return if plan.named && is_over {
+            End::Found(request)
+        } else {
+            End::Settled(request)
+        };
+    }
+    end
 }
 
 #[cfg(test)]
 mod interrupted;
+#[cfg(test)]
+mod leaving;
 #[cfg(test)]
 mod over_tcp;
 #[cfg(test)]

@@ -1,15 +1,19 @@
 //! Command lines of `requester`, one argument a line.
 
-use clap::Parser as _;
-
-use super::args::Requester;
+use super::args::{Requester, read};
 use crate::limits;
 
 /// What is taken is within the bounds that a daemon has, so that it cannot fail there.
 pub fn flags(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let line = Requester::try_parse_from(std::iter::once("requester").chain(text.lines()));
-    let Ok(Requester { ask, .. }) = line else {
+    let line = read(std::iter::once("requester").chain(text.lines()));
+    let Ok(Requester {
+        ask,
+        waiting,
+        common,
+        ..
+    }) = line
+    else {
         return;
     };
     if let Some(title) = &ask.message {
@@ -23,7 +27,7 @@ pub fn flags(data: &[u8]) {
         assert!((limits::EXPIRY_MIN..=limits::EXPIRY_MAX).contains(&expires));
         assert_eq!(expires.subsec_nanos(), 0);
     }
-    assert!(ask.timeout.as_secs() >= 1 && !ask.connect_timeout.is_zero());
+    assert!(waiting.timeout.as_secs() >= 1 && !common.connect_timeout.is_zero());
     if let Some(key) = &ask.key {
         assert!((1..=limits::IDEMPOTENCY_KEY_CHARS).contains(&key.len()));
         assert!(key.bytes().all(|byte| byte.is_ascii_graphic()));

@@ -1,93 +1,169 @@
 //! `requester`: asks, waits, and leaves with the answer as its exit code.
 //!
 //! `ask` gets the request acknowledged, `wait` polls until it is final, `withdraw` cancels it
-//! after a signal. What an answer means is decided in `judge`, and how it all ends in
-//! `outcome`, both without input or output.
+//! after a signal. What an answer means is decided in `judge`, whether an approval still counts in
+//! `freshness`, and how it all ends in `outcome`, all without input or output.
+//! Other processes come back to a request by `rejoin`, `status` and `cancel`.
 
 mod args;
 mod ask;
+mod cancel;
 mod daemon_time;
 mod details;
 mod flow;
+mod freshness;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod interrupt;
 mod judge;
 mod outcome;
 mod page;
+mod printing;
+mod reach;
+mod rejoin;
 #[cfg(test)]
 mod script;
+mod status;
 mod title;
 mod wait;
 mod withdraw;
 
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::Context;
 
-use self::args::{AskFlags, Requester};
+use self::args::{AskFlags, Command, CommonFlags, Requester, WaitFlags};
 use self::flow::Plan;
+use self::freshness::Freshness;
 use self::interrupt::Signals;
 use self::outcome::End;
+use self::printing::Printing;
+use self::reach::Reach;
+use self::wait::Waits;
+use super::config::Daemon;
 use super::exit;
-use super::flags::parse;
-use crate::client::DaemonUrl;
+use super::flags::unparsed;
+use crate::client::{Client, DaemonUrl};
 use crate::domain::{MatchCode, Title};
 use crate::terminal::spinner::{Mood, Progress};
-use crate::wire::{AskBody, RequestView};
+use crate::wire::AskBody;
 
 /// What the program calls itself, to people and to daemons.
 const PROGRAM: &str = "requester";
 
-/// The whole program: reads the command line, asks and waits, and gives the exit code.
+/// The whole program: reads the command line, carries it out, and gives the exit code.
 ///
 /// It must not be called from within a runtime.
 pub fn main() -> u8 {
     // A panic has been told by its hook already; it must not look like an answer.
-    catch_unwind(AssertUnwindSafe(|| parse().map_or_else(|code| code, run)))
-        .unwrap_or(exit::INTERNAL)
+    let line = || args::read(std::env::args_os());
+    catch_unwind(AssertUnwindSafe(|| {
+        line().map_or_else(|error| unparsed(&error), run)
+    }))
+    .unwrap_or(exit::INTERNAL)
 }
 
 fn run(line: Requester) -> u8 {
-    let (json, quiet) = (line.ask.json, line.ask.quiet);
+    let common = line.common;
     let daemon = match line.daemon.resolve() {
         Ok(daemon) => daemon,
-        Err(error) => {
-            let end = End::failed(exit::CONFIGURATION, error);
-            return finish(&Progress::on_stderr(PROGRAM, "", quiet), json, end);
+        Err(error) => return early(&common, End::failed(exit::CONFIGURATION, error)),
+    };
+    match line.command {
+        None => match plan(line.ask, &line.waiting, &common, &daemon.url) {
+            Ok(plan) => ask(daemon, &common, &plan),
+            Err(end) => early(&common, end),
+        },
+        Some(command) => carry_out(command, daemon, &common),
+    }
+}
+
+fn ask(daemon: Daemon, common: &CommonFlags, plan: &Plan) -> u8 {
+    let title = &plan.ask.title;
+    let printing = Printing::of_ask(common, plan);
+    let course = async |client: &Client, signals: &mut Signals, progress: &Progress| {
+        if let Some(code) = &plan.ask.match_code {
+            progress.match_code(&code.spelled());
         }
+        flow::run(client, plan, signals, progress).await
     };
-    let plan = match plan(line.ask, &daemon.url) {
-        Ok(plan) => plan,
-        Err(end) => return finish(&Progress::on_stderr(PROGRAM, "", quiet), json, end),
+    conduct(daemon, common, title, printing, course)
+}
+
+/// What comes back to a request by its id.
+fn carry_out(command: Command, daemon: Daemon, common: &CommonFlags) -> u8 {
+    let printing = Printing::of_known(common);
+    let reach = |id| Reach {
+        daemon: daemon.url.to_string(),
+        id,
+        patience: common.connect_timeout,
     };
+    match command {
+        Command::Wait { id, waiting } => {
+            let reach = reach(id);
+            let freshness = Freshness::of_found(waiting.using.use_within);
+            conduct(
+                daemon,
+                common,
+                "",
+                printing,
+                async |client, signals, progress| {
+                    let how = Waits::for_known(&reach, &waiting);
+                    rejoin::run(client, &reach, &how, freshness, signals, progress).await
+                },
+            )
+        }
+        Command::Status { id, using } => {
+            let reach = reach(id);
+            let freshness = Freshness::of_found(using.use_within);
+            conduct(
+                daemon,
+                common,
+                "",
+                printing,
+                async |client, signals, progress| {
+                    status::run(client, &reach, freshness, signals, progress).await
+                },
+            )
+        }
+        Command::Cancel { id } => {
+            let reach = reach(id);
+            conduct(
+                daemon,
+                common,
+                "",
+                printing,
+                async |client, signals, progress| {
+                    cancel::run(client, &reach, signals, progress).await
+                },
+            )
+        }
+    }
+}
+
+/// Carries something out with a client of the daemon, and tells how it has ended.
+fn conduct(
+    daemon: Daemon,
+    common: &CommonFlags,
+    title: &str,
+    printing: Printing,
+    course: impl AsyncFnOnce(&Client, &mut Signals, &Progress) -> End,
+) -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = match runtime.context("cannot start") {
         Ok(runtime) => runtime,
-        Err(error) => {
-            return finish(
-                &Progress::on_stderr(PROGRAM, "", quiet),
-                json,
-                End::internal(error),
-            );
-        }
+        Err(error) => return early(common, End::internal(error)),
     };
     let code = runtime.block_on(async {
-        let progress = Progress::on_stderr(PROGRAM, &plan.ask.title, quiet);
-        if let Some(code) = &plan.ask.match_code {
-            progress.match_code(&code.spelled());
-        }
+        let progress = Progress::on_stderr(PROGRAM, title, common.quiet);
         let end = match (daemon.client(PROGRAM), Signals::listen()) {
-            (Ok(client), Ok(mut signals)) => {
-                flow::run(&client, &plan, &mut signals, &progress).await
-            }
+            (Ok(client), Ok(mut signals)) => course(&client, &mut signals, &progress).await,
             (Err(error), _) => End::failed(exit::CONFIGURATION, error.into()),
             (_, Err(error)) => End::internal(error.into()),
         };
-        finish(&progress, json, end)
+        finish(&progress, printing, end)
     });
     // A look-up of the daemon's name cannot be taken back. Dropping the runtime would wait for it,
     // with a name server that is silent for long after everything was said.
@@ -95,8 +171,19 @@ fn run(line: Requester) -> u8 {
     code
 }
 
+/// An end before anything has begun.
+fn early(common: &CommonFlags, end: End) -> u8 {
+    let progress = Progress::on_stderr(PROGRAM, "", common.quiet);
+    finish(&progress, Printing::of_known(common), end)
+}
+
 /// Everything that is known before the daemon is.
-fn plan(flags: AskFlags, daemon: &DaemonUrl) -> Result<Plan, End> {
+fn plan(
+    flags: AskFlags,
+    waiting: &WaitFlags,
+    common: &CommonFlags,
+    daemon: &DaemonUrl,
+) -> Result<Plan, End> {
     let details = flags.details.map(details::Source::read).transpose();
     let details = details.map_err(|error| End::failed(exit::USAGE, error))?;
     if flags.fields.len() > crate::limits::FIELDS {
@@ -113,6 +200,7 @@ fn plan(flags: AskFlags, daemon: &DaemonUrl) -> Result<Plan, End> {
     }
     let match_code = flags.matched.then(random_code).transpose();
     let match_code = match_code.map_err(End::internal)?;
+    let named = flags.key.is_some();
     let key = match flags.key {
         Some(key) => key,
         None => random_key().map_err(End::internal)?,
@@ -132,8 +220,12 @@ fn plan(flags: AskFlags, daemon: &DaemonUrl) -> Result<Plan, End> {
         page_of: flags.qr.then(|| daemon.clone()),
         daemon: daemon.to_string(),
         key,
-        timeout: flags.timeout,
-        connect_timeout: flags.connect_timeout,
+        named,
+        detach: flags.detach,
+        timeout: waiting.timeout,
+        connect_timeout: common.connect_timeout,
+        wait_at_most: waiting.wait_at_most,
+        use_within: waiting.using.use_within,
     })
 }
 
@@ -150,60 +242,24 @@ fn random_code() -> anyhow::Result<MatchCode> {
 }
 
 /// Tells how it ended, and gives the exit code.
-fn finish(progress: &Progress, json: bool, end: End) -> u8 {
-    match end {
-        End::Settled(request) => {
-            let code = outcome::code(&request);
-            progress.end(mood(code), &outcome::words(&request));
-            printed(progress, json, Some(&request), code)
-        }
-        End::Interrupted {
-            signal,
-            words,
-            request,
-        } => {
-            progress.end(Mood::Neutral, &words);
-            printed(progress, json, request.as_deref(), signal.code())
-        }
-        End::Failed { code, error } => {
-            progress.fail(&format!("{error:#}"));
-            code
-        }
+fn finish(progress: &Progress, printing: Printing, end: End) -> u8 {
+    let told = end.told();
+    if told.is_error {
+        progress.fail(&told.words);
+    } else {
+        progress.end(mood(told.code), &told.words);
+    }
+    match told.request {
+        Some(request) => printing.print(progress, &request, told.code),
+        None => told.code,
     }
 }
 
+/// The mood in which an end is told: a success, a no, or neither.
 const fn mood(code: u8) -> Mood {
     match code {
-        exit::APPROVED => Mood::Good,
+        exit::SUCCESS => Mood::Good,
         exit::DENIED => Mood::Bad,
         _ => Mood::Neutral,
     }
-}
-
-/// Prints the result for a program that reads it. An approval that its reader cannot have got is
-/// not one: whoever asked for the result may need it to go on.
-fn printed(progress: &Progress, json: bool, request: Option<&RequestView>, code: u8) -> u8 {
-    let Some(request) = request.filter(|_| json) else {
-        return code;
-    };
-    match print(request).context("cannot write the result to standard output") {
-        Ok(()) => code,
-        Err(error) => {
-            progress.fail(&format!("{error:#}"));
-            if code == exit::APPROVED {
-                exit::INTERNAL
-            } else {
-                code
-            }
-        }
-    }
-}
-
-fn print(request: &RequestView) -> anyhow::Result<()> {
-    let mut line = serde_json::to_vec(request)?;
-    line.push(b'\n');
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(&line)?;
-    stdout.flush()?;
-    Ok(())
 }

@@ -189,6 +189,11 @@ impl Daemon for Script {
         self.play(format!("read {}", wait.as_secs())).await
     }
 
+    async fn look(&self, id: RequestId) -> Outcome {
+        assert_eq!(id, ID);
+        self.play("look".to_owned()).await
+    }
+
     async fn cancel(&self, id: RequestId) -> Outcome {
         assert_eq!(id, ID);
         self.play("cancel".to_owned()).await
