@@ -34,6 +34,7 @@ mod departures;
 mod event_stream;
 mod faults;
 mod full_disk;
+mod handbook;
 mod idle;
 mod in_process;
 mod interrupts;

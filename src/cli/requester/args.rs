@@ -16,6 +16,7 @@ pub(super) use self::asking::AskFlags;
 pub(super) use self::common::CommonFlags;
 pub(super) use self::waiting::{UseFlags, WaitFlags};
 use crate::cli::flags::DaemonFlags;
+use crate::cli::handbook;
 use crate::domain::RequestId;
 
 /// Asks for a person's approval and waits for it; the exit code tells
@@ -106,8 +107,10 @@ Exit codes:
 pub(super) fn read(
     line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<Requester, clap::Error> {
-    let mut command = Requester::command();
+    let mut command = handbook::flagged(Requester::command());
     let matches = command.try_get_matches_from_mut(line)?;
+    handbook::misplaced(&matches)
+        .map_err(|words| command.error(ErrorKind::ArgumentConflict, words))?;
     if let Some((name, _)) = matches.subcommand()
         && let Some(flag) = flag_of_an_ask(&matches)
     {

@@ -31,6 +31,7 @@ mod withdraw;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::Context;
+use clap::CommandFactory as _;
 
 use self::args::{AskFlags, Command, CommonFlags, Requester, WaitFlags};
 use self::flow::Plan;
@@ -41,8 +42,8 @@ use self::printing::Printing;
 use self::reach::Reach;
 use self::wait::Waits;
 use super::config::Daemon;
-use super::exit;
 use super::flags::unparsed;
+use super::{exit, handbook};
 use crate::client::{Client, DaemonUrl};
 use crate::domain::{MatchCode, Title};
 use crate::terminal::spinner::{Mood, Progress};
@@ -56,9 +57,10 @@ const PROGRAM: &str = "requester";
 /// It must not be called from within a runtime.
 pub fn main() -> u8 {
     // A panic has been told by its hook already; it must not look like an answer.
-    let line = || args::read(std::env::args_os());
+    let line: Vec<_> = std::env::args_os().collect();
     catch_unwind(AssertUnwindSafe(|| {
-        line().map_or_else(|error| unparsed(&error), run)
+        handbook::print(Requester::command(), &line)
+            .unwrap_or_else(|| args::read(line).map_or_else(|error| unparsed(&error), run))
     }))
     .unwrap_or(exit::INTERNAL)
 }
