@@ -216,6 +216,7 @@ fn plan(
         topic: flags.topic.map(|topic| topic.as_str().to_owned()),
         expires_in_secs: flags.expires.map(|expires| expires.as_secs()),
         match_code,
+        ..AskBody::default()
     };
     Ok(Plan {
         ask,
