@@ -363,6 +363,10 @@ pub struct RequestView {
     /// Who has had it on a screen.
     #[serde(default)]
     pub seen_by: Vec<SeenView>,
+    /// How many listen who may approve it: people, or streams on a daemon that knows nobody. Only in
+    /// the answer to an ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvers_connected: Option<u32>,
     /// What happened so far; single reads only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<StepView>>,
@@ -413,6 +417,7 @@ impl RequestView {
             decisions: request.decisions.iter().map(DecisionView::from).collect(),
             decided_at: request.settled_at.filter(|_| decided),
             seen_by: request.seen_by.iter().map(SeenView::from).collect(),
+            approvers_connected: None,
             history: None,
         }
     }

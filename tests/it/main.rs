@@ -27,6 +27,7 @@ mod approval;
 mod approver_terminal;
 mod audit;
 mod classic;
+mod connected;
 mod consume;
 mod contract;
 mod copies;

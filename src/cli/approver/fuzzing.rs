@@ -187,6 +187,7 @@ fn view(text: &str, status: u8) -> RequestView {
         decisions: decisions.into(),
         decided_at: None,
         seen_by: Vec::new(),
+        approvers_connected: None,
         history: None,
     }
 }

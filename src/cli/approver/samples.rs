@@ -40,6 +40,7 @@ pub(super) fn request(n: u8) -> Box<RequestView> {
         decisions: Vec::new(),
         decided_at: None,
         seen_by: Vec::new(),
+        approvers_connected: None,
         history: None,
     })
 }

@@ -67,6 +67,7 @@ pub(super) fn request(status: Status) -> RequestView {
         decisions: if decided { vec![decision] } else { Vec::new() },
         decided_at: decided.then_some(at),
         seen_by: Vec::new(),
+        approvers_connected: None,
         history: None,
     }
 }
