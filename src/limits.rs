@@ -33,13 +33,6 @@ pub const EXPIRY_MIN: Duration = Duration::from_secs(1);
 pub const EXPIRY_MAX: Duration = Duration::from_hours(30 * 24);
 /// The life of a request that names none: an hour, after which nobody remembers why it was asked.
 pub const EXPIRY_DEFAULT: Duration = Duration::from_hours(1);
-/// The shortest time for which an approval may count after its decision.
-pub const USE_WITHIN_MIN: Duration = Duration::from_secs(1);
-/// The longest: 30 days.
-pub const USE_WITHIN_MAX: Duration = Duration::from_hours(30 * 24);
-/// How long an approval counts if nobody says otherwise: an hour, after which what was approved
-/// may not be what is there any more.
-pub const USE_WITHIN_DEFAULT: Duration = Duration::from_hours(1);
 /// Approvers that one request remembers as having had it on their screens.
 pub const SEEN_BY: usize = 8;
 /// Digits of a match code: what is read from one screen and typed at another without a mistake.
@@ -426,6 +419,9 @@ pub fn connections_per_address(connections: usize) -> usize {
 pub const CONFIG_BYTES: usize = 64 * 1024;
 /// How long one poll of `requester` may take, unless `--timeout` says otherwise.
 pub const POLL_DEFAULT: Duration = Duration::from_secs(30);
+/// How long the daemon keeps the request of a `requester` that is gone, unless `--lease` says
+/// otherwise: longer than a restart of either, and than a laptop takes to find its network again.
+pub const LEASE_DEFAULT: Duration = Duration::from_mins(2);
 /// How long a poll may stay silent beyond `--timeout` before it is dropped and resent.
 pub const POLL_GRACE: Duration = Duration::from_secs(5);
 /// How long `requester` tries to get its ask acknowledged, unless `--connect-timeout` says otherwise.

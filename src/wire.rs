@@ -343,6 +343,10 @@ pub struct RequestView {
     /// How long after its decision an approval may be used, in seconds.
     #[serde(default = "use_within")]
     pub use_within_secs: u64,
+    /// How many of those who may decide it listen now; in the answer to an ask alone, and absent
+    /// where the daemon does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvers_connected: Option<u64>,
     /// When the approval was used.
     #[serde(
         default,
@@ -363,10 +367,6 @@ pub struct RequestView {
     /// Who has had it on a screen.
     #[serde(default)]
     pub seen_by: Vec<SeenView>,
-    /// How many listen who may approve it: people, or streams on a daemon that knows nobody. Only in
-    /// the answer to an ask.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approvers_connected: Option<u32>,
     /// What happened so far; single reads only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<StepView>>,

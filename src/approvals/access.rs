@@ -226,13 +226,13 @@ impl Access {
 
     /// How many whose approval of this request would count have a stream open on which they hear of
     /// it: people, or streams on a daemon that knows nobody.
-    pub fn approvers_connected(&self, request: &Request) -> u32 {
+    pub fn approvers_connected(&self, request: &Request) -> u64 {
         let counts = |rights: &Rights| {
             let may_approve = rights.may_decide(request, Verdict::Approve).is_ok();
             may_approve && request.terms.admit(&rights.principal)
         };
         let connected = self.approvals.hub.listeners.of(&request.topic, counts);
-        u32::try_from(connected).unwrap_or(u32::MAX)
+        u64::try_from(connected).unwrap_or(u64::MAX)
     }
 
     /// Whether this caller may see what the daemon counts, which is about everybody's requests.

@@ -169,6 +169,17 @@ async fn a_wait_that_has_a_limit_is_continued_by_the_same_command_and_asks_once(
 }
 
 #[tokio::test]
+async fn whoever_waits_with_the_same_key_joins_one_who_has_left() {
+    let daemon = setup().in_memory().start();
+    let id = daemon.detached(&["--key", "job-10"]).await;
+    let requester = Requester::start(&daemon.url(), &["--key", "job-10"]);
+    requester.told(&id).await;
+    daemon.approve(&id).await;
+    assert_eq!(requester.left().await.code, Some(0));
+    assert_eq!(daemon.requests().await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_limited_wait_without_a_key_says_how_to_go_on() {
     let daemon = setup().in_memory().start();
     let left = daemon.run(&["--wait-at-most", "1s"]).await;

@@ -60,6 +60,7 @@ mod service_manager;
 mod shutdown;
 mod soak;
 mod sse;
+mod terms;
 mod tls;
 mod trouble;
 mod unix;

@@ -182,12 +182,12 @@ fn view(text: &str, status: u8) -> RequestView {
         lease_secs: None,
         lease_ended: false,
         use_within_secs: 3600,
+        approvers_connected: None,
         consumed_at: None,
         match_code_required: true,
         decisions: decisions.into(),
         decided_at: None,
         seen_by: Vec::new(),
-        approvers_connected: None,
         history: None,
     }
 }

@@ -12,7 +12,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-pub(super) use self::asking::AskFlags;
+pub(super) use self::asking::{AskFlags, Lease};
 pub(super) use self::common::CommonFlags;
 pub(super) use self::waiting::{UseFlags, WaitFlags};
 use crate::cli::flags::DaemonFlags;
@@ -120,17 +120,25 @@ pub(super) fn read(
         );
         return Err(command.error(ErrorKind::ArgumentConflict, words));
     }
-    Requester::from_arg_matches(&matches)
+    let mut line = Requester::from_arg_matches(&matches)?;
+    let leaves = line.ask.detach || line.waiting.wait_at_most.is_some();
+    if leaves && !is_given(&matches, "lease") {
+        // Whoever leaves on purpose must not be taken for one who is gone.
+        line.ask.lease = Some(Lease::Unlimited);
+    }
+    Ok(line)
 }
 
-/// A flag for asking that is on the command line itself. Variables are set for many calls, and so
-/// may stay.
+/// Whether the flag is on the command line itself. Variables are set for many calls.
+fn is_given(matches: &ArgMatches, id: &str) -> bool {
+    matches.value_source(id) == Some(ValueSource::CommandLine)
+}
+
+/// A flag for asking that is on the command line itself.
 fn flag_of_an_ask(matches: &ArgMatches) -> Option<String> {
     let flags = AskFlags::augment_args(WaitFlags::augment_args(clap::Command::new("")));
-    let given = |arg: &&clap::Arg| {
-        matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
-    };
-    let flag = flags.get_arguments().find(given)?;
+    let mut flags = flags.get_arguments();
+    let flag = flags.find(|flag| is_given(matches, flag.get_id().as_str()))?;
     Some(format!("--{}", flag.get_long()?))
 }
 
@@ -248,6 +256,46 @@ mod tests {
             (&["stats", ID], ["stats", "status"]),
         ] {
             let error = parse(args).unwrap_err();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
+    }
+
+    #[test]
+    fn whoever_waits_has_a_lease_and_whoever_leaves_only_if_it_is_asked_for() {
+        let default = limits::LEASE_DEFAULT.as_secs();
+        for (args, lease) in [
+            (&[][..], Some(default)),
+            (&["--lease", "30s"], Some(30)),
+            (&["--lease", "none"], None),
+            (&["--lease", "0"], None),
+            (&["--detach"], None),
+            (&["--wait-at-most", "1m"], None),
+            (&["--detach", "--lease", "1h"], Some(3600)),
+            (&["--wait-at-most", "1m", "--lease", "5m"], Some(300)),
+        ] {
+            assert_eq!(parse(args).unwrap().ask.lease_secs(), lease, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn terms_are_within_their_bounds() {
+        let line = parse(&["--need", "2", "--from", "alice,@sre"]).unwrap();
+        assert_eq!(line.ask.need, Some(2));
+        let from: Vec<_> = line.ask.from.iter().map(ToString::to_string).collect();
+        assert_eq!(from, ["alice", "@sre"]);
+        for (args, words) in [
+            (["--need", "0"], ["--need", "1..=16"]),
+            (["--need", "17"], ["--need", "1..=16"]),
+            (["--from", "alice,"], ["--from", "@sre"]),
+            (["--lease", "25h"], ["--lease", "none for no lease"]),
+            (["--lease", "1500ms"], ["--lease", "whole seconds"]),
+            (["--use-within", "31d"], ["--use-within", "1s to 30d"]),
+            (
+                ["--wait-at-most", "500ms"],
+                ["--wait-at-most", "at least 1s"],
+            ),
+        ] {
+            let error = parse(&args).unwrap_err();
             assert!(words.iter().all(|word| error.contains(word)), "{error}");
         }
     }

@@ -10,7 +10,7 @@ use super::freshness::Freshness;
 use super::interrupt::Interrupts;
 use super::outcome::End;
 use super::wait::{Waiting, Waits};
-use super::{page, withdraw};
+use super::{nobody, page, withdraw};
 use crate::client::{Answer, CallError, Client, DaemonUrl};
 use crate::domain::RequestId;
 use crate::limits;
@@ -30,16 +30,39 @@ pub(super) struct Plan {
     pub(super) key: String,
     /// Whether an earlier run may have asked with the same key.
     pub(super) named: bool,
-    /// Whether to leave as soon as the ask is acknowledged.
-    pub(super) detach: bool,
+    /// How long to stay.
+    pub(super) stay: Stay,
     /// How long one poll may take.
     pub(super) timeout: Duration,
     /// How long to try until the ask is acknowledged.
     pub(super) connect_timeout: Duration,
-    /// How long to wait for the answer, if not until there is one.
-    pub(super) wait_at_most: Option<Duration>,
     /// How long an approval counts, if it was said.
     pub(super) use_within: Option<Duration>,
+    /// Whether a daemon that knows no leases will not do.
+    pub(super) lease_wanted: bool,
+    /// Whether to give up at once when nobody is there.
+    pub(super) fail_if_nobody: bool,
+}
+
+/// How long an asker stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// Until there is an answer.
+    ForTheAnswer,
+    /// The same, but not longer than this in all.
+    AtMost(Duration),
+    /// Until the ask is acknowledged.
+    ForTheId,
+}
+
+impl Stay {
+    /// The time after which it ends in any case.
+    pub(super) const fn limit(self) -> Option<Duration> {
+        match self {
+            Self::AtMost(wait) => Some(wait),
+            Self::ForTheAnswer | Self::ForTheId => None,
+        }
+    }
 }
 
 /// The calls that a requester needs, one attempt each.
@@ -151,14 +174,18 @@ async fn wait(
         let public = daemon.public_url().await;
         page::show(public.as_deref(), url, id, progress);
     }
-    if plan.detach {
+    if let Some(end) = nobody::look(daemon, plan, waiting.known(), progress).await {
+        return end;
+    }
+    if plan.stay == Stay::ForTheId {
         return waiting.leave(&format!("requester wait {id} gets the answer"));
     }
     let how = Waits {
         daemon: plan.daemon.clone(),
         timeout: plan.timeout,
         until: plan
-            .wait_at_most
+            .stay
+            .limit()
             .map(|wait| begun + wait.min(limits::DEADLINE_MAX)),
         onward: if plan.named {
             "the same command with the same --key waits on".to_owned()
@@ -184,6 +211,8 @@ fn found(plan: &Plan, end: End) -> End {
 
 #[cfg(test)]
 mod interrupted;
+#[cfg(test)]
+mod leased;
 #[cfg(test)]
 mod leaving;
 #[cfg(test)]

@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::outcome::End;
 use crate::cli::exit;
 use crate::client::Answer;
-use crate::limits;
 use crate::wire::{RequestView, Status};
 
 /// Judges approvals by their age.
@@ -17,7 +16,7 @@ use crate::wire::{RequestView, Status};
 /// watch, if we know of an instant before the decision.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Freshness {
-    /// How long it counts, if we were told.
+    /// How long it counts at most, if we were told.
     use_within: Option<Duration>,
     /// The last instant at which the request was certainly not decided.
     undecided: Option<Instant>,
@@ -49,7 +48,7 @@ impl Freshness {
 
     /// How it ends with an answer that is final.
     pub(super) fn end(&self, answer: Answer<RequestView>) -> End {
-        let within = self.use_within.unwrap_or(limits::USE_WITHIN_DEFAULT);
+        let within = self.within(&answer.value);
         let age = (answer.value.status == Status::Approved).then(|| self.age(&answer));
         match age {
             Some(None) => End::failed(
@@ -67,6 +66,13 @@ impl Freshness {
             },
             Some(Some(_)) | None => End::Settled(Box::new(answer.value)),
         }
+    }
+
+    /// The shorter of what we were told and what was said at the ask: nobody makes an old approval
+    /// good by asking for it.
+    fn within(&self, request: &RequestView) -> Duration {
+        let asked = Duration::from_secs(request.use_within_secs);
+        asked.min(self.use_within.unwrap_or(asked))
     }
 
     fn age(&self, answer: &Answer<RequestView>) -> Option<Duration> {
@@ -88,19 +94,32 @@ mod tests {
 
     /// How an approval ends that is this old by the daemon's clock, or of which it does not tell.
     fn approved(freshness: Freshness, age: Option<Duration>) -> End {
+        said(3600, freshness, age)
+    }
+
+    /// The same with what was said at the ask, in seconds.
+    fn said(use_within_secs: u64, freshness: Freshness, age: Option<Duration>) -> End {
         freshness.end(Answer {
-            value: request(Status::Approved),
+            value: RequestView {
+                use_within_secs,
+                ..request(Status::Approved)
+            },
             date: age.map(|age| ASKED.after(DECIDED + age)),
         })
     }
 
     #[test]
-    fn an_approval_counts_for_an_hour_or_for_what_was_said() {
-        for (told, within) in [(None, HOUR), (Some(2 * HOUR), 2 * HOUR)] {
+    fn an_approval_counts_for_what_was_said_at_the_ask_or_for_less() {
+        for (at_the_ask, told, within) in [
+            (3600, None, HOUR),
+            (60, None, HOUR / 60),
+            (60, Some(HOUR), HOUR / 60),
+            (7200, Some(HOUR), HOUR),
+        ] {
             let freshness = Freshness::of_found(told);
-            let fresh = approved(freshness, Some(within));
+            let fresh = said(at_the_ask, freshness, Some(within));
             assert!(matches!(fresh, End::Settled(_)), "{fresh:?}");
-            let old = approved(freshness, Some(within + DECIDED));
+            let old = said(at_the_ask, freshness, Some(within + DECIDED));
             assert!(matches!(old, End::TooLate { .. }), "{old:?}");
         }
     }

@@ -16,6 +16,7 @@ mod freshness;
 pub(crate) mod fuzzing;
 mod interrupt;
 mod judge;
+mod nobody;
 mod outcome;
 mod page;
 mod printing;
@@ -25,6 +26,7 @@ mod rejoin;
 mod script;
 mod status;
 mod title;
+mod votes;
 mod wait;
 mod withdraw;
 
@@ -34,7 +36,7 @@ use anyhow::Context;
 use clap::CommandFactory as _;
 
 use self::args::{AskFlags, Command, CommonFlags, Requester, WaitFlags};
-use self::flow::Plan;
+use self::flow::{Plan, Stay};
 use self::freshness::Freshness;
 use self::interrupt::Signals;
 use self::outcome::End;
@@ -186,6 +188,7 @@ fn plan(
     common: &CommonFlags,
     daemon: &DaemonUrl,
 ) -> Result<Plan, End> {
+    let lease_secs = flags.lease_secs();
     let details = flags.details.map(details::Source::read).transpose();
     let details = details.map_err(|error| End::failed(exit::USAGE, error))?;
     if flags.fields.len() > crate::limits::FIELDS {
@@ -202,6 +205,12 @@ fn plan(
     }
     let match_code = flags.matched.then(random_code).transpose();
     let match_code = match_code.map_err(End::internal)?;
+    if flags.from.len() > crate::limits::FROM {
+        let (count, most) = (flags.from.len(), crate::limits::FROM);
+        let error = anyhow::anyhow!("--from has {count} names, at most {most} are taken");
+        return Err(End::failed(exit::USAGE, error));
+    }
+    let use_within = waiting.using.use_within;
     let named = flags.key.is_some();
     let key = match flags.key {
         Some(key) => key,
@@ -209,6 +218,7 @@ fn plan(
     };
     let title = flags.message.as_ref().map(Title::as_str);
     let fields: Vec<_> = flags.fields.iter().map(Into::into).collect();
+    let from: Vec<_> = flags.from.iter().map(ToString::to_string).collect();
     let ask = AskBody {
         title: title.map_or_else(title::default_title, str::to_owned),
         details: details.filter(|details| !details.is_empty()),
@@ -216,6 +226,13 @@ fn plan(
         topic: flags.topic.map(|topic| topic.as_str().to_owned()),
         expires_in_secs: flags.expires.map(|expires| expires.as_secs()),
         match_code,
+        // What an older daemon need not know is not said to it.
+        need: flags.need.filter(|&need| need > 1),
+        from: (!from.is_empty()).then_some(from),
+        lease_secs,
+        use_within_secs: use_within
+            .filter(|&within| within != crate::limits::USE_WITHIN.1)
+            .map(|within| within.as_secs()),
         ..AskBody::default()
     };
     Ok(Plan {
@@ -224,11 +241,16 @@ fn plan(
         daemon: daemon.to_string(),
         key,
         named,
-        detach: flags.detach,
+        stay: match waiting.wait_at_most {
+            _ if flags.detach => Stay::ForTheId,
+            Some(wait) => Stay::AtMost(wait),
+            None => Stay::ForTheAnswer,
+        },
         timeout: waiting.timeout,
         connect_timeout: common.connect_timeout,
-        wait_at_most: waiting.wait_at_most,
-        use_within: waiting.using.use_within,
+        use_within,
+        lease_wanted: flags.lease.is_some(),
+        fail_if_nobody: flags.fail_if_nobody,
     })
 }
 

@@ -186,14 +186,27 @@ pub(super) fn words(request: &RequestView) -> String {
             };
             let after = took(request.decided_at.unwrap_or(last.at));
             let who = party(&last.approver);
+            let used = if request.consumed_at.is_some() {
+                ", and has been used"
+            } else {
+                ""
+            };
             match &last.reason {
-                Some(reason) => format!("{outcome} by {who} after {after}: {reason}"),
-                None => format!("{outcome} by {who} after {after}"),
+                Some(reason) => format!("{outcome} by {who} after {after}{used}: {reason}"),
+                None => format!("{outcome} by {who} after {after}{used}"),
             }
         }
         Status::Expired => {
             let after = took(request.expires_at);
             format!("expired after {after}: nobody decided in time")
+        }
+        Status::Cancelled if request.lease_ended => {
+            let lease = request.lease_secs.map(Duration::from_secs);
+            let lease = lease.map_or_else(String::new, |lease| format!(" of {}", span(lease)));
+            format!(
+                "cancelled by the daemon, which had no sign of the asker for longer than the \
+                 lease{lease}; --lease sets another"
+            )
         }
         Status::Cancelled => {
             let step = request.history.iter().flatten().rev();
@@ -280,6 +293,20 @@ mod tests {
             "expired after 1h: nobody decided in time"
         );
         assert_eq!(words(&settled(Status::Cancelled)), "cancelled");
+    }
+
+    #[test]
+    fn the_end_of_a_lease_is_told_as_such() {
+        let ended = RequestView {
+            lease_secs: Some(120),
+            lease_ended: true,
+            ..settled(Status::Cancelled)
+        };
+        let words = words(&ended);
+        assert!(
+            words.contains("for longer than the lease of 2m;"),
+            "{words}"
+        );
     }
 
     #[test]

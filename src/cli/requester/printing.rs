@@ -5,7 +5,7 @@ use std::io::Write as _;
 use anyhow::Context as _;
 
 use super::args::CommonFlags;
-use super::flow::Plan;
+use super::flow::{Plan, Stay};
 use crate::cli::exit;
 use crate::terminal::spinner::Progress;
 use crate::wire::RequestView;
@@ -28,7 +28,7 @@ impl Printing {
     pub(super) const fn of_ask(common: &CommonFlags, plan: &Plan) -> Self {
         if common.json {
             Self::Request
-        } else if plan.detach {
+        } else if matches!(plan.stay, Stay::ForTheId) {
             Self::Id
         } else {
             Self::IdOfPending

@@ -62,12 +62,12 @@ pub(super) fn request(status: Status) -> RequestView {
         lease_secs: None,
         lease_ended: false,
         use_within_secs: 3600,
+        approvers_connected: None,
         consumed_at: None,
         match_code_required: false,
         decisions: if decided { vec![decision] } else { Vec::new() },
         decided_at: decided.then_some(at),
         seen_by: Vec::new(),
-        approvers_connected: None,
         history: None,
     }
 }
@@ -193,7 +193,9 @@ impl Script {
 
 impl Daemon for Script {
     async fn ask(&self, body: &AskBody, key: &str) -> Outcome {
-        self.play(format!("ask {} {key}", body.title)).await
+        let lease = body.lease_secs.map(|secs| format!(" lease {secs}"));
+        let lease = lease.unwrap_or_default();
+        self.play(format!("ask {} {key}{lease}", body.title)).await
     }
 
     async fn read(&self, known: &RequestView, wait: Duration) -> Outcome {

@@ -12,11 +12,12 @@ use super::freshness::Freshness;
 use super::judge::{Meaning, judge};
 use super::outcome::End;
 use super::reach::Reach;
+use super::votes;
 use crate::cli::exit;
 use crate::client::{Answer, Backoff, CallError};
 use crate::domain::RequestId;
 use crate::limits;
-use crate::terminal::spinner::Progress;
+use crate::terminal::spinner::{Progress, span};
 use crate::wire::RequestView;
 
 /// How an answer is waited for.
@@ -83,10 +84,10 @@ impl<'a> Waiting<'a> {
         let mut waiting = Self {
             id: request.id,
             deadline: time.instant(request.expires_at, now),
+            backoff: Backoff::under(lease(&request)),
             known: request,
             time,
             freshness,
-            backoff: Backoff::new(),
             trouble: None,
             progress,
         };
@@ -99,6 +100,11 @@ impl<'a> Waiting<'a> {
     /// Of which request.
     pub(super) const fn id(&self) -> RequestId {
         self.id
+    }
+
+    /// What is known of it.
+    pub(super) const fn known(&self) -> &RequestView {
+        &self.known
     }
 
     /// When it expires, as far as it is known.
@@ -126,7 +132,7 @@ impl<'a> Waiting<'a> {
                 None => longest,
             };
             let wait = wait.min(left.unwrap_or(wait));
-            let silence = begun + wait + limits::POLL_GRACE;
+            let silence = begun + wait + self.grace();
             let limit = silence.min(self.limit(how));
             let seen = self.known.seen_by.len();
             let outcome = timeout_at(limit, daemon.read(&self.known, wait)).await;
@@ -153,6 +159,13 @@ impl<'a> Waiting<'a> {
                 return self.unknown(&how.daemon);
             }
         }
+    }
+
+    /// How long a poll may stay silent beyond its end: the daemon has then let go of it, so it takes
+    /// from the lease as a pause does.
+    fn grace(&self) -> Duration {
+        let half = lease(&self.known).map(|lease| lease / 2);
+        limits::POLL_GRACE.min(half.unwrap_or(limits::POLL_GRACE))
     }
 
     /// When waiting ends whatever happens: the daemon had its time to say that it expired.
@@ -203,16 +216,25 @@ impl<'a> Waiting<'a> {
         let seen = request.seen_by.iter().map(|seen| &*seen.by.principal);
         let seen: Vec<_> = seen.collect();
         self.progress.seen(&seen);
+        if let Some(votes) = votes::words(request) {
+            self.progress.votes(&votes);
+        }
         self.known = request.clone();
     }
 
-    /// Nobody waits here any more; the request stays.
+    /// Nobody waits here any more; the request stays, for as long as its lease if it has one.
     pub(super) fn leave(self, onward: &str) -> End {
         let id = self.id;
+        let lease = lease(&self.known).map(|lease| {
+            let lease = span(lease);
+            format!(" (it is cancelled when nobody has waited for {lease}, its lease)")
+        });
+        let lease = lease.unwrap_or_default();
         let words = match self.trouble {
-            None => format!("request {id} is still pending; {onward}"),
+            None => format!("request {id} is still pending; {onward}{lease}"),
             Some(trouble) => format!(
-                "request {id} was still pending when the daemon was last heard ({trouble}); {onward}"
+                "request {id} was still pending when the daemon was last heard ({trouble}); \
+                 {onward}{lease}"
             ),
         };
         let request = Box::new(self.known);
@@ -232,6 +254,11 @@ impl<'a> Waiting<'a> {
         ));
         End::failed(exit::UNAVAILABLE, error)
     }
+}
+
+/// How long the request outlives those who wait for it.
+fn lease(request: &RequestView) -> Option<Duration> {
+    request.lease_secs.map(Duration::from_secs)
 }
 
 fn is_over(until: Option<Instant>) -> bool {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 
-use super::values::{expiry, field, key, title};
+use super::values::{expiry, field, key, lease, title, whom};
 use crate::cli::flags::topic;
 use crate::cli::requester::details::Source;
-use crate::domain::{Field, Title, Topic};
+use crate::domain::{Field, Title, Topic, Whom};
+use crate::limits;
 
 /// The question, and how it may be answered.
 #[allow(
@@ -70,4 +71,58 @@ pub(in crate::cli::requester) struct AskFlags {
     /// the answer
     #[arg(long, env = "PUSHD_DETACH", value_parser = FalseyValueParser::new())]
     pub(in crate::cli::requester) detach: bool,
+
+    /// How many approvals are needed, up to 16; a policy of the daemon may ask for more
+    /// [default: 1]
+    #[arg(
+        long,
+        env = "PUSHD_NEED",
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..=u64::from(limits::VOTES_NEEDED))
+    )]
+    pub(in crate::cli::requester) need: Option<u64>,
+
+    /// Whose approvals count, of those whom the daemon lets approve: up to 32 names, and groups as
+    /// @GROUP, with commas between them
+    #[arg(
+        long,
+        env = "PUSHD_FROM",
+        value_name = "NAME,@GROUP",
+        value_delimiter = ',',
+        value_parser = whom
+    )]
+    pub(in crate::cli::requester) from: Vec<Whom>,
+
+    /// After how long without a sign of this process the daemon cancels the request, from 1s to
+    /// 24h, or none [default: 2m, and none with --detach and --wait-at-most]
+    ///
+    /// So nobody is asked for one who was killed, or whose machine is gone. An outage of the daemon
+    /// does not count. With --detach and --wait-at-most only the flag itself gives one; the
+    /// variable does not.
+    #[arg(long, env = "PUSHD_LEASE", value_name = "TIME", value_parser = lease)]
+    pub(in crate::cli::requester) lease: Option<Lease>,
+
+    /// Leave with 75, with the request cancelled, if nobody is connected who may approve it
+    #[arg(long, env = "PUSHD_FAIL_IF_NOBODY", value_parser = FalseyValueParser::new())]
+    pub(in crate::cli::requester) fail_if_nobody: bool,
+}
+
+/// How long a request outlives its asker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli::requester) enum Lease {
+    /// Until it is decided or expires.
+    Unlimited,
+    /// As long as this.
+    For(Duration),
+}
+
+impl AskFlags {
+    /// How long the request of one who waits for it outlives them, in seconds, if not for good.
+    pub(in crate::cli::requester) fn lease_secs(&self) -> Option<u64> {
+        match self.lease {
+            Some(Lease::Unlimited) => None,
+            Some(Lease::For(lease)) => Some(lease.as_secs()),
+            None => Some(limits::LEASE_DEFAULT.as_secs()),
+        }
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::asking::Lease;
 use crate::cli::flags::duration;
-use crate::domain::{Field, Title};
+use crate::domain::{Field, Title, Whom};
 use crate::limits;
 use crate::terminal::spinner::span;
 
@@ -41,7 +42,23 @@ pub(super) fn expiry(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn use_within(text: &str) -> Result<Duration, String> {
-    secs(text, limits::USE_WITHIN_MIN, limits::USE_WITHIN_MAX)
+    secs(text, limits::USE_WITHIN.0, limits::USE_WITHIN.2)
+}
+
+pub(super) fn lease(text: &str) -> Result<Lease, String> {
+    match text {
+        "none" | "0" | "0s" => Ok(Lease::Unlimited),
+        text => {
+            let lease = secs(text, limits::LEASE.0, limits::LEASE.1);
+            let lease = lease.map_err(|error| format!("{error}; or none for no lease"))?;
+            Ok(Lease::For(lease))
+        }
+    }
+}
+
+pub(super) fn whom(text: &str) -> Result<Whom, String> {
+    text.parse()
+        .map_err(|error| format!("{error}; write a name such as alice, or a group such as @sre"))
 }
 
 /// What travels as whole seconds.

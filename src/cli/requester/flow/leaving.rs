@@ -77,7 +77,7 @@ fn says_after(status: Status, secs: u64) -> Outcome {
 async fn whoever_detaches_leaves_with_3_once_the_ask_is_acknowledged() {
     let script = Script::new([nobody(), says(Status::Pending)]);
     let detached = Plan {
-        detach: true,
+        stay: Stay::ForTheId,
         ..plan()
     };
     let told = asked(&script, &detached).await;
@@ -103,7 +103,7 @@ async fn a_wait_that_has_a_limit_ends_at_it_with_3_and_leaves_the_request() {
 
 async fn for_limited(script: &Script, wait: u64, polls: &[&str]) {
     let limited = Plan {
-        wait_at_most: Some(Duration::from_secs(wait)),
+        stay: Stay::AtMost(Duration::from_secs(wait)),
         ..plan()
     };
     let told = asked(script, &limited).await;
@@ -116,13 +116,15 @@ async fn for_limited(script: &Script, wait: u64, polls: &[&str]) {
         told.words.contains(&format!("requester wait {ID}")),
         "{told:?}"
     );
+    // A poll that is cut short by the limit is no trouble.
+    assert!(told.words.contains("is still pending;"), "{told:?}");
     assert_eq!(script.calls()[1..], *polls);
 }
 
 #[tokio::test(start_paused = true)]
 async fn with_a_key_the_same_command_goes_on() {
     let limited = Plan {
-        wait_at_most: Some(SECOND),
+        stay: Stay::AtMost(SECOND),
         named: true,
         ..plan()
     };
@@ -141,7 +143,7 @@ async fn a_limit_that_ends_in_trouble_says_so() {
     let gone = (0..100).map(|_| nobody());
     let script = Script::new([says(Status::Pending)].into_iter().chain(gone));
     let limited = Plan {
-        wait_at_most: Some(20 * SECOND),
+        stay: Stay::AtMost(20 * SECOND),
         ..plan()
     };
     let start = Instant::now();
@@ -155,7 +157,7 @@ async fn a_limit_that_ends_in_trouble_says_so() {
 async fn an_ask_that_is_not_acknowledged_within_the_limit_is_69() {
     let script = Script::new((0..100).map(|_| nobody()));
     let limited = Plan {
-        wait_at_most: Some(2 * SECOND),
+        stay: Stay::AtMost(2 * SECOND),
         ..plan()
     };
     let start = Instant::now();

@@ -24,11 +24,12 @@ pub(super) fn plan() -> Plan {
         page_of: None,
         key: "key-1".to_owned(),
         named: false,
-        detach: false,
+        stay: Stay::ForTheAnswer,
         timeout: 5 * SECOND,
         connect_timeout: 10 * SECOND,
-        wait_at_most: None,
         use_within: None,
+        lease_wanted: false,
+        fail_if_nobody: false,
     }
 }
 
