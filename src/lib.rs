@@ -10,6 +10,7 @@ pub mod limits;
 pub mod domain;
 
 pub mod burden;
+pub mod certificate;
 pub mod clock;
 pub mod hook;
 pub mod metrics;

@@ -311,6 +311,11 @@ pub const STORE_BAD_RECORDS: usize = 1024;
 /// Bytes that the write-ahead log keeps on the disk once its pages were moved.
 pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 
+// --- The doctor --------------------------------------------------------------------------------
+
+/// How long before its end a certificate is warned of: two weeks, in which somebody reads it.
+pub const CERTIFICATE_NEWS: Duration = Duration::from_hours(14 * 24);
+
 // --- Commands of the operator ------------------------------------------------------------------
 
 /// Bytes that are kept of what a hook writes to standard output, and to standard error: a reason

@@ -33,6 +33,7 @@ mod contract;
 mod copies;
 mod curl;
 mod departures;
+mod doctor;
 mod event_stream;
 mod faults;
 mod full_disk;

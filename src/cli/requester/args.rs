@@ -73,6 +73,15 @@ pub(super) enum Command {
         #[command(flatten)]
         using: UseFlags,
     },
+    /// Say what is wrong on the way to the daemon, and what to do about it
+    ///
+    /// It looks at the configuration, proxies, the address, TLS, clocks, versions and the token, and
+    /// asks nobody for anything. Each line on standard output is ok, warn or fail; --json prints one
+    /// object instead, and --quiet leaves out what is ok.
+    ///
+    /// Leaves with 0 if an ask would come through, and else with the code that an ask would leave
+    /// with.
+    Doctor,
     /// Withdraw a request, so that nobody can approve it any more
     ///
     /// Leaves with 0 when it is cancelled, also when it was before, and with 1 when it was decided

@@ -10,6 +10,7 @@ mod ask;
 mod cancel;
 mod daemon_time;
 mod details;
+mod doctor;
 mod flow;
 mod freshness;
 #[cfg(any(test, fuzzing))]
@@ -69,9 +70,10 @@ pub fn main() -> u8 {
 
 fn run(line: Requester) -> u8 {
     let common = line.common;
-    let daemon = match line.daemon.resolve() {
-        Ok(daemon) => daemon,
-        Err(error) => return early(&common, End::failed(exit::CONFIGURATION, error)),
+    let daemon = match (line.daemon.resolve(), &line.command) {
+        (Ok(daemon), _) => daemon,
+        (Err(error), Some(Command::Doctor)) => return doctor::run(Err(error), &common),
+        (Err(error), _) => return early(&common, End::failed(exit::CONFIGURATION, error)),
     };
     match line.command {
         None => match plan(line.ask, &line.waiting, &common, &daemon.url) {
@@ -130,6 +132,7 @@ fn carry_out(command: Command, daemon: Daemon, common: &CommonFlags) -> u8 {
                 },
             )
         }
+        Command::Doctor => doctor::run(Ok(daemon), common),
         Command::Cancel { id } => {
             let reach = reach(id);
             conduct(
