@@ -35,13 +35,13 @@ pub(super) struct Requester {
     pub(super) daemon: DaemonFlags,
 
     #[command(flatten)]
-    pub(super) common: CommonFlags,
+    pub(super) ask: AskFlags,
 
     #[command(flatten)]
     pub(super) waiting: WaitFlags,
 
     #[command(flatten)]
-    pub(super) ask: AskFlags,
+    pub(super) common: CommonFlags,
 
     #[command(subcommand)]
     pub(super) command: Option<Command>,
@@ -50,6 +50,22 @@ pub(super) struct Requester {
 /// What else there is to do than to ask.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    #[command(flatten)]
+    Known(Known),
+    /// Say what is wrong on the way to the daemon, and what to do about it
+    ///
+    /// It looks at the configuration, proxies, the address, TLS, clocks, versions and the token, and
+    /// asks nobody for anything. Each line on standard output is ok, warn or fail; --json prints one
+    /// object instead, and --quiet leaves out what is ok.
+    ///
+    /// Leaves with 0 if an ask would come through, and else with the code that an ask would leave
+    /// with.
+    Doctor,
+}
+
+/// What there is to do with a request that was asked before.
+#[derive(Debug, Subcommand)]
+pub(super) enum Known {
     /// Wait for the answer to a request that was asked before
     ///
     /// Leaves as the one who asked would. A signal ends the wait alone: the request stays, because
@@ -73,15 +89,6 @@ pub(super) enum Command {
         #[command(flatten)]
         using: UseFlags,
     },
-    /// Say what is wrong on the way to the daemon, and what to do about it
-    ///
-    /// It looks at the configuration, proxies, the address, TLS, clocks, versions and the token, and
-    /// asks nobody for anything. Each line on standard output is ok, warn or fail; --json prints one
-    /// object instead, and --quiet leaves out what is ok.
-    ///
-    /// Leaves with 0 if an ask would come through, and else with the code that an ask would leave
-    /// with.
-    Doctor,
     /// Withdraw a request, so that nobody can approve it any more
     ///
     /// Leaves with 0 when it is cancelled, also when it was before, and with 1 when it was decided
@@ -240,7 +247,7 @@ mod tests {
             assert_eq!(line.daemon.url.unwrap().to_string(), "http://h:1");
             assert!(line.common.json);
             assert!(
-                matches!(line.command, Some(Command::Status { id, .. }) if id.to_string() == ID)
+                matches!(line.command, Some(Command::Known(Known::Status { id, .. })) if id.to_string() == ID)
             );
         }
     }

@@ -36,7 +36,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use anyhow::Context;
 use clap::CommandFactory as _;
 
-use self::args::{AskFlags, Command, CommonFlags, Requester, WaitFlags};
+use self::args::{AskFlags, Command, CommonFlags, Known, Requester, WaitFlags};
 use self::flow::{Plan, Stay};
 use self::freshness::Freshness;
 use self::interrupt::Signals;
@@ -80,7 +80,8 @@ fn run(line: Requester) -> u8 {
             Ok(plan) => ask(daemon, &common, &plan),
             Err(end) => early(&common, end),
         },
-        Some(command) => carry_out(command, daemon, &common),
+        Some(Command::Doctor) => doctor::run(Ok(daemon), &common),
+        Some(Command::Known(command)) => carry_out(command, daemon, &common),
     }
 }
 
@@ -97,55 +98,30 @@ fn ask(daemon: Daemon, common: &CommonFlags, plan: &Plan) -> u8 {
 }
 
 /// What comes back to a request by its id.
-fn carry_out(command: Command, daemon: Daemon, common: &CommonFlags) -> u8 {
-    let printing = Printing::of_known(common);
-    let reach = |id| Reach {
+fn carry_out(command: Known, daemon: Daemon, common: &CommonFlags) -> u8 {
+    let id = match command {
+        Known::Wait { id, .. } | Known::Status { id, .. } | Known::Cancel { id } => id,
+    };
+    let reach = Reach {
         daemon: daemon.url.to_string(),
         id,
         patience: common.connect_timeout,
     };
-    match command {
-        Command::Wait { id, waiting } => {
-            let reach = reach(id);
+    let course = async |client: &Client, signals: &mut Signals, progress: &Progress| match command {
+        Known::Wait { waiting, .. } => {
+            let how = Waits::for_known(&reach, &waiting);
             let freshness = Freshness::of_found(waiting.using.use_within);
-            conduct(
-                daemon,
-                common,
-                "",
-                printing,
-                async |client, signals, progress| {
-                    let how = Waits::for_known(&reach, &waiting);
-                    rejoin::run(client, &reach, &how, freshness, signals, progress).await
-                },
-            )
+            rejoin::run(client, &reach, &how, freshness, signals, progress).await
         }
-        Command::Status { id, using } => {
-            let reach = reach(id);
+        Known::Status { using, .. } => {
             let freshness = Freshness::of_found(using.use_within);
-            conduct(
-                daemon,
-                common,
-                "",
-                printing,
-                async |client, signals, progress| {
-                    status::run(client, &reach, freshness, signals, progress).await
-                },
-            )
+            status::run(client, &reach, freshness, signals, progress).await
         }
-        Command::Doctor => doctor::run(Ok(daemon), common),
-        Command::Cancel { id } => {
-            let reach = reach(id);
-            conduct(
-                daemon,
-                common,
-                "",
-                printing,
-                async |client, signals, progress| {
-                    cancel::run(client, &reach, signals, progress).await
-                },
-            )
-        }
-    }
+        Known::Cancel { .. } => cancel::run(client, &reach, signals, progress).await,
+    };
+    // The title is not known yet.
+    let title = format!("request {id}");
+    conduct(daemon, common, &title, Printing::of_known(common), course)
 }
 
 /// Carries something out with a client of the daemon, and tells how it has ended.
