@@ -341,6 +341,41 @@ pub const STORE_BAD_RECORDS: usize = 1024;
 /// Bytes that the write-ahead log keeps on the disk once its pages were moved.
 pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 
+// --- The doctor --------------------------------------------------------------------------------
+
+/// How long before its end a certificate is warned of: two weeks, in which somebody reads it.
+pub const CERTIFICATE_NEWS: Duration = Duration::from_hours(14 * 24);
+
+// --- Commands of the operator ------------------------------------------------------------------
+
+/// Bytes that are kept of what a hook writes to standard output, and to standard error: a reason
+/// and some lines for the log.
+pub const HOOK_OUTPUT_BYTES: usize = 16 * 1024;
+/// Time for the last words of a hook that has ended, and for the system to let go of one that was
+/// killed.
+pub const HOOK_PARTING: Duration = Duration::from_secs(1);
+/// Characters of each output of a hook that go into the log.
+pub const HOOK_LOG_CHARS: usize = 500;
+/// Runs of `--notify` at the same time, unless it is said otherwise: what one small machine does
+/// beside its work.
+pub const NOTIFY_JOBS: usize = 4;
+/// Runs of `--notify` at the same time at most; each is at least one process.
+pub const NOTIFY_JOBS_MAX: usize = 64;
+/// Time of one run of `--notify`, unless it is said otherwise: a slow mail server's.
+pub const NOTIFY_TIME: Duration = Duration::from_secs(30);
+/// The longest `--notify-timeout`: what takes longer is no notice but work of its own.
+pub const NOTIFY_TIME_MAX: Duration = Duration::from_mins(10);
+/// Notices that may wait for their run; more are dropped, and counted.
+pub const NOTICE_QUEUE: usize = 1024;
+/// Bytes of text in them.
+pub const NOTICE_QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// The shortest `--remind-after`.
+pub const REMIND_AFTER_MIN: Duration = Duration::from_secs(1);
+/// Reminders of one request, unless it is said otherwise: whoever ignored three ignores a fourth.
+pub const REMIND_TIMES: u32 = 3;
+/// Reminders of one request at most.
+pub const REMIND_TIMES_MAX: u32 = 100;
+
 /// The bounds that flags change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
