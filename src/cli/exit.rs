@@ -9,6 +9,8 @@ pub const APPROVED: u8 = 0;
 pub const SUCCESS: u8 = 0;
 /// The request was denied; for `approver approve|deny`, it was final otherwise.
 pub const DENIED: u8 = 1;
+/// Nothing is decided yet: the request is pending still.
+pub const PENDING: u8 = 3;
 /// The request was cancelled by somebody else.
 pub const CANCELLED: u8 = 4;
 /// The command line is wrong (`EX_USAGE` of sysexits.h).

@@ -19,14 +19,14 @@ use crate::domain::Topic;
 pub struct DaemonFlags {
     /// Where the daemon is: http://HOST:PORT, https://HOST:PORT or unix:PATH
     /// [default: http://127.0.0.1:8888]
-    #[arg(long, env = "PUSHD_URL", value_name = "URL")]
+    #[arg(long, env = "PUSHD_URL", value_name = "URL", global = true)]
     pub url: Option<DaemonUrl>,
 
     /// A file with the token that says who we are; nobody else may be able to read it
     ///
     /// PUSHD_TOKEN may hold the token itself. There is no flag for it, because others see flags in
     /// the list of processes.
-    #[arg(long, env = "PUSHD_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, env = "PUSHD_TOKEN_FILE", value_name = "FILE", global = true)]
     pub token_file: Option<PathBuf>,
 
     /// Which daemon of ~/.config/pushd/config.toml [default: default, if it is there]
@@ -34,14 +34,14 @@ pub struct DaemonFlags {
     /// The file has a table for each: `[prod]` with `url`, `token_file` or `token`, and `ca_cert`.
     /// Flags and variables go before it; its token goes to its own URL alone. Nobody else may be
     /// able to read the file.
-    #[arg(long, env = "PUSHD_PROFILE", value_name = "NAME")]
+    #[arg(long, env = "PUSHD_PROFILE", value_name = "NAME", global = true)]
     pub profile: Option<String>,
 
     /// Certificates (PEM) of the authorities to trust, IN PLACE OF the system's
     ///
     /// For a daemon whose certificate is of a private authority. Nothing turns the check of the
     /// certificate off.
-    #[arg(long, env = "PUSHD_CA_CERT", value_name = "FILE")]
+    #[arg(long, env = "PUSHD_CA_CERT", value_name = "FILE", global = true)]
     pub ca_cert: Option<PathBuf>,
 }
 

@@ -24,6 +24,7 @@ mod stream;
 mod until;
 
 mod approval;
+mod approver_program;
 mod approver_terminal;
 mod audit;
 mod classic;

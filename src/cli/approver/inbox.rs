@@ -21,6 +21,10 @@ pub(super) struct Inbox {
     overflowed: bool,
     /// When a request to ask was looked for last.
     looked: Option<Instant>,
+    /// Whether a policy judges each request before a person is asked.
+    has_policy: bool,
+    /// When a request to judge was looked for last.
+    looked_to_judge: Option<Instant>,
     /// What is asked now.
     current: Option<Current>,
 }
@@ -33,10 +37,27 @@ struct Entry {
     view: Box<RequestView>,
     /// When it was skipped last.
     skipped: Option<Instant>,
+    /// How far the policy is with it, and whether it was voted on here.
+    judged: Judged,
     /// Whether it was there before a reset and has not come again.
     stale: bool,
     /// Bytes that it holds.
     size: usize,
+}
+
+/// How far the policy is with a request, in the version that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    /// It has not seen it.
+    No,
+    /// It judges it, or an older version of it.
+    Now,
+    /// Its verdict could not be told; it judges it again at that time.
+    Again(Instant),
+    /// It has left it open.
+    Open,
+    /// A vote was given here, and others are waited for: nobody here is asked.
+    Voted,
 }
 
 /// The request that is on the screen, in the version that is.
@@ -72,6 +93,14 @@ pub(super) enum Gone {
 }
 
 impl Inbox {
+    /// An inbox whose requests a policy judges.
+    pub(super) fn judged() -> Self {
+        Self {
+            has_policy: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes in what the daemon says about a request.
     pub(super) fn apply(&mut self, view: Box<RequestView>) -> Change {
         if self.is_outdated(&view) {
@@ -122,9 +151,8 @@ impl Inbox {
         daemon_now: Option<Timestamp>,
     ) -> Option<RequestView> {
         self.looked = Some(now);
-        let askable = |entry: &&Entry| {
-            !entry.stale && daemon_now.is_none_or(|now| now < entry.view.expires_at)
-        };
+        let has_policy = self.has_policy;
+        let askable = |entry: &&Entry| entry.waits(daemon_now) && entry.is_for_people(has_policy);
         let mut entries = self.pending.values().filter(askable);
         let fresh = entries.clone().find(|entry| entry.skipped.is_none());
         let chosen = fresh.or_else(|| {
@@ -139,6 +167,63 @@ impl Inbox {
             version: view.version,
         });
         Some(view)
+    }
+
+    /// The next request for the policy, which is its from now on: the oldest that it has not judged
+    /// in this version.
+    pub(super) fn next_to_judge(
+        &mut self,
+        now: Instant,
+        daemon_now: Option<Timestamp>,
+    ) -> Option<RequestView> {
+        self.looked_to_judge = Some(now);
+        let current = self.current.map(|current| current.id);
+        let entry = self.pending.values_mut().find(|entry| {
+            entry.waits(daemon_now) && entry.is_for_policy(now) && current != Some(entry.view.id)
+        })?;
+        entry.judged = Judged::Now;
+        Some((*entry.view).clone())
+    }
+
+    /// When the policy is to judge a request again, of those whose time had not come when
+    /// [`Inbox::next_to_judge`] looked.
+    pub(super) fn judged_again(&self) -> Option<Instant> {
+        let looked = self.looked_to_judge;
+        let entries = self.pending.values();
+        let again = entries.filter_map(|entry| match entry.judged {
+            Judged::Again(at) => Some(at),
+            Judged::No | Judged::Now | Judged::Open | Judged::Voted => None,
+        });
+        again
+            .filter(|&at| looked.is_none_or(|looked| at > looked))
+            .min()
+    }
+
+    /// The policy has no opinion on a request, or its verdict does not count. It is not asked again
+    /// about the version that it has judged.
+    pub(super) fn leave_open(&mut self, id: RequestId, version: EventId) {
+        if let Some(entry) = self.entry(id) {
+            entry.judged = if entry.view.version == version {
+                Judged::Open
+            } else {
+                Judged::No
+            };
+        }
+    }
+
+    /// The policy judges a request again at that time.
+    pub(super) fn judge_again(&mut self, id: RequestId, at: Instant) {
+        if let Some(entry) = self.entry(id) {
+            entry.judged = Judged::Again(at);
+        }
+    }
+
+    /// A vote was given here on a request that needs more of them.
+    pub(super) fn voted(&mut self, id: RequestId) {
+        self.take_current(id);
+        if let Some(entry) = self.entry(id) {
+            entry.judged = Judged::Voted;
+        }
     }
 
     /// The current request as it is now, which is drawn again.
@@ -193,10 +278,11 @@ impl Inbox {
 
     /// Requests that wait besides the current one.
     pub(super) fn others(&self) -> usize {
-        let current = self
-            .current
-            .is_some_and(|current| self.places.contains_key(&current.id));
-        self.pending.len() - usize::from(current)
+        let current = self.current.map(|current| current.id);
+        let entries = self.pending.values();
+        entries
+            .filter(|entry| entry.judged != Judged::Voted && current != Some(entry.view.id))
+            .count()
     }
 
     /// Whether requests were left out for want of room, and there is room again.
@@ -211,9 +297,15 @@ impl Inbox {
         let size = size(&view);
         let version = view.version;
         let arrived = !self.places.contains_key(&id);
-        let skipped = self.entry(id).and_then(|entry| entry.skipped);
-        self.remove(id);
         let is_current = self.current.is_some_and(|current| current.id == id);
+        let skipped = self.entry(id).and_then(|entry| entry.skipped);
+        let judged = self
+            .entry(id)
+            .map(|entry| entry.judged_as(version, is_current));
+        let judged = judged.unwrap_or(Judged::No);
+        // What the policy may answer calls nobody.
+        let calls = arrived && (!self.has_policy || view.match_code_required);
+        self.remove(id);
         let full = self.pending.len() >= limits::INBOX || self.bytes + size > limits::INBOX_BYTES;
         if full && !is_current {
             self.overflowed = true;
@@ -228,6 +320,7 @@ impl Inbox {
         let entry = Entry {
             view,
             skipped,
+            judged,
             stale: false,
             size,
         };
@@ -235,7 +328,7 @@ impl Inbox {
         match self.current {
             Some(current) if current.id == id && current.version != version => Change::Redraw,
             Some(current) if current.id == id => Change::None,
-            Some(_) | None if arrived => Change::Count { arrived: true },
+            Some(_) | None if arrived => Change::Count { arrived: calls },
             Some(_) | None => Change::None,
         }
     }
@@ -296,6 +389,43 @@ impl Inbox {
 }
 
 impl Entry {
+    /// Whether it is there still, as far as anybody knows.
+    fn waits(&self, daemon_now: Option<Timestamp>) -> bool {
+        !self.stale && daemon_now.is_none_or(|now| now < self.view.expires_at)
+    }
+
+    fn is_for_people(&self, has_policy: bool) -> bool {
+        match self.judged {
+            Judged::Open => true,
+            Judged::No | Judged::Now | Judged::Again(_) => {
+                !has_policy || self.view.match_code_required
+            }
+            Judged::Voted => false,
+        }
+    }
+
+    /// A match code is on a screen that no policy can see.
+    fn is_for_policy(&self, now: Instant) -> bool {
+        let is_due = match self.judged {
+            Judged::No => true,
+            Judged::Again(at) => at <= now,
+            Judged::Now | Judged::Open | Judged::Voted => false,
+        };
+        is_due && !self.view.match_code_required
+    }
+
+    /// What stands of what was judged, when the request has this version. A request that a person
+    /// looks at stays with that person.
+    fn judged_as(&self, version: EventId, is_current: bool) -> Judged {
+        if self.view.version == version || self.judged == Judged::Now {
+            self.judged
+        } else if is_current {
+            Judged::Open
+        } else {
+            Judged::No
+        }
+    }
+
     fn returns(&self) -> Option<Instant> {
         self.skipped.map(|skipped| skipped + limits::SKIP_TIME)
     }

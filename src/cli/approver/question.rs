@@ -220,22 +220,31 @@ fn facts(view: &RequestView, now: Option<Timestamp>, room: Room) -> Vec<Row> {
         fact("request", view.id.to_string()),
         fact("asked by", party(&view.requester, charset)),
     ];
-    if view.match_code_required {
-        let text = "a yes needs the six digits that the requester shows";
-        rows.push(fact("code", text.to_owned()));
-    }
-    if view.approvals_needed > 1 {
-        let have = view
-            .decisions
-            .iter()
-            .filter(|one| one.verdict == Verdict::Approve);
-        rows.push(fact(
-            "approvals",
-            format!("{} of {}", have.count(), view.approvals_needed),
-        ));
-    }
+    rows.extend(conditions(view, room));
     rows.push(time_row(view, now, room));
     rows
+}
+
+/// What it takes to decide the request, and who has decided so far.
+pub(super) fn conditions(view: &RequestView, room: Room) -> Vec<Row> {
+    let mut rows = Vec::new();
+    if view.match_code_required {
+        let text = "a yes needs the six digits that the requester shows";
+        rows.push(fact_row("code", text.to_owned(), room));
+    }
+    if view.approvals_needed > 1 {
+        rows.push(fact_row("approvals", votes(view), room));
+    }
+    rows
+}
+
+/// How many approvals there are of those that are needed: `1 of 2`.
+pub(super) fn votes(view: &RequestView) -> String {
+    let have = view
+        .decisions
+        .iter()
+        .filter(|one| one.verdict == Verdict::Approve);
+    format!("{} of {}", have.count(), view.approvals_needed)
 }
 
 /// The row that tells age and time left, which change while it is shown.
@@ -258,7 +267,7 @@ fn times(view: &RequestView, now: Option<Timestamp>) -> String {
     }
 }
 
-fn fact_row(name: &str, text: String, room: Room) -> Row {
+pub(super) fn fact_row(name: &str, text: String, room: Room) -> Row {
     Row::new()
         .and(Ink::Faint, format!("    {name:<10}"))
         .and(Ink::Plain, text)
@@ -283,7 +292,7 @@ pub(super) fn count_row(others: usize, room: Room) -> Row {
 }
 
 /// Somebody, as the daemon knows them.
-fn party(party: &Party, charset: Charset) -> String {
+pub(super) fn party(party: &Party, charset: Charset) -> String {
     let name = one_line(&party.principal, charset);
     match &party.address {
         Some(address) => format!("{name} from {}", one_line(address, charset)),

@@ -4,8 +4,9 @@ use std::io;
 
 use tokio::time::Instant;
 
-use super::{Asked, End, Gone, News, Session, Work};
+use super::{Asked, Gone, News, Session, Work};
 use crate::cli::approver::answer::{Answer, parse_answer, parse_code};
+use crate::cli::approver::end::End;
 use crate::cli::approver::inbox::Change;
 use crate::cli::approver::question::{
     CODE_PROMPT, PROMPT, STATUS_ROWS, count_row, head, one_line, outcome, question, time_row,
