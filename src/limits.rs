@@ -40,8 +40,44 @@ pub const MATCH_CODE_DIGITS: usize = 6;
 /// Wrong match codes after which a request is denied. Three slips are forgiven nobody who guesses:
 /// the chance to hit a code is 3 in a million.
 pub const MATCH_TRIES: u32 = 3;
-/// Steps in the history of one request.
+/// Steps in the history of one request: what the bounds on votes, match codes and screens add up to,
+/// with room for its end.
 pub const HISTORY_STEPS: usize = 100;
+/// How often one approver may vote on one request: to change one's mind is human, to do so without
+/// end fills its history.
+pub const VOTES_PER_APPROVER: usize = 6;
+/// Votes on one request in all that do not settle it; each may be taken back once.
+pub const VOTES: usize = 40;
+/// The most approvals, or denials, that a request may need.
+pub const VOTES_NEEDED: u32 = 16;
+/// Names and groups that one ask may list as its approvers.
+pub const FROM: usize = 32;
+/// Members of one group, and approvers of one request: they are kept with each request.
+pub const GROUP_MEMBERS: usize = 128;
+/// Groups of which a request may need approvals of their own.
+pub const PANELS: usize = 8;
+/// Characters in the name of a group or of a rule.
+pub const GROUP_CHARS: usize = 64;
+/// Bytes of text in a command: what Linux takes as one argument is twice that, and nobody reads half
+/// of it.
+pub const COMMAND_BYTES: usize = 64 * 1024;
+/// Arguments of a command.
+pub const COMMAND_ARGUMENTS: usize = 1024;
+/// Variables of its environment that a command shows.
+pub const COMMAND_VARIABLES: usize = 32;
+/// Files that a command is bound to.
+pub const COMMAND_FILES: usize = 32;
+/// The shortest and the longest lease: below a second a lost packet would end it, and after a day
+/// nobody remembers what it was for.
+pub const LEASE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
+/// How long after its decision an approval may be used, at least, unless the ask says, and at most.
+pub const USE_WITHIN: (Duration, Duration, Duration) = (
+    Duration::from_secs(1),
+    Duration::from_hours(1),
+    Duration::from_hours(30 * 24),
+);
+/// Characters in the nonce of a use: at least as many as cannot be guessed.
+pub const NONCE_CHARS: (usize, usize) = (16, 128);
 
 // --- HTTP --------------------------------------------------------------------------------------
 

@@ -4,11 +4,17 @@
 //! the record cannot leak by being added to it.
 //! Bodies that the daemon reads refuse unknown members; bodies that clients read ignore them.
 
+mod command;
 pub mod strict;
+mod terms;
 
 use serde::{Deserialize, Serialize};
 
+pub use command::{BoundFile, Command, Content, Variable};
+pub use terms::PanelView;
+
 use crate::domain::{self, Event, EventId, MatchCode, RequestId, Timestamp, Verdict};
+use crate::limits;
 
 /// Header names of the contract that no standard library of headers has.
 pub mod header {
@@ -80,6 +86,45 @@ pub struct AskBody {
     /// What an approver has to type to approve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub match_code: Option<MatchCode>,
+    /// The command that is run on approval.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::object"
+    )]
+    pub command: Option<Command>,
+    /// How many approvals are needed, at least.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::whole"
+    )]
+    pub need: Option<u64>,
+    /// Whose approvals count: names, and groups as `@group`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Vec<String>>,
+    /// After how long without a poll it is withdrawn, in seconds.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::whole"
+    )]
+    pub lease_secs: Option<u64>,
+    /// How long after its decision an approval may be used, in seconds.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "strict::whole"
+    )]
+    pub use_within_secs: Option<u64>,
+}
+
+/// The body of a use: `POST /v1/requests/{id}/consume`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsumeBody {
+    /// By what the same use is known when it is sent again.
+    pub nonce: String,
 }
 
 /// The body of a decision: `POST /v1/requests/{id}/decision`.
@@ -218,8 +263,8 @@ pub struct SeenView {
 /// One step of a request's history; single reads have them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {
-    /// What happened: `asked`, `seen`, `wrong_code`, `approved`, `denied`, `expired` or
-    /// `cancelled`.
+    /// What happened: `asked`, `seen`, `wrong_code`, `approved`, `denied`, `took_back`, `expired`,
+    /// `cancelled` or `consumed`.
     pub what: String,
     /// When.
     #[serde(with = "rfc3339")]
@@ -264,10 +309,47 @@ pub struct RequestView {
     /// How many approvers have to approve.
     #[serde(default = "one")]
     pub approvals_needed: u32,
+    /// How many approvers have to deny.
+    #[serde(default = "one")]
+    pub denials_needed: u32,
+    /// Whose approvals count; absent for those of every approver of the topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvers: Option<Vec<String>>,
+    /// Groups that each need approvals of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub panels: Vec<PanelView>,
+    /// The names of the policy's rules that apply.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
+    /// Whether an approval needs a reason.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reason_required: bool,
+    /// When approvals are not taken, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<String>,
     /// Whether an approver has to type the match code that the requester shows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub match_code_required: bool,
-    /// What was decided so far.
+    /// The command that is run on approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Command>,
+    /// After how long without a poll it is withdrawn, in seconds; absent for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_secs: Option<u64>,
+    /// Whether it was withdrawn for that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lease_ended: bool,
+    /// How long after its decision an approval may be used, in seconds.
+    #[serde(default = "use_within")]
+    pub use_within_secs: u64,
+    /// When the approval was used.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "rfc3339::option"
+    )]
+    pub consumed_at: Option<Timestamp>,
+    /// What was decided so far: while it is pending the votes, of each approver the last.
     #[serde(default)]
     pub decisions: Vec<DecisionView>,
     /// When it was approved or denied.
@@ -289,10 +371,15 @@ const fn one() -> u32 {
     1
 }
 
+const fn use_within() -> u64 {
+    limits::USE_WITHIN.1.as_secs()
+}
+
 impl RequestView {
     /// The view of a request in lists and on streams.
     pub fn of(event: &Event) -> Self {
         let request = &*event.request;
+        let terms = &request.terms;
         let decided = matches!(
             request.status,
             domain::Status::Approved | domain::Status::Denied
@@ -310,7 +397,18 @@ impl RequestView {
             created_at: request.created_at,
             expires_at: request.expires_at,
             approvals_needed: request.approvals_needed,
+            denials_needed: terms.denials_needed.max(1),
+            approvers: terms.approvers.as_ref().map(terms::names),
+            panels: terms.panels.iter().map(PanelView::from).collect(),
+            rules: terms.rules.clone(),
+            reason_required: terms.reason_required,
+            freezes: terms.freezes.iter().map(terms::in_words).collect(),
             match_code_required: request.match_code.is_some(),
+            command: request.command.clone().map(Command::from),
+            lease_secs: request.lease_secs,
+            lease_ended: request.lease_ended,
+            use_within_secs: request.use_within_secs,
+            consumed_at: request.consumed.as_ref().map(|used| used.at),
             decisions: request.decisions.iter().map(DecisionView::from).collect(),
             decided_at: request.settled_at.filter(|_| decided),
             seen_by: request.seen_by.iter().map(SeenView::from).collect(),
@@ -366,7 +464,9 @@ impl From<&domain::Step> for StepView {
             domain::What::Approved => "approved",
             domain::What::Denied => "denied",
             domain::What::Expired => "expired",
+            domain::What::TookBack => "took_back",
             domain::What::Cancelled => "cancelled",
+            domain::What::Consumed => "consumed",
         };
         Self {
             what: what.to_owned(),

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::quotas::{OverQuota, Taken};
-use super::{Approvals, Asked, Error, Subscription};
+use super::{Approvals, Asked, Ballot, Error, Subscription};
 use crate::domain::{
-    Ask, Caller, Denial, Event, EventId, MatchCode, Principal, Reason, Refusal, RequestId, Rights,
-    Role, Topic, Verdict,
+    Ask, Caller, Denial, Digest, Event, Principal, Refusal, RequestId, Rights, Role, Topic, Verdict,
 };
 use crate::hub::Wants;
 use crate::principals::Grant;
@@ -127,26 +126,36 @@ impl Access {
             .await
     }
 
-    /// Decides; see [`Approvals::decide`].
+    /// Decides; see [`Approvals::vote`].
     ///
     /// # Errors
     /// Not permitted, or those of the use case.
-    pub async fn decide(
-        &self,
-        id: RequestId,
-        verdict: Verdict,
-        reason: Option<Reason>,
-        shown: Option<EventId>,
-        code: Option<&MatchCode>,
-    ) -> Result<Event, Error> {
+    pub async fn decide(&self, id: RequestId, ballot: Ballot) -> Result<Event, Error> {
         // Whoever decides nothing is told so of any id, whether there is such a request or not.
         self.rights_now()?.needs(Role::Approver)?;
         let (event, rights) = self.read_now(id).await?;
-        rights.may_decide(&event.request, verdict)?;
+        rights.may_decide(&event.request, ballot.verdict)?;
         let by = &self.caller;
-        self.approvals
-            .decide(id, by, verdict, reason, shown, code)
-            .await
+        self.approvals.vote(id, by, rights.is_known, &ballot).await
+    }
+
+    /// Takes back what the caller has said; see [`Approvals::take_back`].
+    ///
+    /// # Errors
+    /// Not permitted, or those of the use case.
+    pub async fn take_back(&self, id: RequestId) -> Result<Event, Error> {
+        self.rights_now()?.needs(Role::Approver)?;
+        self.read_now(id).await?;
+        self.approvals.take_back(id, &self.caller).await
+    }
+
+    /// Uses an approval; see [`Approvals::consume`].
+    ///
+    /// # Errors
+    /// Not permitted, or those of the use case; what may not be seen is not found.
+    pub async fn consume(&self, id: RequestId, nonce: Digest) -> Result<Event, Error> {
+        self.read_now(id).await?;
+        self.approvals.consume(id, nonce, &self.caller).await
     }
 
     /// Withdraws one's own request, or as an admin anybody's; see [`Approvals::cancel`].

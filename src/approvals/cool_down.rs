@@ -114,6 +114,11 @@ mod tests {
             topic: Topic::default(),
             expires_in: limits::EXPIRY_MIN,
             match_code: None,
+            command: None,
+            need: None,
+            from: Vec::new(),
+            lease: None,
+            use_within: limits::USE_WITHIN.1,
             digest: Digest::of(b""),
         }
     }

@@ -11,6 +11,7 @@ mod cool_down;
 pub mod pump;
 mod quotas;
 mod room;
+mod setting;
 pub mod subscription;
 pub mod sweep;
 
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::Access;
 pub use pump::Pump;
 pub use quotas::OverQuota;
+pub use setting::{PolicyInForce, Setting};
 pub use subscription::{Item, Subscription};
 
 use self::bulk::{Bulk, Place, Turn};
@@ -32,8 +34,8 @@ use self::quotas::Quotas;
 use self::room::OnTheWay;
 use crate::clock::Clock;
 use crate::domain::{
-    Ask, Caller, Cursor, Decision, Denial, Digest, Event, EventId, MatchCode, Reason, Refusal,
-    Request, RequestId, Timestamp, Topic, Transition, Verdict,
+    Ask, Caller, Cursor, Decision, Denial, Digest, Event, EventId, MatchCode, Principal, Reason,
+    Refusal, Request, RequestId, Timestamp, Topic, Transition, Unmet, Verdict, Vote,
 };
 use crate::hub::{Full, Hub, Wants};
 use crate::limits::{self, Limits};
@@ -69,6 +71,12 @@ pub enum Error {
     /// More than one requester may have or do.
     #[error(transparent)]
     OverQuota(#[from] OverQuota),
+    /// There are no terms on which it could be approved.
+    #[error(transparent)]
+    Unmet(#[from] Unmet),
+    /// It is not known whether somebody who has voted still may.
+    #[error("the user database does not answer: {0}")]
+    AccountsSilent(String),
     /// Others kept changing the same request.
     #[error("others keep changing request {0}")]
     Contended(RequestId),
@@ -86,13 +94,26 @@ pub struct Asked {
     pub replayed: bool,
 }
 
+/// What an approver says of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ballot {
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// The version that was on the approver's screen.
+    pub shown: Option<EventId>,
+    /// The match code that was typed.
+    pub code: Option<MatchCode>,
+}
+
 /// All that is asked and answered on one daemon.
 pub struct Approvals {
     store: SharedStore,
     hub: Arc<Hub>,
     pump: Arc<Pump>,
     clock: Arc<dyn Clock>,
-    limits: Limits,
+    setting: Setting,
     on_the_way: OnTheWay,
     quotas: Quotas,
     bulk: Arc<Bulk>,
@@ -111,9 +132,11 @@ impl Approvals {
         store: SharedStore,
         pump: Arc<Pump>,
         clock: Arc<dyn Clock>,
-        limits: Limits,
+        setting: impl Into<Setting>,
         drain: CancellationToken,
     ) -> Result<Arc<Self>, StoreError> {
+        let setting = setting.into();
+        let limits = setting.limits;
         let hub = Arc::clone(pump.hub());
         let head = store.head().await?.event;
         let newest = store.changes(Range::of(head), false, 1).await?;
@@ -124,7 +147,7 @@ impl Approvals {
             hub,
             pump,
             clock,
-            limits,
+            setting,
             on_the_way: OnTheWay::default(),
             quotas: Quotas::new(limits.per_requester),
             bulk: Bulk::new(),
@@ -172,7 +195,7 @@ impl Approvals {
 
     /// How many there may be of what is counted.
     pub fn limits(&self) -> Limits {
-        self.limits
+        self.setting.limits
     }
 
     /// Whether the store can do its work.
@@ -211,7 +234,7 @@ impl Approvals {
             None => random_id(),
         };
         let same = (ask.digest, ask.match_code.clone());
-        let (passage, most) = (self.on_the_way.enter(), self.limits.pending);
+        let (passage, most) = (self.on_the_way.enter(), self.setting.limits.pending);
         if !passage.has_room(self.store.pending().await?, most) {
             // Replays are answered even when there is no room for more.
             return match self.store.get(id).await? {
@@ -219,7 +242,18 @@ impl Approvals {
                 None => Err(Error::TooManyPending(most)),
             };
         }
-        let request = Request::asked(id, ask, by, self.now());
+        let policy = self.setting.policy.current();
+        let agreed = match policy.agree(&ask, &by.principal, self.setting.people.are_known()) {
+            Ok(agreed) => agreed,
+            // What was asked before on other terms has them still.
+            Err(unmet) => {
+                return match self.store.get(id).await? {
+                    Some(event) => self.replayed(event, &same).await,
+                    None => Err(unmet.into()),
+                };
+            }
+        };
+        let request = Request::agreed(id, ask, agreed, by, self.now());
         match self.commit(None, request).await? {
             Commit::Done(event) => Ok(Asked {
                 event,
@@ -244,7 +278,7 @@ impl Approvals {
         key: Option<&str>,
         random_id: impl FnOnce() -> RequestId,
     ) -> Result<Asked, Error> {
-        if !counted && self.limits.cool_down.is_none() {
+        if !counted && self.setting.limits.cool_down.is_none() {
             return self.ask(by, ask, key, random_id).await;
         }
         let who = &by.principal;
@@ -347,12 +381,11 @@ impl Approvals {
         self.read(id).await
     }
 
-    /// Decides, as `by`. `shown` is the version that was on the approver's screen, `code` the match
-    /// code that was typed.
+    /// Decides, as `by`, of whom nothing but the name is known: where approvers are told apart, it
+    /// takes [`vote`](Self::vote).
     ///
     /// # Errors
-    /// Not found, refused by the domain, or the store's. A wrong match code is refused once the try
-    /// has been committed, so that tries at the same time are counted one by one.
+    /// Those of a vote.
     pub async fn decide(
         &self,
         id: RequestId,
@@ -362,17 +395,93 @@ impl Approvals {
         shown: Option<EventId>,
         code: Option<&MatchCode>,
     ) -> Result<Event, Error> {
-        self.command(id, |event, now| {
-            let (approver, reason) = (by.clone(), reason.clone());
+        let ballot = Ballot {
+            verdict,
+            reason,
+            shown,
+            code: code.cloned(),
+        };
+        self.vote(id, by, false, &ballot).await
+    }
+
+    /// Votes, as `by`, who `is_known` if the name stands for one person or program. Earlier votes
+    /// of those who may not decide the request any more do not count.
+    ///
+    /// # Errors
+    /// Not found, refused by the domain, the store's, or nobody can say who may still decide. A
+    /// wrong match code is refused once the try has been committed, so that tries at the same time
+    /// are counted one by one.
+    pub async fn vote(
+        &self,
+        id: RequestId,
+        by: &Caller,
+        is_known: bool,
+        ballot: &Ballot,
+    ) -> Result<Event, Error> {
+        let event = self.store.get(id).await?.ok_or(Error::NotFound(id))?;
+        let fallen = self.fallen(&event.request, by).await?;
+        self.change(event, |event, now| {
             let decision = Decision {
-                verdict,
-                approver,
-                reason,
+                verdict: ballot.verdict,
+                approver: by.clone(),
+                reason: ballot.reason.clone(),
                 at: now,
             };
-            event
-                .request
-                .decided(event.version(), decision, shown, code)
+            let vote = Vote {
+                decision,
+                is_known,
+                shown: ballot.shown,
+                code: ballot.code.as_ref(),
+            };
+            // Who has voted since has been looked at just then.
+            let stands = |who: &Principal| !fallen.contains(who);
+            event.request.decided(event.version(), vote, stands)
+        })
+        .await
+    }
+
+    /// Who has voted on this request, other than `by`, and may not decide it any more.
+    async fn fallen(&self, request: &Request, by: &Caller) -> Result<Vec<Principal>, Error> {
+        let mut fallen = Vec::new();
+        if request.status.is_final() || !self.setting.people.are_known() {
+            return Ok(fallen);
+        }
+        for vote in &request.decisions {
+            let who = &vote.approver.principal;
+            if *who == by.principal {
+                continue;
+            }
+            let rights = self.setting.people.rights(who, self.now()).await;
+            let rights = rights.map_err(|error| Error::AccountsSilent(error.to_string()))?;
+            let may =
+                |rights: &crate::domain::Rights| rights.may_decide(request, vote.verdict).is_ok();
+            if !rights.as_ref().is_some_and(may) {
+                fallen.push(who.clone());
+            }
+        }
+        Ok(fallen)
+    }
+
+    /// Takes back the vote of `by` on a pending request.
+    ///
+    /// # Errors
+    /// Not found, refused by the domain, or the store's.
+    pub async fn take_back(&self, id: RequestId, by: &Caller) -> Result<Event, Error> {
+        self.command(id, |event, now| {
+            event.request.taken_back(event.version(), by, now)
+        })
+        .await
+    }
+
+    /// Uses an approval, once, as its requester.
+    ///
+    /// Dropping the future may leave it used, by this nonce.
+    ///
+    /// # Errors
+    /// Not found, refused by the domain, or the store's.
+    pub async fn consume(&self, id: RequestId, nonce: Digest, by: &Caller) -> Result<Event, Error> {
+        self.command(id, |event, now| {
+            event.request.used(event.version(), nonce, by, now)
         })
         .await
     }

@@ -100,7 +100,15 @@ impl Pump {
         match request.history.last().map(|step| step.what) {
             Some(What::Approved) => self.metrics.decided(Verdict::Approve),
             Some(What::Denied) => self.metrics.decided(Verdict::Deny),
-            Some(What::Asked | What::Seen | What::WrongCode | What::Expired | What::Cancelled)
+            Some(
+                What::Asked
+                | What::Seen
+                | What::WrongCode
+                | What::TookBack
+                | What::Expired
+                | What::Cancelled
+                | What::Consumed,
+            )
             | None => {}
         }
         // Only a commit that carries a new version changes the status; a vote or a `seen` does not.

@@ -118,6 +118,11 @@ fn ask(title: &str, topic: &str) -> Ask {
         topic: Topic::new(topic.to_owned()).unwrap(),
         expires_in: LIFE,
         match_code: None,
+        command: None,
+        need: None,
+        from: Vec::new(),
+        lease: None,
+        use_within: limits::USE_WITHIN.1,
         digest: Digest::of(title.as_bytes()),
     }
 }

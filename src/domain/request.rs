@@ -3,18 +3,26 @@
 //! Each transition is a method that takes the present request and `now` and returns the next one;
 //! committing it is the caller's business. A final request has no transition out of it.
 
+mod using;
+mod voting;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
-use super::decision::{Decision, Verdict};
+use super::command::Command;
+use super::decision::Decision;
 use super::ids::{Digest, EventId, RequestId};
 use super::match_code::MatchCode;
-use super::policy;
+use super::policy::{Agreed, Whom};
+use super::terms::Terms;
 use super::text::{Details, Field, Reason, Title, Topic};
 use super::time::Timestamp;
 use crate::limits;
+
+pub use using::Use;
+pub use voting::Vote;
 
 /// Where a request stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -120,10 +128,14 @@ pub enum What {
     Approved,
     /// An approver said no, or gave the last wrong match code.
     Denied,
+    /// An approver took back what they had said.
+    TookBack,
     /// Its time was over.
     Expired,
-    /// The requester withdrew it.
+    /// The requester withdrew it, or was gone for longer than its lease.
     Cancelled,
+    /// The requester used the approval.
+    Consumed,
 }
 
 /// One step of a request's history.
@@ -157,6 +169,16 @@ pub struct Ask {
     pub expires_in: Duration,
     /// What an approver has to type to approve.
     pub match_code: Option<MatchCode>,
+    /// The command that is run on approval.
+    pub command: Option<Command>,
+    /// How many approvals the requester wants, at least.
+    pub need: Option<u32>,
+    /// Whose approvals the requester wants; nobody's for everybody's.
+    pub from: Vec<Whom>,
+    /// After how long without a poll it is withdrawn, within [`limits::LEASE`].
+    pub lease: Option<Duration>,
+    /// How long after its decision an approval may be used, within [`limits::USE_WITHIN`].
+    pub use_within: Duration,
     /// The members as they were sent, to tell a replay from another ask under the same key.
     pub digest: Digest,
 }
@@ -183,6 +205,9 @@ pub struct Request {
     pub expires_at: Timestamp,
     /// How many different principals have to approve.
     pub approvals_needed: u32,
+    /// What else has to be so.
+    #[serde(default, skip_serializing_if = "Terms::is_plain")]
+    pub terms: Terms,
     /// What was decided so far, the latest of each approver.
     pub decisions: Vec<Decision>,
     /// Where it stands.
@@ -204,8 +229,35 @@ pub struct Request {
     /// How many wrong codes were typed, at most [`limits::MATCH_TRIES`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub match_tries: u32,
+    /// The command that is run on approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Command>,
+    /// Seconds without a poll after which it is withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_secs: Option<u64>,
+    /// Whether it was withdrawn for that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lease_ended: bool,
+    /// Seconds after its decision in which an approval may be used.
+    #[serde(default = "use_within", skip_serializing_if = "is_use_within")]
+    pub use_within_secs: u64,
+    /// The use of the approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed: Option<Use>,
     /// The members of the ask as they were sent.
     pub ask_digest: Digest,
+}
+
+const fn use_within() -> u64 {
+    limits::USE_WITHIN.1.as_secs()
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference to the member"
+)]
+const fn is_use_within(secs: &u64) -> bool {
+    *secs == use_within()
 }
 
 #[allow(
@@ -257,13 +309,52 @@ pub enum Refusal {
         left: u32,
     },
     /// Somebody else's request.
-    #[error("only its requester may cancel a request")]
+    #[error("only its requester may cancel or use a request")]
     NotTheRequester,
+    /// The terms of the request do not count this approver's approval.
+    #[error("on the terms of this request your approval does not count")]
+    NotAnApprover,
+    /// Nothing is approved at this time.
+    #[error("approvals are frozen now")]
+    Frozen {
+        /// Until then.
+        until: Timestamp,
+    },
+    /// An approval has to say why.
+    #[error("an approval of this request needs a reason")]
+    NoReason,
+    /// The approver, or all together, have changed their minds too often.
+    #[error("there were too many votes on this request already")]
+    TooManyVotes,
+    /// Only an approval is used.
+    #[error("the request is {}, and only an approved one can be used", .0.as_str())]
+    NotApproved(Status),
+    /// The approval was used, by another nonce.
+    #[error("the approval was used already")]
+    Consumed {
+        /// Then.
+        at: Timestamp,
+    },
+    /// The approval is too old to be used.
+    #[error("the approval is too old: it was for {within_secs} s from its decision")]
+    TooLate {
+        /// Seconds after the decision in which it could be used.
+        within_secs: u64,
+    },
 }
 
 impl Request {
-    /// A new request, pending until `now` plus the ask's life.
+    /// A new request on plain terms, pending until `now` plus the ask's life.
     pub fn asked(id: RequestId, ask: Ask, by: Caller, now: Timestamp) -> Self {
+        let plain = Agreed {
+            approvals_needed: 1,
+            terms: Terms::default(),
+        };
+        Self::agreed(id, ask, plain, by, now)
+    }
+
+    /// A new request on these terms.
+    pub fn agreed(id: RequestId, ask: Ask, agreed: Agreed, by: Caller, now: Timestamp) -> Self {
         let step = Step {
             what: What::Asked,
             at: now,
@@ -279,7 +370,8 @@ impl Request {
             requester: by,
             created_at: now,
             expires_at: now.after(ask.expires_in),
-            approvals_needed: 1,
+            approvals_needed: agreed.approvals_needed,
+            terms: agreed.terms,
             decisions: Vec::new(),
             status: Status::Pending,
             settled_at: None,
@@ -288,6 +380,11 @@ impl Request {
             changed_at: None,
             match_code: ask.match_code,
             match_tries: 0,
+            command: ask.command,
+            lease_secs: ask.lease.map(|lease| lease.as_secs()),
+            lease_ended: false,
+            use_within_secs: ask.use_within.as_secs(),
+            consumed: None,
             ask_digest: ask.digest,
         }
     }
@@ -298,7 +395,8 @@ impl Request {
             .fields
             .iter()
             .map(|field| field.name().len() + field.value().len());
-        self.title.as_str().len() + self.details.as_str().len() + fields.sum::<usize>()
+        let command = self.command.as_ref().map_or(0, Command::text_bytes);
+        self.title.as_str().len() + self.details.as_str().len() + fields.sum::<usize>() + command
     }
 
     /// Whether it is pending past its time, so that `expired` has to be committed.
@@ -316,96 +414,17 @@ impl Request {
         })
     }
 
-    /// Takes a decision of `by` on this request, whose version is `version`.
-    ///
-    /// The same verdict by the same approver again changes nothing, and the first reason stays; a
-    /// match code is not asked for again. An approval of a request that has a match code has to
-    /// come with it as `code`, and with none otherwise. A denial needs none.
+    /// Withdraws it because nobody has waited for it for as long as its lease.
     ///
     /// # Errors
-    /// Final otherwise, overdue, decided on another version than `shown`, or without the match
-    /// code that it needs; considered in this order, so that nobody learns by a code what they may
-    /// not know without it, and no try is lost on a question that was another.
-    ///
-    /// A wrong code is not refused at once: the try has to be committed first.
-    pub fn decided(
-        &self,
-        version: EventId,
-        decision: Decision,
-        shown: Option<EventId>,
-        code: Option<&MatchCode>,
-    ) -> Result<Transition, Refusal> {
-        if self.has_decision(&decision) {
-            return Ok(Transition::Unchanged);
-        }
-        self.open_to_change(decision.at)?;
-        if let Some(named) = shown.filter(|&named| named != version) {
-            return Err(Refusal::OtherVersion {
-                named,
-                current: version,
-            });
-        }
-        match (decision.verdict, &self.match_code, code) {
-            (Verdict::Deny, _, _) | (Verdict::Approve, None, None) => {}
-            (Verdict::Approve, Some(_), None) => return Err(Refusal::NoCodeGiven),
-            (Verdict::Approve, None, Some(_)) => return Err(Refusal::NoCodeAsked),
-            (Verdict::Approve, Some(right), Some(typed)) if typed == right => {}
-            (Verdict::Approve, Some(_), Some(_)) => {
-                return Ok(self.wrongly_matched(version, decision));
-            }
-        }
+    /// Final, or overdue.
+    pub fn abandoned(&self, now: Timestamp) -> Result<Transition, Refusal> {
+        self.open_to_change(now)?;
         let mut next = self.clone();
-        next.take(version, decision);
+        next.lease_ended = true;
+        next.settle(Status::Cancelled, now);
+        next.step(What::Cancelled, now, None, None);
         Ok(Transition::Commit(Box::new(next)))
-    }
-
-    /// Counts a wrong match code; the last one that is forgiven nobody is a denial.
-    fn wrongly_matched(&self, version: EventId, decision: Decision) -> Transition {
-        let mut next = self.clone();
-        next.match_tries = next.match_tries.saturating_add(1);
-        next.changed_at = Some(version);
-        next.step(What::WrongCode, decision.at, Some(&decision.approver), None);
-        let left = limits::MATCH_TRIES.saturating_sub(next.match_tries);
-        if left == 0 {
-            let denial = Decision {
-                verdict: Verdict::Deny,
-                reason: Some(Reason::match_code()),
-                ..decision
-            };
-            next.take(version, denial);
-        }
-        Transition::Refuse(Box::new(next), Refusal::WrongCode { left })
-    }
-
-    /// Takes in a decision that counts.
-    fn take(&mut self, version: EventId, decision: Decision) {
-        let (what, now) = match decision.verdict {
-            Verdict::Approve => (What::Approved, decision.at),
-            Verdict::Deny => (What::Denied, decision.at),
-        };
-        self.step(what, now, Some(&decision.approver), decision.reason.clone());
-        self.decisions
-            .retain(|other| other.approver.principal != decision.approver.principal);
-        self.decisions.push(decision);
-        match policy::outcome(self.approvals_needed, &self.decisions) {
-            Some(status) => self.settle(status, now),
-            None => self.changed_at = Some(version),
-        }
-    }
-
-    /// Whether this approver has said the same before, and that still stands.
-    fn has_decision(&self, decision: &Decision) -> bool {
-        let stands = match (self.status, decision.verdict) {
-            (Status::Pending, _)
-            | (Status::Approved, Verdict::Approve)
-            | (Status::Denied, Verdict::Deny) => true,
-            (Status::Approved | Status::Denied | Status::Expired | Status::Cancelled, _) => false,
-        };
-        stands
-            && self.decisions.iter().any(|other| {
-                other.approver.principal == decision.approver.principal
-                    && other.verdict == decision.verdict
-            })
     }
 
     /// Withdraws it, as its requester.

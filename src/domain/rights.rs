@@ -1,7 +1,7 @@
 //! Who may do what: a principal's roles, and the topics that they hold for.
 //!
-//! Everything here is decided by what never changes about a request, its topic and its requester,
-//! so it does not matter whether it is asked before or after a command reads the request's state.
+//! Everything here is decided by what never changes about a request, its topic, its requester and
+//! its terms, so it does not matter whether it is asked before or after a command reads the request's state.
 
 use std::fmt;
 use std::str::FromStr;
@@ -241,7 +241,8 @@ impl Rights {
             // Only its own request is seen without that, and that it may not approve either.
             return Err(Denial::Own { by: self.name() });
         }
-        if self.is_known && verdict == Verdict::Approve && self.is_own(request) {
+        let own = self.is_known && self.is_own(request) && !request.terms.self_approval;
+        if own && verdict == Verdict::Approve {
             return Err(Denial::Own { by: self.name() });
         }
         Ok(())
@@ -304,6 +305,28 @@ impl Principal {
     /// Who asks and answers on the classic routes, which know nobody.
     pub const CLASSIC: &'static str = "classic";
 
+    /// What the names of users of this machine begin with.
+    pub const UNIX: &'static str = "unix:";
+
+    /// Checks a name that one person or program has: of a token, or of a user of this machine.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn somebody(name: &str) -> Result<Self, BadName> {
+        let Some(account) = name.strip_prefix(Self::UNIX) else {
+            return Self::checked(name);
+        };
+        let actual = account.chars().count();
+        if actual == 0 || actual > limits::ACCOUNT_CHARS {
+            return Err(BadName::Length { actual });
+        }
+        let allowed = |c: char| c.is_ascii_graphic();
+        match account.chars().find(|&c| !allowed(c)) {
+            Some(c) => Err(BadName::Alphabet(c)),
+            None => Ok(Self::new(name)),
+        }
+    }
+
     /// Checks the name of somebody who has a token: 1 to [`limits::PRINCIPAL_CHARS`] ASCII letters,
     /// digits and `.`, `_`, `@`, `-`.
     ///
@@ -355,6 +378,11 @@ mod tests {
             topic: Topic::new(topic.to_owned()).unwrap(),
             expires_in: limits::EXPIRY_MIN,
             match_code: None,
+            command: None,
+            need: None,
+            from: Vec::new(),
+            lease: None,
+            use_within: limits::USE_WITHIN.1,
             digest: Digest::of(b""),
         };
         let at = Timestamp::from_millis(0);

@@ -6,9 +6,9 @@ use headers::{Cookie, HeaderMapExt};
 use warp::http::{HeaderMap, header};
 
 use super::origin::is_own_page;
-use super::{Call, Kind, Peer, Problem, UnixUser};
+use super::{Call, Kind, Peer, Problem};
 use crate::approvals::Access;
-use crate::domain::{Caller, Channel, Principal, Rights, Role, TopicPattern};
+use crate::domain::{Caller, Channel, Principal, Rights};
 use crate::principals::{Grant, Registry, Token};
 
 /// Whom the daemon believes.
@@ -70,7 +70,7 @@ impl Trust {
             }
         }
         match call.peer.remote.user() {
-            Some(user) => Ok(Grant::lasting(Arc::new(rights_of(user)))),
+            Some(user) => Ok(Grant::lasting(Arc::new(user.rights()))),
             None if self.tokens.is_none() => Ok(self.everybody.clone()),
             None => Err(Problem::new(
                 Kind::Unauthenticated,
@@ -86,20 +86,6 @@ impl Trust {
 /// come by TLS from this very host (RFC 6265bis section 4.1.3.2).
 pub(super) const fn cookie_name(is_private: bool) -> &'static str {
     if is_private { "__Host-pushd" } else { "pushd" }
-}
-
-/// What a user of this machine may do: ask, and decide if they are an approver.
-fn rights_of(user: &UnixUser) -> Rights {
-    let mut roles = vec![Role::Requester];
-    if user.approver {
-        roles.push(Role::Approver);
-    }
-    Rights {
-        principal: Principal::new(&user.name),
-        is_known: true,
-        roles,
-        topics: vec![TopicPattern::new(TopicPattern::ALL).expect("it is a pattern")],
-    }
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 section 2.1). Other schemes are for proxies.

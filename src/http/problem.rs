@@ -8,10 +8,10 @@ use warp::http::{HeaderValue, StatusCode, header};
 use super::Response;
 use crate::approvals::classic::Refused;
 use crate::approvals::{Error, OverQuota};
-use crate::domain::{Denial, Event, Refusal, Status};
+use crate::domain::{Denial, Event, Principal, Refusal, Status, Unmet};
 use crate::limits;
 use crate::store::StoreError;
-use crate::wire::{ProblemView, RequestView, media};
+use crate::wire::{ProblemView, RequestView, media, rfc3339};
 
 /// The kinds of errors. Their codes are stable: scripts compare them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +28,7 @@ pub enum Kind {
     Forbidden,
     OwnRequest,
     NotTheRequester,
+    NotAnApprover,
     ForeignOrigin,
     WrongMatchCode,
     NotFound,
@@ -36,6 +37,11 @@ pub enum Kind {
     NotAcceptable,
     BodyTimeout,
     AlreadyFinal,
+    AlreadyConsumed,
+    Frozen,
+    NotApproved,
+    TooManyVotes,
+    TooLate,
     OtherVersion,
     BodyTooLarge,
     UnsupportedMediaType,
@@ -44,6 +50,9 @@ pub enum Kind {
     KeyReused,
     MatchCodeRequired,
     NoMatchCode,
+    PeopleUnknown,
+    ReasonRequired,
+    RefusedByPolicy,
     DeniedRecently,
     TooManyAsks,
     TooManyConnectionsOfAddress,
@@ -52,6 +61,7 @@ pub enum Kind {
     TooManyWaitersOfRequester,
     HeadTooLarge,
     Internal,
+    AccountsUnavailable,
     ClockBehind,
     Contended,
     Draining,
@@ -96,6 +106,7 @@ impl Kind {
         Self::Forbidden,
         Self::OwnRequest,
         Self::NotTheRequester,
+        Self::NotAnApprover,
         Self::ForeignOrigin,
         Self::WrongMatchCode,
         Self::NotFound,
@@ -104,6 +115,11 @@ impl Kind {
         Self::NotAcceptable,
         Self::BodyTimeout,
         Self::AlreadyFinal,
+        Self::AlreadyConsumed,
+        Self::Frozen,
+        Self::NotApproved,
+        Self::TooManyVotes,
+        Self::TooLate,
         Self::OtherVersion,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
@@ -112,6 +128,9 @@ impl Kind {
         Self::KeyReused,
         Self::MatchCodeRequired,
         Self::NoMatchCode,
+        Self::PeopleUnknown,
+        Self::ReasonRequired,
+        Self::RefusedByPolicy,
         Self::DeniedRecently,
         Self::TooManyAsks,
         Self::TooManyConnectionsOfAddress,
@@ -120,6 +139,7 @@ impl Kind {
         Self::TooManyWaitersOfRequester,
         Self::HeadTooLarge,
         Self::Internal,
+        Self::AccountsUnavailable,
         Self::ClockBehind,
         Self::Contended,
         Self::Draining,
@@ -147,6 +167,7 @@ impl Kind {
             Self::Forbidden            => (StatusCode::FORBIDDEN, "forbidden"),
             Self::OwnRequest           => (StatusCode::FORBIDDEN, "own_request"),
             Self::NotTheRequester      => (StatusCode::FORBIDDEN, "not_the_requester"),
+            Self::NotAnApprover        => (StatusCode::FORBIDDEN, "not_an_approver"),
             Self::ForeignOrigin        => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::WrongMatchCode       => (StatusCode::FORBIDDEN, "wrong_match_code"),
             Self::NotFound             => (StatusCode::NOT_FOUND, "not_found"),
@@ -155,6 +176,11 @@ impl Kind {
             Self::NotAcceptable        => (StatusCode::NOT_ACCEPTABLE, "not_acceptable"),
             Self::BodyTimeout          => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             Self::AlreadyFinal         => (StatusCode::CONFLICT, "already_final"),
+            Self::AlreadyConsumed      => (StatusCode::CONFLICT, "already_consumed"),
+            Self::Frozen               => (StatusCode::CONFLICT, "frozen"),
+            Self::NotApproved          => (StatusCode::CONFLICT, "not_approved"),
+            Self::TooManyVotes         => (StatusCode::CONFLICT, "too_many_votes"),
+            Self::TooLate              => (StatusCode::GONE, "too_late"),
             Self::OtherVersion         => (StatusCode::PRECONDITION_FAILED, "other_version"),
             Self::BodyTooLarge         => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
@@ -163,6 +189,9 @@ impl Kind {
             Self::KeyReused            => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
             Self::MatchCodeRequired    => (StatusCode::UNPROCESSABLE_ENTITY, "match_code_required"),
             Self::NoMatchCode          => (StatusCode::UNPROCESSABLE_ENTITY, "no_match_code"),
+            Self::PeopleUnknown        => (StatusCode::UNPROCESSABLE_ENTITY, "people_unknown"),
+            Self::ReasonRequired       => (StatusCode::UNPROCESSABLE_ENTITY, "reason_required"),
+            Self::RefusedByPolicy      => (StatusCode::UNPROCESSABLE_ENTITY, "refused_by_policy"),
             Self::DeniedRecently       => (StatusCode::TOO_MANY_REQUESTS, "denied_recently"),
             Self::TooManyAsks          => (StatusCode::TOO_MANY_REQUESTS, "too_many_asks"),
             Self::TooManyConnectionsOfAddress => (StatusCode::TOO_MANY_REQUESTS, "too_many_connections_of_address"),
@@ -171,6 +200,7 @@ impl Kind {
             Self::TooManyWaitersOfRequester => (StatusCode::TOO_MANY_REQUESTS, "too_many_waiters_of_requester"),
             Self::HeadTooLarge         => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
             Self::Internal             => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::AccountsUnavailable  => (StatusCode::SERVICE_UNAVAILABLE, "accounts_unavailable"),
             Self::ClockBehind          => (StatusCode::SERVICE_UNAVAILABLE, "clock_behind"),
             Self::Contended            => (StatusCode::SERVICE_UNAVAILABLE, "contended"),
             Self::Draining             => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
@@ -322,6 +352,15 @@ impl From<Error> for Problem {
             Error::TooManyWaiters(_) => Self::new(Kind::TooManyWaiters, text),
             Error::TooManySubscribers(_) => Self::new(Kind::TooManySubscribers, text),
             Error::OverQuota(over) => over_quota(over),
+            Error::Unmet(Unmet::PeopleUnknown) => Self::new(Kind::PeopleUnknown, text),
+            Error::Unmet(Unmet::NoSuchGroup(_) | Unmet::TooFew { .. } | Unmet::TooMany(_)) => {
+                Self::new(Kind::RefusedByPolicy, text)
+            }
+            Error::AccountsSilent(_) => Self::new(
+                Kind::AccountsUnavailable,
+                "this machine's user database does not say whether earlier votes still count; try \
+                 again",
+            ),
             Error::Contended(_) => Self::new(Kind::Contended, text),
             Error::Store(error) => store(&error),
         }
@@ -407,8 +446,43 @@ fn refused(refusal: Refusal, event: &Event) -> Problem {
             }
         }
         Refusal::NotTheRequester => Problem::new(Kind::NotTheRequester, text),
+        Refusal::NotAnApprover => {
+            Problem::new(Kind::NotAnApprover, not_an_approver(&text, event)).about(event)
+        }
+        Refusal::Frozen { until } => {
+            let until = rfc3339(until);
+            let detail = format!("{text}, until {until}; a denial is taken at any time");
+            Problem::new(Kind::Frozen, detail).about(event)
+        }
+        Refusal::NoReason => {
+            let detail = format!("{text}; send it as reason. Nothing was decided");
+            Problem::new(Kind::ReasonRequired, detail).about(event)
+        }
+        Refusal::TooManyVotes => {
+            let detail = format!("{text}; what was said last stands");
+            Problem::new(Kind::TooManyVotes, detail).about(event)
+        }
+        Refusal::NotApproved(_) => Problem::new(Kind::NotApproved, text).about(event),
+        Refusal::Consumed { at } => {
+            let detail = format!("{text}, at {}; ask again for another use", rfc3339(at));
+            Problem::new(Kind::AlreadyConsumed, detail).about(event)
+        }
+        Refusal::TooLate { .. } => {
+            Problem::new(Kind::TooLate, format!("{text}; ask again")).about(event)
+        }
         // The use cases expire an overdue request before any command, so none is refused for it.
         Refusal::Overdue => Problem::new(Kind::StoreUnavailable, text),
+    }
+}
+
+/// Who has to approve instead.
+fn not_an_approver(text: &str, event: &Event) -> String {
+    match &event.request.terms.approvers {
+        Some(approvers) => {
+            let names: Vec<_> = approvers.iter().map(Principal::as_str).collect();
+            format!("{text}; it takes that of: {}", names.join(", "))
+        }
+        None => format!("{text}; it takes approvers who are known by a token or a Unix socket"),
     }
 }
 

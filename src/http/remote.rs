@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::domain::{Principal, Rights, Role, TopicPattern};
+
 /// The other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remote {
@@ -24,6 +26,22 @@ pub struct UnixUser {
     pub name: String,
     /// Whether `--unix-approvers` names the user, or a group that the user is in.
     pub approver: bool,
+}
+
+impl UnixUser {
+    /// What they may do: ask, and decide if they are an approver.
+    pub fn rights(&self) -> Rights {
+        let mut roles = vec![Role::Requester];
+        if self.approver {
+            roles.push(Role::Approver);
+        }
+        Rights {
+            principal: Principal::new(&self.name),
+            is_known: true,
+            roles,
+            topics: vec![TopicPattern::new(TopicPattern::ALL).expect("it is a pattern")],
+        }
+    }
 }
 
 impl Remote {

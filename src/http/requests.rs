@@ -13,7 +13,8 @@ use super::params::{self, Query, invalid};
 use super::{Call, Handled, Kind, Problem, Response};
 use crate::approvals::{Access, Asked, Error};
 use crate::domain::{
-    Ask, Details, Digest, Event, Field, RequestId, Status, TextError, Timestamp, Title, Topic,
+    Ask, BadName, Command, Details, Digest, Event, Field, RequestId, Status, TextError, Timestamp,
+    Title, Topic, Whom,
 };
 use crate::hub::Wants;
 use crate::limits;
@@ -157,21 +158,78 @@ fn checked(body: AskBody) -> Result<Ask, Problem> {
         },
         expires_in: expires_in(body.expires_in_secs)?,
         match_code: body.match_code,
+        command: body.command.map(command).transpose()?,
+        need: body.need.map(need).transpose()?,
+        from: from(&body.from.unwrap_or_default())?,
+        lease: body.lease_secs.map(lease).transpose()?,
+        use_within: use_within(body.use_within_secs)?,
         digest,
     })
 }
 
-fn expires_in(secs: Option<u64>) -> Result<Duration, Problem> {
-    let Some(secs) = secs else {
-        return Ok(limits::EXPIRY_DEFAULT);
-    };
+fn command(command: wire::Command) -> Result<Command, Problem> {
+    let checked = Command::from(command).checked();
+    checked.map_err(|error| invalid_member(format!("command: {error}")))
+}
+
+fn need(need: u64) -> Result<u32, Problem> {
+    let most = limits::VOTES_NEEDED;
+    let taken = u32::try_from(need)
+        .ok()
+        .filter(|need| (1..=most).contains(need));
+    taken.ok_or_else(|| invalid_member(format!("need: is {need}, from 1 to {most} is taken")))
+}
+
+fn from(names: &[String]) -> Result<Vec<Whom>, Problem> {
+    let (actual, most) = (names.len(), limits::FROM);
+    if actual > most {
+        return Err(invalid_member(format!(
+            "from: has {actual} names, at most {most} are taken"
+        )));
+    }
+    let names = names.iter().enumerate().map(|(n, name)| {
+        let whom = name.parse();
+        whom.map_err(|error: BadName| invalid_member(format!("from[{n}]: {error}")))
+    });
+    names.collect()
+}
+
+fn lease(secs: u64) -> Result<Duration, Problem> {
+    within("lease_secs", secs, limits::LEASE)
+}
+
+fn use_within(secs: Option<u64>) -> Result<Duration, Problem> {
+    let (min, default, max) = limits::USE_WITHIN;
+    match secs {
+        None => Ok(default),
+        Some(secs) => within("use_within_secs", secs, (min, max)),
+    }
+}
+
+fn within(name: &str, secs: u64, (min, max): (Duration, Duration)) -> Result<Duration, Problem> {
     let asked = Duration::from_secs(secs);
-    if (limits::EXPIRY_MIN..=limits::EXPIRY_MAX).contains(&asked) {
+    if (min..=max).contains(&asked) {
         return Ok(asked);
     }
-    let (min, max) = (limits::EXPIRY_MIN.as_secs(), limits::EXPIRY_MAX.as_secs());
-    let detail = format!("expires_in_secs: is {secs}, from {min} to {max} is taken");
-    Err(Problem::new(Kind::InvalidMember, detail))
+    let (min, max) = (min.as_secs(), max.as_secs());
+    Err(invalid_member(format!(
+        "{name}: is {secs}, from {min} to {max} is taken"
+    )))
+}
+
+fn invalid_member(detail: String) -> Problem {
+    Problem::new(Kind::InvalidMember, detail)
+}
+
+fn expires_in(secs: Option<u64>) -> Result<Duration, Problem> {
+    match secs {
+        None => Ok(limits::EXPIRY_DEFAULT),
+        Some(secs) => within(
+            "expires_in_secs",
+            secs,
+            (limits::EXPIRY_MIN, limits::EXPIRY_MAX),
+        ),
+    }
 }
 
 /// A member of the body that the domain does not take.

@@ -22,7 +22,10 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
             .get(|call, id| requests::read(call, id).boxed())
             .delete(|call, id| requests::cancel(call, id).boxed())),
         (path!("v1" / "requests" / String / "decision").boxed(), Resource::new()
-            .post(|call, id| decisions::decide(call, id).boxed())),
+            .post(|call, id| decisions::decide(call, id).boxed())
+            .delete(|call, id| decisions::take_back(call, id).boxed())),
+        (path!("v1" / "requests" / String / "consume").boxed(), Resource::new()
+            .post(|call, id| decisions::consume(call, id).boxed())),
         (path!("v1" / "requests" / String / "seen").boxed(), Resource::new()
             .post(|call, id| decisions::seen(call, id).boxed())),
         (plain(path!("v1" / "events")), Resource::new()

@@ -5,6 +5,7 @@
 
 mod edit;
 mod file;
+mod people;
 mod registry;
 mod token;
 
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use edit::{EditError, Edited, Entry, NewToken, create, list, revoke};
 pub use file::FileError;
+pub use people::{People, Users};
 pub use registry::{Registry, Unknown};
 pub use token::{BadHash, BadToken, Token, TokenHash};
 

@@ -10,7 +10,7 @@ use super::file::{FileError, Record, parse, read};
 use super::token::Token;
 use super::{By, Grant, TokenHash};
 use crate::clock::Clock;
-use crate::domain::{Rights, Timestamp};
+use crate::domain::{Principal, Rights, Timestamp};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::watched::Watched;
@@ -80,6 +80,17 @@ impl Registry {
     /// How many principals there are.
     pub fn count(&self) -> usize {
         self.known().len()
+    }
+
+    /// What the principal of this name may do now, by a token that is good; `None` when there is
+    /// none.
+    pub fn rights_of(&self, who: &Principal, now: Timestamp) -> Option<Rights> {
+        let known = self.known();
+        let is_theirs = |one: &&Known| one.rights.principal == *who && !one.has_expired(now);
+        known
+            .iter()
+            .find(is_theirs)
+            .map(|one| (*one.rights).clone())
     }
 
     /// Who stands behind a token.

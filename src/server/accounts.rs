@@ -8,13 +8,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
 use nix::unistd::{Group, Uid, User};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
+use crate::domain::{Principal, Rights};
 use crate::http::UnixUser;
 use crate::limits;
+use crate::principals::Users;
 
 /// The accounts of this machine.
 #[derive(Debug)]
@@ -136,6 +139,33 @@ impl Accounts {
     }
 }
 
+#[async_trait]
+impl Users for Accounts {
+    async fn rights(&self, account: &str) -> io::Result<Rights> {
+        let name = account.to_owned();
+        let asking = spawn_blocking(move || User::from_name(&name));
+        let found = timeout(limits::ACCOUNT_TIME, asking)
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
+        let uid = match found.map_err(io::Error::other)?? {
+            Some(found) => found.uid.as_raw(),
+            // Users without a name never decide, and neither does who has none any more.
+            None => return Ok(nobody(account).rights()),
+        };
+        let user = self.user(uid).await?;
+        // Two accounts may have one number; it is one of them that has voted.
+        let is_same = user.name.strip_prefix(Principal::UNIX) == Some(account);
+        Ok(if is_same { user } else { nobody(account) }.rights())
+    }
+}
+
+fn nobody(account: &str) -> UnixUser {
+    UnixUser {
+        name: format!("{}{account}", Principal::UNIX),
+        approver: false,
+    }
+}
+
 fn look_up(uid: u32, approvers: &Approvers) -> io::Result<UnixUser> {
     let Some(account) = User::from_uid(Uid::from_raw(uid))? else {
         // A user database that is away may say so as well, and then this is somebody's second
@@ -180,8 +210,10 @@ fn principal(uid: u32, name: Option<&str>) -> String {
             && !name.starts_with("uid-")
             && characters.all(|c| c.is_ascii_alphanumeric() || "._-@+".contains(c))
     };
-    name.filter(fits)
-        .map_or_else(|| format!("unix:uid-{uid}"), |name| format!("unix:{name}"))
+    name.filter(fits).map_or_else(
+        || format!("{}uid-{uid}", Principal::UNIX),
+        |name| format!("{}{name}", Principal::UNIX),
+    )
 }
 
 #[cfg(test)]

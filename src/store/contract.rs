@@ -177,6 +177,11 @@ pub(super) fn asked(n: u8) -> Request {
         topic: Topic::default(),
         expires_in: Duration::from_mins(1),
         match_code: None,
+        command: None,
+        need: None,
+        from: Vec::new(),
+        lease: None,
+        use_within: crate::limits::USE_WITHIN.1,
         digest: Digest::of(&[n]),
     };
     Request::asked(id(n), ask, Caller::named("ci"), T0)

@@ -14,7 +14,7 @@ use crate::domain::{Request, RequestId};
 
 /// The format that this version writes, and the newest that it reads. Raising it takes a schema
 /// step too.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The oldest format that this version reads. What came with later ones is absent in it.
 pub const OLDEST: u32 = 1;
@@ -75,8 +75,9 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        Caller, Channel, Decision, Details, Digest, EventId, Field, Principal, Reason, Seen,
-        Status, Step, Timestamp, Title, Topic, Verdict, What,
+        BoundFile, Caller, Channel, Command, Content, Decision, Details, Digest, EventId, Field,
+        Freeze, Panel, Principal, Reason, Seen, Status, Step, Terms, Timestamp, Title, Topic, Use,
+        Variable, Verdict, What,
     };
     use crate::limits;
 
@@ -132,12 +133,68 @@ mod tests {
             changed_at: Some(EventId(9)),
             match_code: None,
             match_tries: 0,
+            terms: Terms::default(),
+            command: None,
+            lease_secs: None,
+            lease_ended: false,
+            use_within_secs: limits::USE_WITHIN.1.as_secs(),
+            consumed: None,
             ask_digest: Digest::of(b"ask"),
         }
     }
 
-    /// The same with something in the members that came with version 2.
+    /// The same with something in the members that came with version 3.
     fn full() -> Request {
+        let mut request = full_of_version_2();
+        let people = |names: [&str; 2]| names.map(Principal::new).into_iter().collect();
+        request.terms = Terms {
+            denials_needed: 2,
+            approvers: Some(people(["alice", "bob"])),
+            panels: vec![Panel {
+                group: "sre".to_owned(),
+                approvals: 1,
+                members: people(["alice", "carol"]),
+            }],
+            reason_required: true,
+            self_approval: true,
+            freezes: vec![Freeze::Once {
+                from: T0,
+                until: T0,
+            }],
+            rules: vec!["production".to_owned()],
+        };
+        request.command = Some(Command {
+            argv: vec!["a b".to_owned(), "\u{202e}\n".to_owned()],
+            program: "/bin/a".to_owned(),
+            directory: "/".to_owned(),
+            user: "ana".to_owned(),
+            host: "ci-1".to_owned(),
+            environment: vec![Variable {
+                name: "A".to_owned(),
+                value: String::new(),
+            }],
+            stdin: Some(Content {
+                sha256: "00".to_owned(),
+                bytes: 1,
+            }),
+            files: vec![BoundFile {
+                path: "f".to_owned(),
+                sha256: "ff".to_owned(),
+                bytes: 2,
+            }],
+        });
+        request.lease_secs = Some(120);
+        request.lease_ended = true;
+        request.use_within_secs = 60;
+        request.consumed = Some(Use {
+            nonce: Digest::of(b"nonce"),
+            at: T0,
+        });
+        request
+    }
+
+    /// The same with something in the members that came with version 2.
+    fn full_of_version_2() -> Request {
         let mut request = full_of_version_1();
         request.requester.channel = Some(Channel::Api);
         request.decisions[0].approver.channel = Some(Channel::Terminal);
@@ -165,8 +222,8 @@ mod tests {
         r#""changed_at":9,"ask_digest":"F4X4P4XJZYJ3BG4E6Y6VJUFUUWPU3PKGV2SB3JTQEOAX4LIMLZMQ"}}"#,
     );
 
-    /// What version 2 writes, and every later one has to read.
-    const GOLDEN: &str = concat!(
+    /// What version 2 has written, and every later one has to read.
+    const GOLDEN_2: &str = concat!(
         r#"{"format":2,"request":{"id":"a4dqobyha4dqobyha4dqobyha4","topic":"deploy/prod","#,
         r#""title":"Deploy "#,
         "\u{202e}",
@@ -185,19 +242,66 @@ mod tests {
         r#""ask_digest":"F4X4P4XJZYJ3BG4E6Y6VJUFUUWPU3PKGV2SB3JTQEOAX4LIMLZMQ"}}"#,
     );
 
+    /// What version 3 writes, and every later one has to read.
+    const GOLDEN: &str = concat!(
+        r#"{"format":3,"request":{"id":"a4dqobyha4dqobyha4dqobyha4","topic":"deploy/prod","#,
+        r#""title":"Deploy "#,
+        "\u{202e}",
+        r#"?","details":"a\n\u0001\"","fields":[{"name":"env","value":"prod"}],"#,
+        r#""requester":{"principal":"ci","channel":"api"},"created_at":1700000000000,"#,
+        r#""expires_at":1700000000000,"approvals_needed":1,"#,
+        r#""terms":{"denials_needed":2,"approvers":["alice","bob"],"panels":[{"group":"sre","#,
+        r#""approvals":1,"members":["alice","carol"]}],"reason_required":true,"#,
+        r#""self_approval":true,"freezes":[{"once":{"from":1700000000000,"#,
+        r#""until":1700000000000}}],"rules":["production"]},"decisions":[{"verdict":"approve","#,
+        r#""approver":{"principal":"alice","address":"127.0.0.1:5","channel":"terminal"},"#,
+        r#""reason":"fine\u0000","at":1700000000000}],"status":"approved","#,
+        r#""settled_at":1700000000000,"#,
+        r#""seen_by":[{"by":{"principal":"alice","address":"127.0.0.1:5"},"at":1700000000000}],"#,
+        r#""history":[{"what":"asked","at":1700000000000,"by":{"principal":"ci"}},"#,
+        r#"{"what":"seen","at":1700000000000,"by":{"principal":"alice","address":"127.0.0.1:5"}},"#,
+        r#"{"what":"wrong_code","at":1700000000000,"#,
+        r#""by":{"principal":"alice","address":"127.0.0.1:5"},"reason":"fine\u0000"}],"#,
+        r#""changed_at":9,"match_code":"004207","match_tries":1,"#,
+        r#""command":{"argv":["a b",""#,
+        "\u{202e}",
+        r#"\n"],"program":"/bin/a","directory":"/","user":"ana","host":"ci-1","#,
+        r#""environment":[{"name":"A","value":""}],"stdin":{"sha256":"00","bytes":1},"#,
+        r#""files":[{"path":"f","sha256":"ff","bytes":2}]},"lease_secs":120,"lease_ended":true,"#,
+        r#""use_within_secs":60,"consumed":{"nonce":"PA3XWUSXK62JIQT7REAU7F6XTEUPHE4NCTVVDYQPWXPMTA2OWMCA","at":1700000000000},"#,
+        r#""ask_digest":"F4X4P4XJZYJ3BG4E6Y6VJUFUUWPU3PKGV2SB3JTQEOAX4LIMLZMQ"}}"#,
+    );
+
     #[test]
-    fn a_record_of_version_2_is_read_and_written_as_ever() {
+    fn a_record_of_version_3_is_read_and_written_as_ever() {
         let written = String::from_utf8(encode(&full())).unwrap();
         assert_eq!(written, GOLDEN);
         assert_eq!(decode(ID, GOLDEN.as_bytes()).unwrap(), full());
     }
 
     #[test]
-    fn a_record_of_version_1_is_read_as_ever_and_written_as_it_was() {
-        let request = decode(ID, GOLDEN_1.as_bytes()).unwrap();
-        assert_eq!(request, full_of_version_1());
-        let written = String::from_utf8(encode(&request)).unwrap();
-        assert_eq!(written, GOLDEN_1.replace(r#""format":1"#, r#""format":2"#));
+    fn records_of_older_versions_are_read_as_ever_and_written_as_they_were() {
+        for (golden, request) in [
+            (
+                GOLDEN_1.replace(r#""format":1"#, r#""format":3"#),
+                full_of_version_1(),
+            ),
+            (
+                GOLDEN_2.replace(r#""format":2"#, r#""format":3"#),
+                full_of_version_2(),
+            ),
+        ] {
+            assert_eq!(decode(ID, golden.as_bytes()).unwrap(), request);
+            assert_eq!(String::from_utf8(encode(&request)).unwrap(), golden);
+        }
+        assert_eq!(
+            decode(ID, GOLDEN_1.as_bytes()).unwrap(),
+            full_of_version_1()
+        );
+        assert_eq!(
+            decode(ID, GOLDEN_2.as_bytes()).unwrap(),
+            full_of_version_2()
+        );
     }
 
     fn reason(bytes: &[u8]) -> String {
@@ -213,12 +317,12 @@ mod tests {
     #[test]
     fn a_record_of_a_newer_format_is_refused_whatever_else_is_in_it() {
         for newer in [
-            GOLDEN.replace(r#""format":2"#, r#""format":3"#),
-            r#"{"format":3,"body":[1,2,3]}"#.to_owned(),
+            GOLDEN.replace(r#""format":3"#, r#""format":4"#),
+            r#"{"format":4,"body":[1,2,3]}"#.to_owned(),
         ] {
             let why = reason(newer.as_bytes());
             assert!(
-                why.contains("format 3") && why.contains("newer pushd"),
+                why.contains("format 4") && why.contains("newer pushd"),
                 "{why}"
             );
         }

@@ -51,6 +51,19 @@ where
     Ok(objects.map(|objects| objects.into_iter().map(|Object(object)| object).collect()))
 }
 
+/// Reads an object that may be absent.
+///
+/// # Errors
+/// It is something else.
+pub(super) fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let object = Option::<Object<T>>::deserialize(deserializer)?;
+    Ok(object.map(|Object(object)| object))
+}
+
 /// Reads one of several words.
 ///
 /// # Errors
@@ -77,6 +90,14 @@ const LARGEST: u64 = i64::MAX.cast_unsigned();
 pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let whole = Option::<Whole>::deserialize(deserializer)?;
     Ok(whole.map(|Whole(number)| number))
+}
+
+/// Reads a whole number in the same way that has to be there.
+///
+/// # Errors
+/// It is no such number.
+pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Whole::deserialize(deserializer).map(|Whole(number)| number)
 }
 
 /// Reads an event id in the same way.

@@ -329,6 +329,11 @@ fn question(name: &ChannelName, poller: &Poller) -> Ask {
         topic: name.topic().clone(),
         expires_in: limits::EXPIRY_DEFAULT,
         match_code: None,
+        command: None,
+        need: None,
+        from: Vec::new(),
+        lease: None,
+        use_within: limits::USE_WITHIN.1,
         // Whoever joins a question asks the same, whatever else their calls say.
         digest: Digest::of(name.topic().as_str().as_bytes()),
     }

@@ -155,7 +155,7 @@ async fn a_stream_of_one_topic_tells_no_other_and_still_moves() {
 async fn a_record_that_cannot_be_read_silences_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pushd.db");
-    let limits = World::new().await.approvals.limits;
+    let limits = World::new().await.approvals.limits();
     let begin = || async {
         let pump = Pump::new(Arc::new(Hub::new(&limits)), Arc::new(Metrics::default()));
         let feed = Arc::clone(&pump) as Arc<dyn Feed>;

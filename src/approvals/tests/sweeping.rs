@@ -95,7 +95,7 @@ async fn a_clock_behind_the_store_is_told_until_it_has_caught_up() {
         Arc::clone(&world.store) as SharedStore,
         CancellationToken::new(),
     );
-    let limits = world.approvals.limits;
+    let limits = world.approvals.limits();
     let pump = Pump::new(Arc::new(Hub::new(&limits)), Arc::new(Metrics::default()));
     let clock = Arc::new(ManualClock::at(T0));
     let set_back = Approvals::begin(shared, pump, Arc::clone(&clock) as Arc<_>, limits, drain)

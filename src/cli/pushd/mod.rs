@@ -30,7 +30,7 @@ use self::sockets::Trust;
 use super::exit;
 use super::flags::parse;
 use crate::approvals::classic::Classic;
-use crate::approvals::{Approvals, Pump, sweep};
+use crate::approvals::{Approvals, Pump, Setting, sweep};
 use crate::client::DaemonUrl;
 use crate::clock::SystemClock;
 use crate::domain::HistoryId;
@@ -38,7 +38,7 @@ use crate::http::{self, AllowedHosts, Api};
 use crate::hub::Hub;
 use crate::limits::{Limits, PerRequester, connections_per_address};
 use crate::metrics::Metrics;
-use crate::principals::Registry;
+use crate::principals::{People, Registry, Users};
 use crate::server::{Accounts, PerAddress, Server, Tls};
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
@@ -116,12 +116,18 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         .check_together(&sockets)
         .or_exit(exit::CONFIGURATION)?;
     let limits = limits(&flags);
+    let registry = tokens.as_ref().map(|(registry, _)| Arc::clone(registry));
+    let users = sockets.have_users().then_some(accounts as Arc<dyn Users>);
+    let setting = Setting {
+        people: People::new(registry, users),
+        ..limits.into()
+    };
     let clock = Arc::new(SystemClock::new());
     let world = (Arc::clone(&clock), Arc::clone(&metrics));
     let begun = tokio::select! {
         biased;
         () = drain.cancelled() => return Ok(()),
-        begun = begin(flags.store.store, limits, world, drain.clone()) => begun,
+        begun = begin(flags.store.store, setting, world, drain.clone()) => begun,
     };
     let (store, approvals) = begun.or_exit(exit::CONFIGURATION)?;
     let mut classic = None;
@@ -210,13 +216,13 @@ async fn following(tls: Option<Arc<Tls>>, tasks: impl Future<Output = ()>) {
 /// Opens the store and begins to serve it.
 async fn begin(
     flag: Option<StoreFlag>,
-    limits: Limits,
+    setting: Setting,
     (clock, metrics): (Arc<SystemClock>, Arc<Metrics>),
     drain: CancellationToken,
 ) -> anyhow::Result<(SharedStore, Arc<Approvals>)> {
-    let pump = Pump::new(Arc::new(Hub::new(&limits)), metrics);
+    let pump = Pump::new(Arc::new(Hub::new(&setting.limits)), metrics);
     let store = open(flag, Arc::clone(&pump) as Arc<dyn Feed>).await?;
-    let begun = Approvals::begin(Arc::clone(&store), pump, clock, limits, drain).await;
+    let begun = Approvals::begin(Arc::clone(&store), pump, clock, setting, drain).await;
     let approvals = begun.context("reading the store")?;
     if let Some(behind) = approvals.behind() {
         tracing::warn!(

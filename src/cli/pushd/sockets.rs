@@ -92,8 +92,7 @@ impl Trust {
     /// # Errors
     /// The classic routes would.
     pub(super) fn check_together(self, sockets: &Sockets) -> anyhow::Result<()> {
-        let is_unix = |listener: &Listener| matches!(listener, Listener::Unix(..));
-        if !sockets.listeners.iter().any(is_unix) {
+        if !sockets.have_users() {
             return Ok(());
         }
         if self.narrow_classic {
@@ -109,7 +108,7 @@ impl Trust {
                  approve under the other"
             );
         }
-        if !self.tokens && !sockets.listeners.iter().all(is_unix) {
+        if !self.tokens && !sockets.listeners.iter().all(Sockets::is_unix) {
             tracing::warn!(
                 "there is a port beside the Unix socket, on which every user of this machine may \
                  approve anything; leave the port out, or give --tokens"
@@ -128,6 +127,15 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
+    /// Whether users of this machine come by name.
+    pub(super) fn have_users(&self) -> bool {
+        self.listeners.iter().any(Self::is_unix)
+    }
+
+    const fn is_unix(listener: &Listener) -> bool {
+        matches!(listener, Listener::Unix(..))
+    }
+
     /// Tells the log where the daemon listens.
     pub(super) fn tell(&self) {
         let version = env!("CARGO_PKG_VERSION");

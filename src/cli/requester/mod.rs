@@ -126,6 +126,7 @@ fn plan(flags: AskFlags, daemon: &DaemonUrl) -> Result<Plan, End> {
         topic: flags.topic.map(|topic| topic.as_str().to_owned()),
         expires_in_secs: flags.expires.map(|expires| expires.as_secs()),
         match_code,
+        ..AskBody::default()
     };
     Ok(Plan {
         ask,

@@ -1,9 +1,11 @@
 mod matching;
+mod using;
+mod voting;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::Event;
+use crate::domain::{Event, Verdict};
 
 const T0: Timestamp = Timestamp::from_millis(1_000_000);
 const LIFE: Duration = Duration::from_mins(1);
@@ -16,6 +18,11 @@ fn asked() -> Request {
         topic: Topic::default(),
         expires_in: LIFE,
         match_code: None,
+        command: None,
+        need: None,
+        from: Vec::new(),
+        lease: None,
+        use_within: limits::USE_WITHIN.1,
         digest: Digest::of(b"ask"),
     };
     Request::asked(RequestId::from_bytes([1; 16]), ask, Caller::named("ci"), T0)
@@ -27,6 +34,15 @@ fn decision(verdict: Verdict, who: &str, at: Timestamp) -> Decision {
         approver: Caller::named(who),
         reason: None,
         at,
+    }
+}
+
+fn vote(decision: Decision, shown: Option<EventId>, code: Option<&MatchCode>) -> Vote<'_> {
+    Vote {
+        decision,
+        is_known: true,
+        shown,
+        code,
     }
 }
 
@@ -43,9 +59,8 @@ fn an_approval_settles_the_request() {
     let next = request
         .decided(
             EventId(1),
-            decision(Verdict::Approve, "alice", T0),
-            None,
-            None,
+            vote(decision(Verdict::Approve, "alice", T0), None, None),
+            |_| true,
         )
         .unwrap();
     let next = committed(next);
@@ -60,16 +75,24 @@ fn an_approval_settles_the_request() {
 #[test]
 fn the_same_verdict_again_changes_nothing_and_another_is_refused() {
     let next = asked()
-        .decided(EventId(1), decision(Verdict::Deny, "alice", T0), None, None)
+        .decided(
+            EventId(1),
+            vote(decision(Verdict::Deny, "alice", T0), None, None),
+            |_| true,
+        )
         .unwrap();
     let denied = committed(next);
-    let again = denied.decided(EventId(2), decision(Verdict::Deny, "alice", T0), None, None);
+    let again = denied.decided(
+        EventId(2),
+        vote(decision(Verdict::Deny, "alice", T0), None, None),
+        |_| true,
+    );
     assert_eq!(again, Ok(Transition::Unchanged));
     for other in [
         decision(Verdict::Deny, "bob", T0),
         decision(Verdict::Approve, "alice", T0),
     ] {
-        let refused = denied.decided(EventId(2), other, None, None);
+        let refused = denied.decided(EventId(2), vote(other, None, None), |_| true);
         assert_eq!(refused, Err(Refusal::Final(Status::Denied)));
     }
 }
@@ -80,24 +103,21 @@ fn being_final_is_considered_before_the_version() {
         asked()
             .decided(
                 EventId(1),
-                decision(Verdict::Approve, "alice", T0),
-                None,
-                None,
+                vote(decision(Verdict::Approve, "alice", T0), None, None),
+                |_| true,
             )
             .unwrap(),
     );
     let late = approved.decided(
         EventId(2),
-        decision(Verdict::Deny, "bob", T0),
-        Some(EventId(1)),
-        None,
+        vote(decision(Verdict::Deny, "bob", T0), Some(EventId(1)), None),
+        |_| true,
     );
     assert_eq!(late, Err(Refusal::Final(Status::Approved)));
     let other = asked().decided(
         EventId(3),
-        decision(Verdict::Deny, "bob", T0),
-        Some(EventId(1)),
-        None,
+        vote(decision(Verdict::Deny, "bob", T0), Some(EventId(1)), None),
+        |_| true,
     );
     let (named, current) = (EventId(1), EventId(3));
     assert_eq!(other, Err(Refusal::OtherVersion { named, current }));
@@ -110,9 +130,8 @@ fn one_of_two_approvals_keeps_the_version() {
     let half = request
         .decided(
             EventId(7),
-            decision(Verdict::Approve, "alice", T0),
-            None,
-            None,
+            vote(decision(Verdict::Approve, "alice", T0), None, None),
+            |_| true,
         )
         .unwrap();
     let half = committed(half);
@@ -123,9 +142,8 @@ fn one_of_two_approvals_keeps_the_version() {
     let full = half
         .decided(
             EventId(7),
-            decision(Verdict::Approve, "bob", T0),
-            None,
-            None,
+            vote(decision(Verdict::Approve, "bob", T0), None, None),
+            |_| true,
         )
         .unwrap();
     assert_eq!(committed(full).status, Status::Approved);
@@ -137,9 +155,8 @@ fn an_overdue_request_takes_no_decision_before_its_expiry_is_committed() {
     let late = T0.after(LIFE);
     let refused = request.decided(
         EventId(1),
-        decision(Verdict::Approve, "alice", late),
-        None,
-        None,
+        vote(decision(Verdict::Approve, "alice", late), None, None),
+        |_| true,
     );
     assert_eq!(refused, Err(Refusal::Overdue));
     assert_eq!(
@@ -183,6 +200,9 @@ enum Command {
     Decide(bool, u8, Option<bool>),
     Cancel(bool),
     See(u8),
+    TakeBack(u8),
+    Use(bool, u8),
+    Abandon,
     Expire,
 }
 
@@ -192,6 +212,9 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(yes, who, typed)| Command::Decide(yes, who, typed)),
         any::<bool>().prop_map(Command::Cancel),
         (0_u8..12).prop_map(Command::See),
+        (0_u8..4).prop_map(Command::TakeBack),
+        (any::<bool>(), 0_u8..3).prop_map(|(own, nonce)| Command::Use(own, nonce)),
+        Just(Command::Abandon),
         Just(Command::Expire),
     ]
 }
@@ -219,7 +242,7 @@ proptest! {
                     let verdict = if yes { Verdict::Approve } else { Verdict::Deny };
                     let typed = typed.map(|is_right| if is_right { &right } else { &wrong });
                     let decision = decision(verdict, &format!("a{who}"), now);
-                    request.decided(version, decision, None, typed)
+                    request.decided(version, vote(decision, None, typed), |_| true)
                 }
                 Command::Cancel(own) => {
                     request.cancelled(&Caller::named(if own { "ci" } else { "x" }), now)
@@ -227,6 +250,14 @@ proptest! {
                 Command::See(who) => {
                     Ok(request.seen(version, &Caller::named(&format!("s{who}")), now))
                 }
+                Command::TakeBack(who) => {
+                    request.taken_back(version, &Caller::named(&format!("a{who}")), now)
+                }
+                Command::Use(own, nonce) => {
+                    let by = Caller::named(if own { "ci" } else { "x" });
+                    request.used(version, Digest::of(&[nonce]), &by, now)
+                }
+                Command::Abandon => request.abandoned(now),
                 Command::Expire => Ok(request
                     .expired(now)
                     .map_or(Transition::Unchanged, |next| Transition::Commit(Box::new(next)))),
@@ -235,8 +266,20 @@ proptest! {
                 Ok(Transition::Commit(next) | Transition::Refuse(next, _)) => next,
                 Ok(Transition::Unchanged) | Err(_) => continue,
             };
-            prop_assert!(!request.status.is_final(), "a final request changed");
             let next = Event { id: event.id.next(), request: (*next).into() };
+            if request.status.is_final() {
+                // All that may follow an end is the one use of an approval.
+                prop_assert!(matches!(command, Command::Use(true, _)), "a final request changed");
+                prop_assert_eq!(request.status, Status::Approved);
+                prop_assert!(request.consumed.is_none() && next.request.consumed.is_some());
+                let unused = Request { consumed: None, ..(*next.request).clone() };
+                let unused = Request { history: request.history.clone(), ..unused };
+                let unused = Request { changed_at: request.changed_at, ..unused };
+                prop_assert_eq!(&unused, &**request, "nothing else changes");
+                prop_assert_eq!(next.version(), version);
+                event = next;
+                continue;
+            }
             let settled = next.request.status.is_final();
             prop_assert_eq!(next.version() == next.id, settled);
             prop_assert_eq!(next.request.settled_at.is_some(), settled);

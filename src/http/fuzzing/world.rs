@@ -107,6 +107,11 @@ fn ask() -> Ask {
         topic: Topic::default(),
         expires_in: limits::EXPIRY_DEFAULT,
         match_code: None,
+        command: None,
+        need: None,
+        from: Vec::new(),
+        lease: None,
+        use_within: limits::USE_WITHIN.1,
         digest: Digest::of(b""),
     }
 }

@@ -67,6 +67,8 @@ pub(super) const STEPS: &[&str] = &[
     CREATE INDEX by_requester ON requests (requester, created_at, id);",
     // Records of format 2, which say by which channel somebody came and may have a match code.
     "",
+    // Records of format 3, which have terms, commands, leases and uses.
+    "",
 ];
 
 /// The indexes that have a part of the rows alone, and which part.

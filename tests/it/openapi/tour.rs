@@ -80,8 +80,10 @@ fn documented() -> BTreeSet<Stop> {
 
 const QUOTA: &str = "has a flood of its own";
 
+const POLICY: &str = "needs a policy, which has tests of its own";
+
 /// What cannot be provoked from outside in a test, and why.
-const OUT_OF_REACH: [(&str, &str); 17] = [
+const OUT_OF_REACH: [(&str, &str); 22] = [
     ("internal", "needs a damaged record"),
     (
         "contended",
@@ -109,6 +111,14 @@ const OUT_OF_REACH: [(&str, &str); 17] = [
     (
         "tls_required",
         "has a test of its own, because it needs a daemon with a certificate",
+    ),
+    ("accounts_unavailable", "needs a user database that is away"),
+    ("frozen", POLICY),
+    ("reason_required", POLICY),
+    ("too_many_votes", "needs more votes than fit on a tour"),
+    (
+        "too_late",
+        "has a test of its own, because it takes its time",
     ),
     ("denied_recently", QUOTA),
     ("too_many_asks", QUOTA),
@@ -142,6 +152,7 @@ async fn every_documented_answer_that_can_be_provoked_is_given_as_documented() {
         &setup,
         &[
             ("eve", "requester,approver", "deploy*"),
+            ("ci", "requester", "deploy*"),
             ("olga", "observer", "*"),
         ],
     );
@@ -184,13 +195,19 @@ async fn principals(tour: &mut Tour<'_>, people: &People) {
         }
     }
     let decision = format!("/v1/requests/{id}/decision");
+    let named = json!({"title": "Deploy?", "topic": "deploy", "from": ["zoe"]});
+    let named = people.by("ci", tour.daemon.asking(&named)).await.id();
+    let named = format!("/v1/requests/{named}/decision");
+    let of_policy = json!({"title": "Deploy?", "topic": "deploy", "from": ["@sre"]});
     for (status, path, members) in [
         (
             403,
             "/v1/requests",
             json!({"title": "Log in?", "topic": "login"}),
         ),
+        (422, "/v1/requests", of_policy),
         (403, &*decision, json!({"verdict": "approve"})),
+        (403, &*named, json!({"verdict": "approve"})),
         (200, "/v1/session", json!({"token": token})),
     ] {
         let call = tour.daemon.post(path).json(&members);
@@ -205,6 +222,9 @@ async fn principals(tour: &mut Tour<'_>, people: &People) {
     let reply = people.by("olga", call).await;
     assert_eq!(reply.status, 403, "{reply:?}");
     tour.note(&Method::POST, &decision, &reply);
+    let reply = people.by("olga", tour.daemon.delete(&decision)).await;
+    assert_eq!(reply.status, 403, "{reply:?}");
+    tour.note(&Method::DELETE, &decision, &reply);
     let reply = people.by("eve", tour.daemon.get("/metrics")).await;
     assert_eq!(reply.status, 403, "{reply:?}");
     tour.note(&Method::GET, "/metrics", &reply);
@@ -273,6 +293,10 @@ async fn asks(tour: &mut Tour<'_>) {
         .await;
     tour.go(422, "POST", path, |call| call.json(&json!({"title": ""})))
         .await;
+    tour.go(422, "POST", path, |call| {
+        call.json(&json!({"title": "a", "need": 2}))
+    })
+    .await;
 }
 
 fn short(call: Call) -> Call {
@@ -349,6 +373,45 @@ async fn matching(tour: &mut Tour<'_>) {
     }
 }
 
+/// Every way to use an approval, and to take a vote back.
+async fn using(tour: &mut Tour<'_>) {
+    let id = tour.daemon.ask("Deploy?").await;
+    let path = format!("/v1/requests/{id}");
+    let (consume, decision) = (format!("{path}/consume"), format!("{path}/decision"));
+    let unknown = format!("/v1/requests/{}", "a".repeat(26));
+    let one: fn(Call) -> Call = |call| call.json(&json!({"nonce": "0123456789abcdef"}));
+    tour.go(409, "POST", &consume, one).await;
+    tour.go(200, "DELETE", &decision, |call| call).await;
+    tour.go(400, "DELETE", &format!("{decision}?x"), |call| call)
+        .await;
+    tour.go(404, "DELETE", &format!("{unknown}/decision"), |call| call)
+        .await;
+    tour.go(200, "POST", &decision, |call| {
+        call.json(&json!({"verdict": "approve"}))
+    })
+    .await;
+    tour.go(409, "DELETE", &decision, |call| call).await;
+    tour.go(200, "POST", &consume, one).await;
+    tour.go(409, "POST", &consume, |call| {
+        call.json(&json!({"nonce": "fedcba9876543210"}))
+    })
+    .await;
+    tour.go(400, "POST", &format!("{consume}?x"), one).await;
+    tour.go(400, "POST", &consume, |call| {
+        call.header("content-type", "application/json").body("once")
+    })
+    .await;
+    tour.go(404, "POST", &format!("{unknown}/consume"), one)
+        .await;
+    tour.go(413, "POST", &consume, large).await;
+    tour.go(415, "POST", &consume, |call| call.body("once"))
+        .await;
+    tour.go(422, "POST", &consume, |call| {
+        call.json(&json!({"nonce": 1}))
+    })
+    .await;
+}
+
 async fn commands(tour: &mut Tour<'_>) {
     let id = tour.daemon.ask("Deploy?").await;
     let path = format!("/v1/requests/{id}");
@@ -389,6 +452,7 @@ async fn commands(tour: &mut Tour<'_>) {
     })
     .await;
     matching(tour).await;
+    using(tour).await;
     tour.go(409, "DELETE", &path, |call| call).await;
     tour.go(400, "DELETE", &format!("{path}?x"), |call| call)
         .await;

@@ -26,16 +26,20 @@ enum Deed {
     Wait,
     Approve,
     Deny,
+    TakeBack,
+    Consume,
     Cancel,
     Seen,
 }
 
 impl Deed {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Read,
         Self::Wait,
         Self::Approve,
         Self::Deny,
+        Self::TakeBack,
+        Self::Consume,
         Self::Cancel,
         Self::Seen,
     ];
@@ -51,6 +55,11 @@ impl Deed {
             Self::Wait => daemon.get(&format!("{path}?wait=0")),
             Self::Approve => decide("approve"),
             Self::Deny => decide("deny"),
+            Self::TakeBack => daemon.call(reqwest::Method::DELETE, &format!("{path}/decision")),
+            Self::Consume => {
+                let call = daemon.post(&format!("{path}/consume"));
+                call.json(&json!({"nonce": "0123456789abcdef"}))
+            }
             Self::Cancel => daemon.call(reqwest::Method::DELETE, &path),
             Self::Seen => daemon.post(&format!("{path}/seen")),
         }
@@ -71,21 +80,18 @@ async fn every_role_may_do_with_a_request_what_the_table_says_and_no_more() {
     let daemon = setup.flags(&people.flag()).start();
     let no = "forbidden";
     let gone = "not_found";
-    //               read   wait   approve        deny   cancel               seen
+    let ours = "not_the_requester";
+    let early = "not_approved";
+    //               read   wait   approve deny   back   consume cancel seen
+    #[rustfmt::skip]
     let table = [
-        ("ci", ["200", "200", no, no, "200", "204"]),
-        (
-            "alice",
-            ["200", "200", "200", "200", "not_the_requester", "204"],
-        ),
-        ("olga", ["200", "200", no, no, "not_the_requester", "204"]),
-        ("root", ["200", "200", no, no, "200", "204"]),
-        (
-            "eve",
-            ["200", "200", "200", "200", "not_the_requester", "204"],
-        ),
-        ("cron", [gone, gone, no, no, gone, gone]),
-        ("far", [gone; 6]),
+        ("ci",    ["200", "200", no,     no,    no,    early, "200", "204"]),
+        ("alice", ["200", "200", "200",  "200", "200", ours,  ours,  "204"]),
+        ("olga",  ["200", "200", no,     no,    no,    ours,  ours,  "204"]),
+        ("root",  ["200", "200", no,     no,    no,    ours,  "200", "204"]),
+        ("eve",   ["200", "200", "200",  "200", "200", ours,  ours,  "204"]),
+        ("cron",  [gone,  gone,  no,     no,    no,    gone,  gone,  gone]),
+        ("far",   [gone; 8]),
     ];
     for (name, expected) in table {
         for (deed, expected) in Deed::ALL.into_iter().zip(expected) {

@@ -55,6 +55,11 @@ fn pending(request: RequestId) -> Request {
         topic: name("a").topic().clone(),
         expires_in: Duration::from_hours(1),
         match_code: None,
+        command: None,
+        need: None,
+        from: Vec::new(),
+        lease: None,
+        use_within: crate::limits::USE_WITHIN.1,
         digest: Digest::of(b""),
     };
     Request::asked(request, ask, Caller::named("classic"), T0)

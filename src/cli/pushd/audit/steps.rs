@@ -96,6 +96,11 @@ mod tests {
             topic: Topic::default(),
             expires_in: Duration::from_hours(1),
             match_code: None,
+            command: None,
+            need: None,
+            from: Vec::new(),
+            lease: None,
+            use_within: crate::limits::USE_WITHIN.1,
             digest: Digest::of(b""),
         };
         let by = Caller::named("ci");

@@ -18,7 +18,7 @@ fn matched() -> Request {
 fn approve(request: &Request, who: &str, typed: Option<&str>) -> Result<Transition, Refusal> {
     let typed = typed.map(code);
     let yes = decision(Verdict::Approve, who, T0);
-    request.decided(VERSION, yes, None, typed.as_ref())
+    request.decided(VERSION, vote(yes, None, typed.as_ref()), |_| true)
 }
 
 /// The request after a wrong code, and how many tries are left.
@@ -53,7 +53,11 @@ fn nothing_but_an_approval_needs_the_code() {
     let no = decision(Verdict::Deny, "alice", T0);
     let wrong = code("999999");
     for typed in [None, Some(&wrong)] {
-        let denied = committed(request.decided(VERSION, no.clone(), None, typed).unwrap());
+        let denied = committed(
+            request
+                .decided(VERSION, vote(no.clone(), None, typed), |_| true)
+                .unwrap(),
+        );
         assert_eq!((denied.status, denied.match_tries), (Status::Denied, 0));
     }
 }
@@ -105,11 +109,11 @@ fn the_code_is_looked_at_last_and_a_question_that_has_changed_costs_no_try() {
     let (yes, wrong) = (decision(Verdict::Approve, "alice", T0), code("999999"));
     for typed in [None, Some(&wrong)] {
         let named = EventId(7);
-        let other = matched().decided(VERSION, yes.clone(), Some(named), typed);
+        let other = matched().decided(VERSION, vote(yes.clone(), Some(named), typed), |_| true);
         let current = VERSION;
         assert_eq!(other, Err(Refusal::OtherVersion { named, current }));
         let late = decision(Verdict::Approve, "alice", T0.after(LIFE));
-        let late = matched().decided(VERSION, late, None, typed);
+        let late = matched().decided(VERSION, vote(late, None, typed), |_| true);
         assert_eq!(late, Err(Refusal::Overdue));
     }
 }

@@ -103,7 +103,7 @@ async fn a_newer_database_is_refused_and_left_alone() {
 #[test]
 fn every_format_of_records_came_with_a_schema_step() {
     // Each format, and the schema version from which on databases may hold it: add a line here.
-    let formats = [(1, 1), (2, 3)];
+    let formats = [(1, 1), (2, 3), (3, 4)];
     assert!(formats.is_sorted_by(|(_, one), (_, next)| one < next));
     let (newest, since) = formats[formats.len() - 1];
     assert_eq!(newest, record::FORMAT);

@@ -1,0 +1,46 @@
+//! What a daemon is told about its work: bounds, people, and the policy in force.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::domain::Policy;
+use crate::limits::Limits;
+use crate::principals::People;
+
+/// What the use cases go by besides the store.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// How much there may be.
+    pub limits: Limits,
+    /// Who is told apart.
+    pub people: People,
+    /// Who has to agree to what.
+    pub policy: PolicyInForce,
+}
+
+impl From<Limits> for Setting {
+    /// A daemon that knows nobody and has no rules.
+    fn from(limits: Limits) -> Self {
+        Self {
+            limits,
+            people: People::default(),
+            policy: PolicyInForce::default(),
+        }
+    }
+}
+
+/// The policy by which asks are judged from now on; its clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyInForce(Arc<RwLock<Arc<Policy>>>);
+
+impl PolicyInForce {
+    /// It, now.
+    pub fn current(&self) -> Arc<Policy> {
+        // Held for a copy of the pointer, never over an await.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another in its place.
+    pub fn replace(&self, policy: Policy) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+}
