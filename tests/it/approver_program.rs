@@ -6,6 +6,7 @@ mod once;
 mod reading;
 mod rights;
 mod subcommands;
+mod votes;
 
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};

@@ -27,6 +27,8 @@ pub(super) struct Inbox {
     looked_to_judge: Option<Instant>,
     /// What is asked now.
     current: Option<Current>,
+    /// Who answers here, if the daemon knows them by name.
+    me: Option<String>,
 }
 
 /// Requests are asked in the order in which the daemon accepted them.
@@ -77,6 +79,8 @@ pub(super) enum Change {
         /// Whether there is a request that was not there before.
         arrived: bool,
     },
+    /// The request on the screen has other votes, in the same version.
+    Votes(Box<RequestView>),
     /// The request on the screen has another version now.
     Redraw,
     /// The request on the screen is final, or gone.
@@ -99,6 +103,11 @@ impl Inbox {
             has_policy: true,
             ..Self::default()
         }
+    }
+
+    /// Takes in who answers here: what they have voted on is not asked again.
+    pub(super) fn answers_as(&mut self, me: String) {
+        self.me = Some(me);
     }
 
     /// Takes in what the daemon says about a request.
@@ -135,7 +144,7 @@ impl Inbox {
             Change::None
         };
         for id in stale {
-            self.remove(id);
+            drop(self.remove(id));
             if self.take_current(id) {
                 change = Change::Settled(Gone::Unknown);
             }
@@ -151,8 +160,10 @@ impl Inbox {
         daemon_now: Option<Timestamp>,
     ) -> Option<RequestView> {
         self.looked = Some(now);
-        let has_policy = self.has_policy;
-        let askable = |entry: &&Entry| entry.waits(daemon_now) && entry.is_for_people(has_policy);
+        let (has_policy, me) = (self.has_policy, self.me.as_deref());
+        let askable = |entry: &&Entry| {
+            entry.waits(daemon_now) && entry.is_for_people(has_policy) && !entry.is_voted_by(me)
+        };
         let mut entries = self.pending.values().filter(askable);
         let fresh = entries.clone().find(|entry| entry.skipped.is_none());
         let chosen = fresh.or_else(|| {
@@ -178,8 +189,12 @@ impl Inbox {
     ) -> Option<RequestView> {
         self.looked_to_judge = Some(now);
         let current = self.current.map(|current| current.id);
+        let me = self.me.as_deref();
         let entry = self.pending.values_mut().find(|entry| {
-            entry.waits(daemon_now) && entry.is_for_policy(now) && current != Some(entry.view.id)
+            entry.waits(daemon_now)
+                && entry.is_for_policy(now)
+                && !entry.is_voted_by(me)
+                && current != Some(entry.view.id)
         })?;
         entry.judged = Judged::Now;
         Some((*entry.view).clone())
@@ -218,9 +233,11 @@ impl Inbox {
         }
     }
 
-    /// A vote was given here on a request that needs more of them.
-    pub(super) fn voted(&mut self, id: RequestId) {
+    /// A vote was given here on a request that needs more of them, which is so now.
+    pub(super) fn voted(&mut self, view: Box<RequestView>) {
+        let id = view.id;
         self.take_current(id);
+        drop(self.apply(view));
         if let Some(entry) = self.entry(id) {
             entry.judged = Judged::Voted;
         }
@@ -269,7 +286,7 @@ impl Inbox {
 
     /// Takes the current request out: it was decided, and `at` is the commit that says so.
     pub(super) fn done(&mut self, id: RequestId, at: Option<EventId>) {
-        self.remove(id);
+        drop(self.remove(id));
         self.take_current(id);
         if let Some(at) = at {
             self.remember(id, at);
@@ -279,9 +296,11 @@ impl Inbox {
     /// Requests that wait besides the current one.
     pub(super) fn others(&self) -> usize {
         let current = self.current.map(|current| current.id);
+        let me = self.me.as_deref();
         let entries = self.pending.values();
-        entries
-            .filter(|entry| entry.judged != Judged::Voted && current != Some(entry.view.id))
+        let others = entries.filter(|entry| current != Some(entry.view.id));
+        others
+            .filter(|entry| entry.judged != Judged::Voted && !entry.is_voted_by(me))
             .count()
     }
 
@@ -302,10 +321,23 @@ impl Inbox {
         let judged = self
             .entry(id)
             .map(|entry| entry.judged_as(version, is_current));
-        let judged = judged.unwrap_or(Judged::No);
+        let judged = match judged {
+            // The vote was taken back, or fell away.
+            Some(Judged::Voted) if self.me.is_some() && !is_voted_by(&view, self.me.as_deref()) => {
+                Judged::Open
+            }
+            Some(judged) => judged,
+            None => Judged::No,
+        };
         // What the policy may answer calls nobody.
         let calls = arrived && (!self.has_policy || view.match_code_required);
-        self.remove(id);
+        let old = self.remove(id);
+        let others = |old: &Entry| old.view.decisions != view.decisions;
+        let now = if is_current && old.as_ref().is_some_and(others) {
+            Change::Votes(view.clone())
+        } else {
+            Change::None
+        };
         let full = self.pending.len() >= limits::INBOX || self.bytes + size > limits::INBOX_BYTES;
         if full && !is_current {
             self.overflowed = true;
@@ -327,14 +359,14 @@ impl Inbox {
         self.pending.insert(place, entry);
         match self.current {
             Some(current) if current.id == id && current.version != version => Change::Redraw,
-            Some(current) if current.id == id => Change::None,
+            Some(current) if current.id == id => now,
             Some(_) | None if arrived => Change::Count { arrived: calls },
             Some(_) | None => Change::None,
         }
     }
 
     fn settle(&mut self, view: Box<RequestView>) -> Change {
-        let known = self.remove(view.id);
+        let known = self.remove(view.id).is_some();
         self.remember(view.id, view.event_id);
         if self.take_current(view.id) {
             Change::Settled(Gone::As(view))
@@ -367,13 +399,13 @@ impl Inbox {
         self.pending.get_mut(self.places.get(&id)?)
     }
 
-    fn remove(&mut self, id: RequestId) -> bool {
+    fn remove(&mut self, id: RequestId) -> Option<Entry> {
         let place = self.places.remove(&id);
         let entry = place.and_then(|place| self.pending.remove(&place));
         if let Some(entry) = &entry {
             self.bytes = self.bytes.saturating_sub(entry.size);
         }
-        entry.is_some()
+        entry
     }
 
     fn take_current(&mut self, id: RequestId) -> bool {
@@ -392,6 +424,10 @@ impl Entry {
     /// Whether it is there still, as far as anybody knows.
     fn waits(&self, daemon_now: Option<Timestamp>) -> bool {
         !self.stale && daemon_now.is_none_or(|now| now < self.view.expires_at)
+    }
+
+    fn is_voted_by(&self, me: Option<&str>) -> bool {
+        is_voted_by(&self.view, me)
     }
 
     fn is_for_people(&self, has_policy: bool) -> bool {
@@ -429,6 +465,15 @@ impl Entry {
     fn returns(&self) -> Option<Instant> {
         self.skipped.map(|skipped| skipped + limits::SKIP_TIME)
     }
+}
+
+/// Whether they have voted on it.
+fn is_voted_by(view: &RequestView, me: Option<&str>) -> bool {
+    let by = |me| {
+        let mut votes = view.decisions.iter();
+        votes.any(|vote| vote.approver.principal == me)
+    };
+    me.is_some_and(by)
 }
 
 /// Bytes that a request holds, roughly: every text in it counts, whoever it is from.

@@ -29,7 +29,7 @@ use super::question::Room;
 use super::signals::{Disturbance, Redrawing, stop_this_process};
 use super::tally::Tally;
 use crate::client::{Client, EventStream};
-use crate::domain::{RequestId, Timestamp};
+use crate::domain::{MatchCode, RequestId, Timestamp};
 use crate::limits;
 use crate::terminal::lines::Typed;
 use crate::terminal::measure::wrap;
@@ -74,18 +74,31 @@ type Courtesy = Pin<Box<dyn Future<Output = Option<MeView>>>>;
 struct Asked {
     view: RequestView,
     time: usize,
+    votes: Option<usize>,
     status: usize,
     note: Row,
     /// Until when what is typed is thrown away.
     guard: Option<Instant>,
     /// When the times are looked at next.
     clock_at: Instant,
-    /// Whether the question was said yes to, and its match code is typed now.
-    wants_code: bool,
+    /// What is typed now.
+    wants: Wants,
     /// Whether an answer was on its way when it was given up.
     doubt: bool,
     /// Whether the bell has rung for newcomers.
     rang: bool,
+}
+
+/// What the line is that is typed below a question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Wants {
+    /// An answer.
+    #[default]
+    Answer,
+    /// The match code, after a yes.
+    Code,
+    /// The reason, after a yes and the match code, if there is one.
+    Reason(Option<MatchCode>),
 }
 
 /// What goes on besides the question.
@@ -346,6 +359,9 @@ impl<'a> Session<'a> {
         let text = match self.inbox.skipped() {
             _ if self.screen.is_too_narrow() => {
                 "Too narrow to ask: make the window wider.".to_owned()
+            }
+            0 if self.desk.is_some() => {
+                "Nothing waits for you; the policy judges what comes.".to_owned()
             }
             0 => "No request waits for an answer.".to_owned(),
             1 => "Nothing else waits; the skipped request returns in a moment.".to_owned(),

@@ -193,3 +193,19 @@ fn a_question_that_is_withdrawn_or_over_is_struck_out_with_what_happened() {
         assert_eq!(daemon.decisions(), [""; 0]);
     }
 }
+
+#[test]
+fn a_request_whose_asker_is_gone_is_struck_out_and_says_so() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    let mut last = request(1);
+    (last.status, last.event_id) = (Status::Cancelled, EventId(9));
+    last.lease_ended = true;
+    daemon.send("request", &last);
+    pty.wait_for("No longer asked; nothing typed here counts");
+    pty.wait_for("\u{1b}[9m│ Deploy 1?");
+    pty.wait_for("cancelled: its asker is gone");
+}

@@ -9,12 +9,13 @@ use super::{Failure, trouble};
 use crate::cli::approver::answer::parse_code;
 use crate::cli::approver::args::DecideFlags;
 use crate::cli::approver::decide::{Cause, Deciding, Outcome, Progress};
-use crate::cli::approver::question::{Room, one_line, outcome, party, votes};
+use crate::cli::approver::question::{Room, one_line, outcome, party, votes_of};
 use crate::cli::approver::tell;
 use crate::cli::exit;
 use crate::client::{CallError, Client};
 use crate::domain::{Channel, MatchCode, RequestId, Verdict};
 use crate::terminal::lines::Typed;
+use crate::terminal::locale::Charset;
 use crate::terminal::row::{Frame, Row};
 use crate::terminal::style::{Ink, Look};
 use crate::terminal::tty::Tty;
@@ -136,12 +137,15 @@ async fn ask_code(view: &RequestView) -> Result<MatchCode, Error> {
 fn counted(verdict: Verdict, view: &RequestView) -> String {
     let id = view.id;
     match (view.status, verdict) {
-        (Status::Pending, Verdict::Approve) => {
-            let votes = votes(view);
-            format!("your approval of {id} counts: {votes}; it stays pending")
-        }
-        (Status::Pending, Verdict::Deny) => {
-            format!("your denial of {id} counts; it needs more of them, and stays pending")
+        (Status::Pending, _) => {
+            let votes = votes_of(view, Charset::of_process());
+            format!(
+                "your {} of {id} counts, and it stays pending: {votes}",
+                match verdict {
+                    Verdict::Approve => "approval",
+                    Verdict::Deny => "denial",
+                }
+            )
         }
         (status, _) => format!("{id} is {}", status.as_str()),
     }

@@ -13,7 +13,7 @@ use crate::terminal::row::Row;
 use crate::terminal::style::Look;
 
 /// Columns of what is printed for a program or into a file: nothing is broken or cut there.
-const UNBOUNDED: usize = 1 << 20;
+pub(super) const UNBOUNDED: usize = 1 << 20;
 
 /// What is printed to.
 #[derive(Clone, Copy, Debug)]

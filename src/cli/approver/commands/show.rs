@@ -1,9 +1,11 @@
 //! `approver show ID`: all that is known of one request.
 
-use super::paper::{Paper, json, printed};
+use super::paper::{Paper, UNBOUNDED, json, printed};
 use super::{Failure, trouble};
 use crate::cli::approver::daemon_clock::spell;
-use crate::cli::approver::question::{Room, fact_row, one_line, outcome, party, whole};
+use crate::cli::approver::question::{
+    Room, conditions, fact_row, one_line, outcome, party, takes_votes, votes_row, whole,
+};
 use crate::cli::exit;
 use crate::client::Client;
 use crate::domain::{RequestId, Timestamp};
@@ -45,8 +47,13 @@ fn rows(view: &RequestView, now: Option<Timestamp>, room: Room) -> Vec<Row> {
     rows
 }
 
+/// What the daemon knows, whole: a terminal breaks what is too wide.
 fn facts(view: &RequestView, now: Option<Timestamp>, room: Room) -> Vec<Row> {
     let charset = room.look.charset;
+    let room = Room {
+        width: UNBOUNDED,
+        ..room
+    };
     let fact = |name: &str, text: String| fact_row(name, text, room);
     let mut rows = vec![
         fact("request", view.id.to_string()),
@@ -63,13 +70,23 @@ fn facts(view: &RequestView, now: Option<Timestamp>, room: Room) -> Vec<Row> {
         Some(_) | None => until,
     };
     rows.push(fact("until", until));
-    rows.extend(crate::cli::approver::question::conditions(view, room));
+    if takes_votes(view) {
+        rows.push(votes_row(view, room));
+    }
+    rows.extend(conditions(view, room));
+    if let Some(secs) = view.lease_secs {
+        let text = format!("cancelled when its asker is gone for {secs} s");
+        rows.push(fact("lease", text));
+    }
+    if let Some(at) = view.consumed_at {
+        rows.push(fact("used at", rfc3339(at)));
+    }
     rows
 }
 
 fn step_rows(step: &StepView, room: Room) -> Vec<Row> {
     let charset = room.look.charset;
-    let what = one_line(&step.what, charset);
+    let what = one_line(&step.what.replace('_', " "), charset);
     let by = step.by.as_ref().map_or_else(String::new, |by| {
         let way = by.channel.as_ref().map_or_else(String::new, |channel| {
             format!(" ({})", one_line(channel, charset))

@@ -191,7 +191,7 @@ impl Report {
         match &self.outcome {
             // With more decisions needed, it waits for those of others.
             Some(Outcome::Counted(view)) if view.status == Status::Pending => {
-                inbox.voted(id);
+                inbox.voted(view.clone());
             }
             Some(Outcome::Counted(view) | Outcome::TooLate(Some(view))) => {
                 inbox.done(id, Some(view.event_id));

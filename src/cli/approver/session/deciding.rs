@@ -124,7 +124,7 @@ impl Session<'_> {
     async fn counted(&mut self, verdict: Verdict, view: &RequestView) -> Result<(), End> {
         self.tally.count(verdict);
         if view.status == Status::Pending {
-            self.inbox.voted(view.id);
+            self.inbox.voted(Box::new(view.clone()));
         } else {
             self.inbox.done(view.id, Some(view.event_id));
         }

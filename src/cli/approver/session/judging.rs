@@ -68,7 +68,6 @@ impl Session<'_> {
         if rows.is_empty() || self.screen.is_too_narrow() {
             return Ok(());
         }
-        self.idle_told = None;
         self.print(&rows).await
     }
 

@@ -99,9 +99,15 @@ impl Session<'_> {
     }
 
     pub(super) async fn on_courtesy(&mut self, me: Option<&MeView>) -> io::Result<()> {
-        let (Some(me), None) = (me, &self.asked) else {
+        let Some(me) = me else {
             return Ok(());
         };
+        if me.known {
+            self.inbox.answers_as(me.party.principal.clone());
+        }
+        if self.asked.is_some() {
+            return Ok(());
+        }
         let name = one_line(&me.party.principal, self.screen.look().charset);
         let text = format!("You answer as {name}.");
         let row = Row::new()
