@@ -147,9 +147,10 @@ async fn so_many_are_judged_at_the_same_time_and_no_more() {
     let daemon = setup().start();
     let dir = daemon.setup().path("at-work");
     std::fs::create_dir(&dir).unwrap();
-    // Each says that it is at work, and waits to be let go.
+    // Each says how many are at work, and waits to be let go.
     let policy = format!(
-        "cd {} && touch $PUSHD_REQUEST_ID && while ! [ -e go ]; do sleep 0.02; done; exit 0",
+        "cd {} && touch at.$PUSHD_REQUEST_ID && ls at.* | wc -l >> counts; \
+         while ! [ -e go ]; do sleep 0.02; done; rm at.$PUSHD_REQUEST_ID; exit 0",
         dir.display()
     );
     let mut ids = Vec::new();
@@ -157,16 +158,26 @@ async fn so_many_are_judged_at_the_same_time_and_no_more() {
         ids.push(daemon.ask(&format!("Deploy {n}?")).await);
     }
     let approver = Approver::start(&daemon.url(), &["--policy", &policy, "--jobs", "3"]);
-    let at_work = || std::fs::read_dir(&dir).unwrap().count();
-    until("three at work", async || (at_work() == 3).then_some(())).await;
+    let counts = || {
+        let text = std::fs::read_to_string(dir.join("counts")).unwrap_or_default();
+        let counts = text.lines().map(|line| line.trim().parse().unwrap());
+        counts.collect::<Vec<u32>>()
+    };
+    until("three at work", async || {
+        (counts().len() >= 3).then_some(())
+    })
+    .await;
     // The oldest are judged first, and the others wait.
     for id in &ids[..3] {
-        assert!(dir.join(id).exists());
+        assert!(dir.join(format!("at.{id}")).exists());
     }
     std::fs::write(dir.join("go"), "").unwrap();
     for id in &ids {
         daemon.becomes(id, "approved").await;
     }
+    let counts = counts();
+    assert_eq!(counts.len(), 5);
+    assert!(counts.iter().all(|&count| count <= 3), "{counts:?}");
     drop(approver);
 }
 
