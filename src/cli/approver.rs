@@ -61,7 +61,7 @@ fn run(line: Approver) -> u8 {
         Err(error) => Err((exit::INTERNAL, error)),
     };
     end.unwrap_or_else(|(code, error)| {
-        tell(&format!("{error:#}"));
+        complain(&error);
         code
     })
 }
@@ -77,12 +77,19 @@ async fn act(line: Approver) -> Result<u8, (u8, Error)> {
     }
 }
 
-/// Says something on standard error. Its lines are ours: what others have said is one line of it
-/// at most.
+/// Says something on standard error, in one line, whoever's words are in it.
 fn tell(text: &str) {
-    for (n, line) in text.lines().enumerate() {
-        let start = if n == 0 { "approver: " } else { "" };
-        // When standard error takes nothing, the exit code has to say it alone.
-        let (Ok(()) | Err(_)) = writeln!(io::stderr(), "{start}{}", visible(line));
+    // When standard error takes nothing, the exit code has to say it alone.
+    let (Ok(()) | Err(_)) = writeln!(io::stderr(), "approver: {}", visible(text));
+}
+
+/// Says what is wrong. Its lines are ours: what others have said is one line of it at most, because
+/// it was made visible before.
+fn complain(error: &Error) {
+    let text = format!("{error:#}");
+    let mut lines = text.lines();
+    tell(lines.next().unwrap_or_default());
+    for line in lines {
+        let (Ok(()) | Err(_)) = writeln!(io::stderr(), "{}", visible(line));
     }
 }

@@ -72,8 +72,9 @@ impl Loop {
         };
         tokio::select! {
             biased;
-            event = self.stream.next() => Next::Stream(event),
+            // A stream that never rests must not keep what is judged from its end.
             report = self.desk.next() => Next::Judged(report),
+            event = self.stream.next() => Next::Stream(event),
             () = waking => Next::Tick,
         }
     }

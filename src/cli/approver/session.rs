@@ -191,6 +191,10 @@ impl<'a> Session<'a> {
             let text = "  Left while a decision was on its way: it may count or not.";
             rows.insert(0, Row::new().and(Ink::Trouble, text));
         }
+        if self.desk.as_ref().is_some_and(|desk| !desk.is_idle()) {
+            let text = "  Left while the policy was at work: what it decides may count or not.";
+            rows.insert(0, Row::new().and(Ink::Trouble, text));
+        }
         if self.asked.is_some() && rows.len() == 1 {
             let text = "  Left without an answer: the request on the screen stays pending.";
             rows.insert(0, Row::new().and(Ink::Plain, text));

@@ -16,6 +16,7 @@ use crate::client::{CallError, Client};
 use crate::domain::{Channel, MatchCode, RequestId, Verdict};
 use crate::terminal::lines::Typed;
 use crate::terminal::locale::Charset;
+use crate::terminal::printable::visible;
 use crate::terminal::row::{Frame, Row};
 use crate::terminal::style::{Ink, Look};
 use crate::terminal::tty::Tty;
@@ -44,7 +45,7 @@ pub(super) async fn run(
     if is_refused_for(&end, CODE_REQUIRED) && body.match_code.is_none() {
         // The same question has to be answered that is shown now.
         let view = client.read(id, None).await;
-        let view = view.map_err(|error| trouble::call(&client, error))?.value;
+        let view = view.map_err(|error| trouble::call(&client, &error))?.value;
         let code = ask_code(&view)
             .await
             .map_err(|error| (exit::USAGE, error))?;
@@ -204,7 +205,10 @@ fn failed(id: RequestId, outcome: Outcome) -> Failure {
                 }
                 Cause::Trouble | Cause::Busy | Cause::Refused { .. } => "not decided",
             };
-            (trouble::cause(&cause), anyhow!(why).context(context))
+            (
+                trouble::cause(&cause),
+                anyhow!(visible(&why)).context(context),
+            )
         }
         Outcome::Counted(_) | Outcome::TooLate(_) => {
             (exit::INTERNAL, anyhow!("an outcome was not told"))
@@ -230,7 +234,7 @@ pub(super) async fn take_back(
             problem,
         }) if problem.code == "already_final" => (exit::DENIED, too_late(id, problem.request)),
         Err(error) if error.is_not_found() => return Err(trouble::unknown(id)),
-        Err(error) => return Err(trouble::call(&client, error)),
+        Err(error) => return Err(trouble::call(&client, &error)),
     };
     print_result(view.as_deref(), as_json, code)
 }

@@ -85,7 +85,7 @@ async fn of_topic(
     loop {
         let limit = left.min(limits::LIST_MAX);
         let page = client.list(status, topic, limit, after.as_deref()).await;
-        let page = page.map_err(|error| trouble::call(client, error))?;
+        let page = page.map_err(|error| trouble::call(client, &error))?;
         found.now = page.date.or(found.now);
         left = left.saturating_sub(page.value.requests.len());
         found.requests.extend(page.value.requests);

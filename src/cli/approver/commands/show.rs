@@ -18,7 +18,7 @@ pub(super) async fn run(client: &Client, id: RequestId, as_json: bool) -> Result
         if error.is_not_found() {
             trouble::unknown(id)
         } else {
-            trouble::call(client, error)
+            trouble::call(client, &error)
         }
     })?;
     if as_json {

@@ -1,24 +1,25 @@
 //! What trouble with a call means: an exit code and words.
 
-use anyhow::{Error, anyhow};
+use anyhow::anyhow;
 
 use super::Failure;
 use crate::cli::approver::decide::Cause;
 use crate::cli::exit;
 use crate::client::{CallError, Client};
 use crate::domain::RequestId;
+use crate::terminal::printable::visible;
 
 /// A call that only reads, and has failed.
-pub(super) fn call(client: &Client, error: CallError) -> Failure {
+pub(super) fn call(client: &Client, error: &CallError) -> Failure {
     let url = client.base();
-    let code = match &error {
+    let code = match error {
         CallError::Transient { at_limit: true, .. } => exit::TRY_LATER,
         CallError::Transient { .. } | CallError::Untrusted { .. } | CallError::NotPushd { .. } => {
             exit::UNAVAILABLE
         }
         CallError::Refused { status, problem } => refused(*status, &problem.code),
     };
-    let context = match &error {
+    let context = match error {
         CallError::NotPushd { .. } => {
             format!("what answers at {url} is not known to be a pushd; check --url")
         }
@@ -26,7 +27,7 @@ pub(super) fn call(client: &Client, error: CallError) -> Failure {
             format!("asked {url} in vain")
         }
     };
-    (code, Error::new(error).context(context))
+    (code, anyhow!(visible(&error.to_string())).context(context))
 }
 
 /// The daemon has no such request.

@@ -71,8 +71,8 @@ impl Session<'_> {
             biased;
             disturbance = redrawing.next() => Next::Disturbed(disturbance),
             next = working => next,
-            event = stream.next() => Next::Stream(event),
             report = judging => Next::Judged(report),
+            event = stream.next() => Next::Stream(event),
             typed = typing => Next::Typed(typed?),
             () = waking => Next::Tick,
             Some(me) = courtesies.next() => Next::Courtesy(me),
