@@ -26,6 +26,7 @@ mod until;
 mod approval;
 mod approver_program;
 mod approver_terminal;
+mod arrival;
 mod audit;
 mod classic;
 mod consume;

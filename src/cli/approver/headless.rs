@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use super::daemon_clock::DaemonClock;
 use super::end::End;
 use super::inbox::Inbox;
-use super::link::{Heard, Link};
+use super::link::{Heard, Link, words};
 use super::policy::{Desk, Report};
 use super::tell;
 use crate::client::{Client, EventStream, StreamEvent};
@@ -117,10 +117,12 @@ impl Loop {
                 self.clock = set(mark.now);
                 self.inbox.reset();
             }
-            StreamEvent::Cut { why, foreign: true } if !self.link.is_known() => {
+            StreamEvent::Cut {
+                why, foreign: true, ..
+            } if !self.link.is_known() => {
                 return Err(End::NotPushd(why));
             }
-            StreamEvent::Cut { why, .. } => self.link.is(Heard::Down(why)),
+            StreamEvent::Cut { why, at_limit, .. } => self.link.is_cut(why, at_limit),
             StreamEvent::Skipped { why } => tell(&format!("something was left out: {why}")),
             StreamEvent::Ended => return Err(End::Dismissed),
             StreamEvent::Refused { why } => return Err(End::Refused(why)),
@@ -140,12 +142,10 @@ impl Loop {
     }
 
     fn tell_link(&mut self) {
-        match self.link.news(Instant::now()) {
-            Some(Heard::Down(why)) => {
-                tell(&format!("no connection to the daemon, trying again: {why}"));
-            }
-            Some(Heard::Up) => tell("connected again"),
-            Some(Heard::New) | None => {}
+        if let Some(heard) = self.link.news(Instant::now())
+            && let Some(text) = words(&heard)
+        {
+            tell(&text);
         }
     }
 }

@@ -23,6 +23,8 @@ pub(super) enum Heard {
     Up,
     /// There is none, for this reason.
     Down(String),
+    /// The daemon has no place for another stream, for this reason.
+    Full(String),
 }
 
 impl Link {
@@ -39,6 +41,15 @@ impl Link {
     /// Takes in how it is now.
     pub(super) fn is(&mut self, heard: Heard) {
         self.is = heard;
+    }
+
+    /// Takes in that there is no stream any more, and why.
+    pub(super) fn is_cut(&mut self, why: String, at_limit: bool) {
+        self.is = if at_limit {
+            Heard::Full(why)
+        } else {
+            Heard::Down(why)
+        };
     }
 
     /// Whether anything is known of the daemon yet.
@@ -75,6 +86,18 @@ impl Link {
 
     fn rested(&self) -> Option<Instant> {
         Some(self.told_at? + limits::LINK_NEWS_TIME)
+    }
+}
+
+/// What is told of it in a log; others' words are in it.
+pub(super) fn words(heard: &Heard) -> Option<String> {
+    match heard {
+        Heard::Down(why) => Some(format!("no connection to the daemon, trying again: {why}")),
+        Heard::Full(why) => Some(format!(
+            "the daemon has no place for us now, trying again: {why}"
+        )),
+        Heard::Up => Some("connected again".to_owned()),
+        Heard::New => None,
     }
 }
 

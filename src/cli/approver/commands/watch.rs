@@ -9,7 +9,7 @@ use super::Failure;
 use super::paper::{Paper, json, printed};
 use crate::cli::approver::args::WatchFlags;
 use crate::cli::approver::end::{End, ended};
-use crate::cli::approver::link::{Heard, Link};
+use crate::cli::approver::link::{Heard, Link, words};
 use crate::cli::approver::question::{one_line, party};
 use crate::cli::approver::tell;
 use crate::cli::exit;
@@ -65,11 +65,13 @@ pub(super) async fn run(client: Client, flags: &WatchFlags) -> Result<u8, Failur
             }
             StreamEvent::CaughtUp(data) => mark(flags, event::CAUGHT_UP, Some(&data)),
             StreamEvent::Reset(data) => mark(flags, event::RESET, Some(&data)),
-            StreamEvent::Cut { why, foreign: true } if !link.is_known() => {
+            StreamEvent::Cut {
+                why, foreign: true, ..
+            } if !link.is_known() => {
                 return ended(End::NotPushd(why), &url);
             }
-            StreamEvent::Cut { why, .. } => {
-                link.is(Heard::Down(why));
+            StreamEvent::Cut { why, at_limit, .. } => {
+                link.is_cut(why, at_limit);
                 Ok(())
             }
             StreamEvent::Skipped { why } => {
@@ -86,12 +88,10 @@ pub(super) async fn run(client: Client, flags: &WatchFlags) -> Result<u8, Failur
 }
 
 fn tell_link(link: &mut Link) {
-    match link.news(Instant::now()) {
-        Some(Heard::Down(why)) => {
-            tell(&format!("no connection to the daemon, trying again: {why}"));
-        }
-        Some(Heard::Up) => tell("connected again"),
-        Some(Heard::New) | None => {}
+    if let Some(heard) = link.news(Instant::now())
+        && let Some(text) = words(&heard)
+    {
+        tell(&text);
     }
 }
 
