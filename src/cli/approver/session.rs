@@ -343,7 +343,7 @@ impl<'a> Session<'a> {
             }
             None => {}
         }
-        if self.asked.is_none() && !self.is_the_policys_turn() {
+        if self.asked.is_none() && !self.is_judging_alone() {
             self.tell_judged().await?;
             let daemon_now = self.daemon_now();
             match self.inbox.choose(now, daemon_now) {

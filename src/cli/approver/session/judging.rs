@@ -32,7 +32,7 @@ impl Session<'_> {
     }
 
     /// Whether nobody is asked because the policy is at work.
-    pub(super) fn is_the_policys_turn(&self) -> bool {
+    pub(super) fn is_judging_alone(&self) -> bool {
         self.once && self.desk.as_ref().is_some_and(|desk| !Desk::is_idle(desk))
     }
 
