@@ -132,6 +132,8 @@ const UNSEEN: &[&str] = &[
     "PAGE_TEXT",
     "PASTE_GAP",
     "PIECE_BYTES",
+    "LEASE_LOOK",
+    "LEASE_STALL",
     "POLL_AFTER_TROUBLE",
     "POLL_HASTE",
     "RECENT_BYTES",
