@@ -38,6 +38,7 @@ mod full_disk;
 mod idle;
 mod in_process;
 mod interrupts;
+mod leases;
 mod limits;
 mod long_poll;
 mod matching;
