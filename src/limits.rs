@@ -118,6 +118,15 @@ pub const LIST_MAX: usize = 1000;
 /// Bytes of stored text in one answer of the list call; the rest is behind `next`. Written as JSON
 /// a byte may become six.
 pub const LIST_BYTES: usize = 256 * 1024;
+/// Requests that are looked at for one page of a list, shown or not; the rest is behind `next`. So
+/// many are looked at in some tens of milliseconds, and a page that finds less than it was asked for
+/// holds up nobody for longer than a full one.
+pub const LIST_LOOKS: usize = 8192;
+/// Topics that are looked at to find those that a token covers. With more the list is searched
+/// request by request.
+pub const LIST_TOPICS: usize = 1024;
+/// Rows that a list reads from one index at once.
+pub const LIST_BATCH: usize = 128;
 /// How long a browser keeps its login, if its token does not end before.
 pub const LOGIN_LIFE: Duration = Duration::from_hours(30 * 24);
 /// Silence on a stream after which a keep-alive is sent.
@@ -266,7 +275,8 @@ pub const FILE_LOOKS: u32 = 3;
 pub const GRANT_LOOK: Duration = Duration::from_millis(900);
 /// Bytes of a tokens file: ten thousand principals, each of which every call is compared with.
 pub const TOKENS_BYTES: usize = 4 * 1024 * 1024;
-/// Patterns of topics of one token: each is a term in the queries of lists, and `*` needs but one.
+/// Patterns of topics of one token: each is looked for by itself in lists and on streams, and `*`
+/// needs but one.
 pub const TOKEN_TOPICS: usize = 64;
 /// The longest life of a token that is made with one.
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_hours(10 * 366 * 24);
@@ -520,6 +530,9 @@ pub const PAGE_TEXT: usize = 16 * 1024 * 1024;
 pub const PAGE_LOST: usize = 50;
 /// Time between two looks of a page at the list, which show whether its stream has died in silence.
 pub const PAGE_LOOK: Duration = Duration::from_secs(30);
+/// Pages of the list that a page for people reads to find the newest requests: for a token with
+/// narrow patterns they may be short.
+pub const PAGE_LIST_PAGES: usize = 4;
 /// Requests in such a look.
 pub const PAGE_LOOK_REQUESTS: usize = 5;
 /// How long the stream may be behind such a look.

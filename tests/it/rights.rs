@@ -2,4 +2,5 @@
 
 mod clients;
 mod ends;
+mod file;
 mod table;
