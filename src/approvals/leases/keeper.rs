@@ -112,14 +112,18 @@ impl Approvals {
     /// Waits until the store can write; answers whether it could not, even for a moment, since the
     /// last time.
     async fn await_store(&self, health: &mut watch::Receiver<Health>) -> bool {
-        let changed = health.has_changed().unwrap_or(false);
-        let failed = is_failing(&health.borrow_and_update());
-        let works = health.wait_for(|health| !is_failing(health)).await.is_ok();
-        if !works {
-            // The store is gone, and the daemon about to be.
-            std::future::pending::<()>().await;
+        let mut was_away = false;
+        loop {
+            let works = {
+                let seen = health.borrow_and_update();
+                was_away |= seen.has_changed() || is_failing(&seen);
+                !is_failing(&seen)
+            };
+            if works {
+                return was_away;
+            }
+            self.stirred(health).await;
         }
-        changed || failed
     }
 
     fn restart_leases(&self, why: &'static str) {
