@@ -29,6 +29,11 @@ fn curl(daemon: &Daemon, lease: u64) -> Child {
         .expect("there is a curl")
 }
 
+/// The bytes of a poll.
+fn get(id: &str) -> String {
+    format!("GET /v1/requests/{id}?wait=60 HTTP/1.1\r\nhost: localhost\r\n\r\n")
+}
+
 /// That this is a request whose lease has ended.
 #[track_caller]
 fn assert_abandoned(request: &Value) {
@@ -70,8 +75,7 @@ async fn a_daemon_that_was_down_for_longer_than_the_lease_cancels_nobody() {
     let id = daemon.asking(&members(6)).await.id();
     let path = format!("/v1/requests/{id}?wait=60");
     let mut poll = daemon.socket().await;
-    poll.say(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
-        .await;
+    poll.say(get(&id)).await;
     daemon.waiters_are(1).await;
     daemon.crash();
     assert_eq!(poll.closed().await, b"");
@@ -112,12 +116,12 @@ async fn a_daemon_that_was_stopped_for_longer_than_the_lease_cancels_nobody() {
     daemon.signal(Signal::STOP);
     // No condition to wait for: this is the time that it is stopped.
     sleep(Duration::from_secs(5)).await;
-    let poll = daemon.get(&format!("/v1/requests/{id}?wait=60")).spawn();
+    let mut poll = daemon.socket().await;
+    poll.say(get(&id)).await;
     daemon.signal(Signal::CONT);
     daemon.waiters_are(1).await;
     daemon.approve(&id).await;
-    let answer = soon("the answer", poll).await.unwrap().json();
-    assert_eq!(answer["status"], "approved");
+    assert_eq!(poll.answer().await.json()["status"], "approved");
 }
 
 #[tokio::test]
@@ -132,7 +136,7 @@ async fn neither_an_approver_nor_a_page_of_the_asker_keeps_a_request_for_one_who
         ],
     );
     let daemon = setup.flags(&people.flag()).start();
-    let asked = people.by("ci", daemon.asking(&members(4))).await;
+    let asked = people.by("ci", daemon.asking(&members(6))).await;
     let path = format!("/v1/requests/{}?wait=60", asked.id());
     let hers = people.by("alice", daemon.get(&path)).spawn();
     let page = daemon.get(&path).header("pushd-channel", "page");
@@ -148,7 +152,7 @@ async fn neither_an_approver_nor_a_page_of_the_asker_keeps_a_request_for_one_who
 #[tokio::test]
 async fn where_nobody_is_known_an_open_page_does_not_keep_a_request_for_one_who_is_gone() {
     let daemon = setup().start();
-    let id = daemon.asking(&members(4)).await.id();
+    let id = daemon.asking(&members(6)).await.id();
     let page = daemon.get(&format!("/v1/requests/{id}?wait=60"));
     let page = page.header("pushd-channel", "page").spawn();
     daemon.waiters_are(1).await;

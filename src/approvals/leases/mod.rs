@@ -1,8 +1,8 @@
 //! Leases: a request whose asker is gone for good withdraws itself.
 //!
 //! A held poll is the sign that the asker is there; it writes nothing. What counts as one and which
-//! lease has ended is decided in the [`Book`], which the pump feeds with requests and the use cases
-//! with polls; one task, the [keeper], ends the leases.
+//! lease has ended is decided in the book, which the pump feeds with requests and the use cases with
+//! polls; one task, [`keep`], ends the leases.
 //!
 //! An outage never ends a lease: they begin anew when the daemon starts, when its store works again,
 //! and when time has passed that the daemon has not lived through.
