@@ -44,6 +44,7 @@ mod idle;
 mod in_process;
 mod interrupts;
 mod later;
+mod leases;
 mod limits;
 mod long_poll;
 mod matching;
