@@ -81,12 +81,26 @@ pub const NONCE_CHARS: (usize, usize) = (16, 128);
 
 // --- HTTP --------------------------------------------------------------------------------------
 
-/// Bytes in the body of a call: the largest ask with every character escaped.
+/// Bytes in the body of a call, unless `--max-body-bytes` says otherwise: the largest ask with
+/// every character escaped.
 pub const BODY_BYTES: usize = 512 * 1024;
+/// The least `--max-body-bytes`: the longest decision, every character escaped, and an ask without
+/// details. With less nobody could use the daemon.
+pub const BODY_BYTES_MIN: usize = 8 * 1024;
+/// The largest `--max-body-bytes`: a sixteenth of [`BURDEN_BYTES`], so that a few bodies do not
+/// push out what is held for others. The largest ask needs far less.
+pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes in the head of a call.
 pub const HEAD_BYTES: usize = 32 * 1024;
-/// Time for the head of a call to arrive, and for a new connection to send its first.
+/// Time for the head of a call to arrive, and for a new connection to send its first, unless
+/// `--head-time` says otherwise: many round trips of the worst line, and no more places for those
+/// who say nothing than they can open in this time.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
+/// The shortest `--head-time`: a lost packet or two are sent again within it.
+pub const HEAD_TIME_MIN: Duration = Duration::from_secs(1);
+/// The longest `--head-time`, which is how long an idle connection is kept, too: proxies let go of
+/// theirs sooner.
+pub const HEAD_TIME_MAX: Duration = Duration::from_mins(10);
 /// Time for a TLS handshake, from the connection to its end.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Bytes that TLS keeps of what is to be sent, beside what the kernel keeps: one record, so that
@@ -106,8 +120,14 @@ pub const ACCOUNTS: usize = 1024;
 pub const ACCOUNT_CHARS: usize = 64;
 /// Time for somebody who listens on a Unix socket to show that they do.
 pub const SOCKET_LOOK: Duration = Duration::from_secs(1);
-/// Time for the body of a call to arrive.
+/// Time for the body of a call to arrive, unless `--body-time` says otherwise: the largest by a
+/// line of 26 KiB a second.
 pub const BODY_TIME: Duration = Duration::from_secs(20);
+/// The shortest `--body-time`: as [`HEAD_TIME_MIN`].
+pub const BODY_TIME_MIN: Duration = Duration::from_secs(1);
+/// The longest `--body-time`: a peer that needs longer is cut by [`LOAD_TIME`] and [`LOAD_RATE`]
+/// for all but the largest bodies.
+pub const BODY_TIME_MAX: Duration = Duration::from_mins(2);
 /// The longest single wait of a long poll. It is what nginx waits for an answer, too, unless told
 /// otherwise, so the lines for it in docs/operations.md say more.
 pub const WAIT_MAX: Duration = Duration::from_mins(1);
@@ -334,10 +354,33 @@ pub struct Limits {
     pub pending: usize,
     /// Open connections of one address.
     pub connections_per_address: usize,
+    /// How a call may arrive.
+    pub arrival: Arrival,
     /// What one requester may have.
     pub per_requester: PerRequester,
     /// How long the same must not be asked again after its denial; `None` for no time.
     pub cool_down: Option<Duration>,
+}
+
+/// The bounds for one call on its way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Time for its head, and for a new connection to send its first.
+    pub head_time: Duration,
+    /// Time for its body.
+    pub body_time: Duration,
+    /// Bytes in its body.
+    pub body_bytes: usize,
+}
+
+impl Default for Arrival {
+    fn default() -> Self {
+        Self {
+            head_time: HEAD_TIME,
+            body_time: BODY_TIME,
+            body_bytes: BODY_BYTES,
+        }
+    }
 }
 
 /// The bounds for one requester.
@@ -382,6 +425,7 @@ impl Limits {
             subscribers: connections,
             pending: PENDING,
             connections_per_address: connections_per_address(connections),
+            arrival: Arrival::default(),
             per_requester: PerRequester::default(),
             cool_down: None,
         }
@@ -485,6 +529,8 @@ pub const PAGER_END_TIME: Duration = Duration::from_millis(500);
 pub const ECHO_TIME: Duration = Duration::from_secs(2);
 /// How often in a row it is told that the daemon cannot be heard, or can again.
 pub const LINK_NEWS: u32 = 4;
+/// Rows of such a telling: what the daemon says of a limit, with its remedy, in a narrow window.
+pub const LINK_ROWS: usize = 6;
 /// Time between two such tellings after which there may be as many again.
 pub const LINK_NEWS_TIME: Duration = Duration::from_secs(10);
 /// Time between two looks at the clock while a question shows the time that is left.

@@ -45,6 +45,16 @@ impl Requester {
         Self::run(command, url, args)
     }
 
+    /// The same without a URL: flags, variables and profiles say where the daemon is.
+    pub(crate) fn start_anywhere(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = Self::command(&[]);
+        command
+            .envs(environment.iter().copied())
+            .args(args)
+            .stdin(Stdio::null());
+        Self::spawned(command)
+    }
+
     /// The same as the child of another program, which is given with its arguments.
     pub(crate) fn start_under(program: &[&str], url: &str, args: &[&str]) -> Self {
         Self::run(Self::command(program), url, args)
