@@ -52,6 +52,71 @@ pub struct Metrics {
     settled: Family<Settled, Counter>,
     problems: Family<Problem, Counter>,
     tls: OnceLock<TlsFigures>,
+    notices: OnceLock<NoticeFigures>,
+}
+
+/// What is counted where a command is told of requests, and left out elsewhere.
+#[derive(Debug)]
+pub struct NoticeFigures {
+    /// Notices that found no room in the queue.
+    pub dropped: Counter,
+    ran: Family<Ran, Counter>,
+}
+
+/// How a run of that command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// With exit code 0.
+    Done,
+    /// With another exit code, by a signal, or it did not begin.
+    Failed,
+    /// Its time was over.
+    TimedOut,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+impl Default for NoticeFigures {
+    fn default() -> Self {
+        let figures = Self {
+            dropped: Counter::default(),
+            ran: Family::default(),
+        };
+        for outcome in [Outcome::Done, Outcome::Failed, Outcome::TimedOut] {
+            let outcome = outcome.as_str();
+            drop(figures.ran.get_or_create(&Ran { outcome }));
+        }
+        figures
+    }
+}
+
+impl NoticeFigures {
+    /// Counts a run.
+    pub fn ran(&self, outcome: Outcome) {
+        let outcome = outcome.as_str();
+        self.ran.get_or_create(&Ran { outcome }).inc();
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "notices_run",
+            "Runs of the command of --notify, by outcome",
+            self.ran.clone(),
+        );
+        registry.register(
+            "notices_dropped",
+            "Notices that the command of --notify was not run for, because too many waited",
+            self.dropped.clone(),
+        );
+    }
 }
 
 /// What is counted where TLS is spoken, and left out elsewhere.
@@ -94,6 +159,11 @@ impl TlsFigures {
             self.failed.clone(),
         );
     }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ran {
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -146,6 +216,7 @@ impl Default for Metrics {
             settled: Family::default(),
             problems: Family::default(),
             tls: OnceLock::new(),
+            notices: OnceLock::new(),
         };
         metrics.tokens_file_good.set(1);
         for verdict in [Verdict::Approve, Verdict::Deny] {
@@ -199,6 +270,11 @@ impl Metrics {
     /// The figures of TLS, which are shown from the first call of this on.
     pub fn tls(&self) -> &TlsFigures {
         self.tls.get_or_init(TlsFigures::default)
+    }
+
+    /// The figures of notices, which are shown from the first call of this on.
+    pub fn notices(&self) -> &NoticeFigures {
+        self.notices.get_or_init(NoticeFigures::default)
     }
 
     /// Shows these codes from the start, with zero.
@@ -259,6 +335,9 @@ impl Metrics {
         );
         if let Some(tls) = self.tls.get() {
             tls.register(&mut registry);
+        }
+        if let Some(notices) = self.notices.get() {
+            notices.register(&mut registry);
         }
         readings.register(&mut registry);
         let mut text = String::new();

@@ -5,6 +5,7 @@
 //! Bodies that the daemon reads refuse unknown members; bodies that clients read ignore them.
 
 mod command;
+pub mod notice;
 pub mod strict;
 mod terms;
 
@@ -412,11 +413,11 @@ impl RequestView {
             lease_secs: request.lease_secs,
             lease_ended: request.lease_ended,
             use_within_secs: request.use_within_secs,
-            approvers_connected: None,
             consumed_at: request.consumed.as_ref().map(|used| used.at),
             decisions: request.decisions.iter().map(DecisionView::from).collect(),
             decided_at: request.settled_at.filter(|_| decided),
             seen_by: request.seen_by.iter().map(SeenView::from).collect(),
+            approvers_connected: None,
             history: None,
         }
     }

@@ -1,11 +1,13 @@
 //! What the command lines have in common.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser};
 
-use super::exit;
+use super::{exit, handbook};
 use crate::client::DaemonUrl;
 use crate::domain::Topic;
 
@@ -52,7 +54,19 @@ pub struct DaemonFlags {
 /// The exit code to leave with, after clap has said why: [`exit::SUCCESS`] for `--help` and
 /// `--version`, [`exit::USAGE`] for everything else, and never clap's 2.
 pub fn parse<T: Parser>() -> Result<T, u8> {
-    T::try_parse().map_err(|error| unparsed(&error))
+    let line: Vec<_> = std::env::args_os().collect();
+    if let Some(code) = handbook::print(T::command(), &line) {
+        return Err(code);
+    }
+    read(line).map_err(|error| unparsed(&error))
+}
+
+fn read<T: Parser>(line: Vec<OsString>) -> Result<T, clap::Error> {
+    let mut command = handbook::flagged(T::command());
+    let matches = command.try_get_matches_from_mut(line)?;
+    handbook::misplaced(&matches)
+        .map_err(|words| command.error(ErrorKind::ArgumentConflict, words))?;
+    T::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// Prints what clap says of a command line that is not carried out, and gives the exit code.

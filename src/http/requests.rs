@@ -66,7 +66,12 @@ pub(super) async fn ask(mut call: Call) -> Handled {
     let asked = access.ask(ask, key.as_deref(), || random).await?;
     log(&asked);
     let (event, waited) = wait_after_ask(&access, asked.event, wait).await?;
-    let mut response = answer(&event, form, waited);
+    let view = RequestView {
+        // Counted now, and not when it was asked: it is for whoever wonders whether to wait.
+        approvers_connected: Some(access.approvers_connected(&event.request)),
+        ..RequestView::single(&event)
+    };
+    let mut response = shown(&event, &view, form, waited);
     if asked.replayed {
         let name = wire::header::IDEMPOTENCY_REPLAYED;
         response
@@ -271,8 +276,12 @@ pub(super) async fn read(call: Call, id: String) -> Handled {
 
 /// The request as an answer with its entity tag and, after a long poll, the wait that was used.
 fn answer(event: &Event, form: Form, waited: Option<Duration>) -> Response {
+    shown(event, &RequestView::single(event), form, waited)
+}
+
+fn shown(event: &Event, view: &RequestView, form: Form, waited: Option<Duration>) -> Response {
     let mut response = match form {
-        Form::Json => json(&RequestView::single(event)),
+        Form::Json => json(view),
         Form::Word => {
             let mut response = format!("{}\n", event.request.status.as_str()).into_response();
             let text = HeaderValue::from_static(media::TEXT);

@@ -48,10 +48,8 @@ impl Requester {
     /// The same without a URL: flags, variables and profiles say where the daemon is.
     pub(crate) fn start_anywhere(args: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Self::command(&[]);
-        command
-            .envs(environment.iter().copied())
-            .args(args)
-            .stdin(Stdio::null());
+        let command_line = command.envs(environment.iter().copied()).args(args);
+        command_line.stdin(Stdio::null());
         Self::spawned(command)
     }
 

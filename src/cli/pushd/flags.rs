@@ -2,6 +2,7 @@
 
 mod arrival;
 mod audit;
+mod notify;
 mod token;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use warp::http::uri::Authority;
 
 pub(super) use self::arrival::ArrivalFlags;
 pub(super) use self::audit::{Audit, ExportFlags};
+pub(super) use self::notify::NotifyFlags;
 pub(super) use self::token::{CreateFlags, ListFlags, RevokeFlags, TokenCommand};
 use crate::cli::flags::duration;
 use crate::client::{DaemonUrl, socket_path};
@@ -177,6 +179,9 @@ pub(super) struct Flags {
     /// reading of it holds. Nobody may be able to write it but its owner.
     #[arg(long, value_name = "FILE", env = "PUSHD_TOKENS")]
     pub(super) tokens: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) notify: NotifyFlags,
 
     /// Let anybody who can reach the address ask AND APPROVE
     ///

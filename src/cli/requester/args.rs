@@ -17,6 +17,7 @@ pub(super) use self::asking::{AskFlags, Lease};
 pub(super) use self::common::CommonFlags;
 pub(super) use self::waiting::{UseFlags, WaitFlags};
 use crate::cli::flags::DaemonFlags;
+use crate::cli::handbook;
 use crate::domain::RequestId;
 
 /// Asks for a person's approval and waits for it; the exit code tells
@@ -51,6 +52,22 @@ pub(super) struct Requester {
 /// What else there is to do than to ask.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    #[command(flatten)]
+    Known(Known),
+    /// Say what is wrong on the way to the daemon, and what to do about it
+    ///
+    /// It looks at the configuration, proxies, the address, TLS, clocks, versions and the token, and
+    /// asks nobody for anything. Each line on standard output is ok, warn or fail; --json prints one
+    /// object instead, and --quiet leaves out what is ok.
+    ///
+    /// Leaves with 0 if an ask would come through, and else with the code that an ask would leave
+    /// with.
+    Doctor,
+}
+
+/// What there is to do with a request that was asked before.
+#[derive(Debug, Subcommand)]
+pub(super) enum Known {
     /// Wait for the answer to a request that was asked before
     ///
     /// Leaves as the one who asked would. A signal ends the wait alone: the request stays, because
@@ -110,10 +127,12 @@ Exit codes:
 pub(super) fn read(
     line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<Requester, clap::Error> {
-    let mut command = Requester::command();
+    let mut command = handbook::flagged(Requester::command());
     let line: Vec<OsString> = line.into_iter().map(Into::into).collect();
     let matches = command.try_get_matches_from_mut(&line);
     let matches = matches.map_err(|error| program::with_a_tip(error, &command))?;
+    handbook::misplaced(&matches)
+        .map_err(|words| command.error(ErrorKind::ArgumentConflict, words))?;
     if let Some(words) = program::lacking(&line, &matches) {
         return Err(command.error(ErrorKind::MissingRequiredArgument, words));
     }
@@ -253,7 +272,7 @@ mod tests {
             assert_eq!(line.daemon.url.unwrap().to_string(), "http://h:1");
             assert!(line.common.json);
             assert!(
-                matches!(line.command, Some(Command::Status { id, .. }) if id.to_string() == ID)
+                matches!(line.command, Some(Command::Known(Known::Status { id, .. })) if id.to_string() == ID)
             );
         }
     }

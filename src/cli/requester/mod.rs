@@ -10,6 +10,7 @@ mod ask;
 mod cancel;
 mod daemon_time;
 mod details;
+mod doctor;
 mod flow;
 mod freshness;
 #[cfg(any(test, fuzzing))]
@@ -34,8 +35,9 @@ mod wrap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::Context;
+use clap::CommandFactory as _;
 
-use self::args::{AskFlags, Command, CommonFlags, Requester, WaitFlags};
+use self::args::{AskFlags, Command, CommonFlags, Known, Requester, WaitFlags};
 use self::flow::{Plan, Stay};
 use self::freshness::Freshness;
 use self::interrupt::Signals;
@@ -45,8 +47,8 @@ use self::reach::Reach;
 use self::wait::Waits;
 use self::wrap::Wrapped;
 use super::config::Daemon;
-use super::exit;
 use super::flags::unparsed;
+use super::{exit, handbook};
 use crate::client::{Client, DaemonUrl};
 use crate::domain::{MatchCode, Title};
 use crate::terminal::spinner::{Mood, Progress};
@@ -60,25 +62,28 @@ const PROGRAM: &str = "requester";
 /// It must not be called from within a runtime.
 pub fn main() -> u8 {
     // A panic has been told by its hook already; it must not look like an answer.
-    let line = || args::read(std::env::args_os());
+    let line: Vec<_> = std::env::args_os().collect();
     catch_unwind(AssertUnwindSafe(|| {
-        line().map_or_else(|error| unparsed(&error), run)
+        handbook::print(Requester::command(), &line)
+            .unwrap_or_else(|| args::read(line).map_or_else(|error| unparsed(&error), run))
     }))
     .unwrap_or(exit::INTERNAL)
 }
 
 fn run(line: Requester) -> u8 {
     let common = line.common;
-    let daemon = match line.daemon.resolve() {
-        Ok(daemon) => daemon,
-        Err(error) => return early(&common, End::failed(exit::CONFIGURATION, error)),
+    let daemon = match (line.daemon.resolve(), &line.command) {
+        (Ok(daemon), _) => daemon,
+        (Err(error), Some(Command::Doctor)) => return doctor::run(Err(error), &common),
+        (Err(error), _) => return early(&common, End::failed(exit::CONFIGURATION, error)),
     };
     match line.command {
         None => match plan(line.ask, &line.waiting, &common, &daemon.url) {
             Ok((plan, command)) => ask(daemon, &common, &plan, command),
             Err(end) => early(&common, end),
         },
-        Some(command) => carry_out(command, daemon, &common),
+        Some(Command::Doctor) => doctor::run(Ok(daemon), &common),
+        Some(Command::Known(command)) => carry_out(command, daemon, &common),
     }
 }
 
@@ -99,9 +104,9 @@ fn ask(daemon: Daemon, common: &CommonFlags, plan: &Plan, command: Option<Wrappe
 }
 
 /// What comes back to a request by its id.
-fn carry_out(command: Command, daemon: Daemon, common: &CommonFlags) -> u8 {
+fn carry_out(command: Known, daemon: Daemon, common: &CommonFlags) -> u8 {
     let id = match command {
-        Command::Wait { id, .. } | Command::Status { id, .. } | Command::Cancel { id } => id,
+        Known::Wait { id, .. } | Known::Status { id, .. } | Known::Cancel { id } => id,
     };
     let reach = Reach {
         daemon: daemon.url.to_string(),
@@ -109,16 +114,16 @@ fn carry_out(command: Command, daemon: Daemon, common: &CommonFlags) -> u8 {
         patience: common.connect_timeout,
     };
     let course = async |client: &Client, signals: &mut Signals, progress: &Progress| match command {
-        Command::Wait { waiting, .. } => {
+        Known::Wait { waiting, .. } => {
             let how = Waits::for_known(&reach, &waiting);
             let freshness = Freshness::of_found(waiting.using.use_within);
             rejoin::run(client, &reach, &how, freshness, signals, progress).await
         }
-        Command::Status { using, .. } => {
+        Known::Status { using, .. } => {
             let freshness = Freshness::of_found(using.use_within);
             status::run(client, &reach, freshness, signals, progress).await
         }
-        Command::Cancel { .. } => cancel::run(client, &reach, signals, progress).await,
+        Known::Cancel { .. } => cancel::run(client, &reach, signals, progress).await,
     };
     // The title is not known yet.
     let title = format!("request {id}");
