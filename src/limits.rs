@@ -524,6 +524,11 @@ pub const STREAM_SILENCE: Duration = Duration::from_secs(45);
 pub const EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes of an event id that a client sends back; a longer one is no cursor of a daemon of ours.
 pub const LAST_EVENT_ID_BYTES: usize = 1024;
+/// Bytes of standard input that `requester` keeps for its command: they are in memory until the
+/// command has read them.
+pub const STDIN_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of one file that a command is bound to: it is read three times, some seconds each.
+pub const BIND_BYTES: usize = 1024 * 1024 * 1024;
 /// Redirects that a stream follows.
 pub const REDIRECTS: usize = 10;
 
@@ -578,6 +583,33 @@ pub const DECIDE_TIME: Duration = Duration::from_secs(30);
 /// Bytes in one line that is typed: `no` and the longest reason, and no more than a kernel's
 /// canonical mode can hand over.
 pub const TYPED_BYTES: usize = 4094;
+
+// --- The policy of an approver -----------------------------------------------------------------
+
+/// How long a policy may take for one request, unless `--policy-timeout` says otherwise: time for a
+/// call over a network, and no more than a requester is patient for.
+pub const POLICY_TIME_DEFAULT: Duration = Duration::from_secs(30);
+/// The shortest and the longest `--policy-timeout`.
+pub const POLICY_TIME: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
+/// Requests that a policy judges at the same time, unless `--jobs` says otherwise.
+pub const POLICY_JOBS: usize = 4;
+/// The most that `--jobs` may say: each is a process, and three pipes.
+pub const POLICY_JOBS_MAX: usize = 64;
+/// Bytes that a policy may print for one request, on standard output or error, before it is ended:
+/// what is beyond the first lines is read only so that it does not block.
+pub const POLICY_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of its standard output and of its standard error that are kept: the longest reason, and
+/// what is told of its trouble.
+pub const POLICY_KEPT_BYTES: usize = 4 * 1024;
+/// Lines of its standard error that are told.
+pub const POLICY_LINES: usize = 20;
+/// Time for a policy that was killed to be gone; one that hangs in the kernel is left behind.
+pub const POLICY_END_TIME: Duration = Duration::from_secs(1);
+/// Pause before a request is judged again whose decision could not be told to the daemon.
+pub const POLICY_AGAIN: Duration = Duration::from_secs(30);
+/// Things that it has done while a question was on the screen which are told after it, the latest.
+pub const POLICY_NEWS: usize = 20;
+
 // --- The pages ---------------------------------------------------------------------------------
 
 /// A click within this time after the button came to its place decides nothing, nor does a key

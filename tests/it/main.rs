@@ -24,6 +24,7 @@ mod stream;
 mod until;
 
 mod approval;
+mod approver_program;
 mod approver_terminal;
 mod arrival;
 mod audit;
@@ -68,3 +69,4 @@ mod tls;
 mod trouble;
 mod unix;
 mod votes;
+mod wrap;

@@ -2,6 +2,7 @@
 
 mod asking;
 mod common;
+mod program;
 mod values;
 mod waiting;
 
@@ -21,7 +22,8 @@ use crate::domain::RequestId;
 
 /// Asks for a person's approval and waits for it; the exit code tells
 ///
-/// Exits with 0 only if the request was approved.
+/// Exits with 0 only if the request was approved. With a program behind -- an approval runs it, as
+/// it was shown to the approver and once, and the exit code is the program's.
 #[derive(Debug, Parser)]
 #[command(
     name = "requester",
@@ -114,6 +116,8 @@ Exit codes:
   4 cancelled     124 expired, or approved too long ago
   64 usage        69 daemon unreachable, or outcome unknown     70 internal error
   75 try later    77 not permitted      78 configuration
+  With a program behind -- that is approved its own, and before it runs also
+  65 not as it was shown   77 used already   126 cannot be run   127 not found
   129, 130, 143   ended by SIGHUP, Ctrl-C or SIGTERM, after cancelling the request";
 
 /// Reads a command line, the program's name first.
@@ -124,9 +128,14 @@ pub(super) fn read(
     line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<Requester, clap::Error> {
     let mut command = handbook::flagged(Requester::command());
-    let matches = command.try_get_matches_from_mut(line)?;
+    let line: Vec<OsString> = line.into_iter().map(Into::into).collect();
+    let matches = command.try_get_matches_from_mut(&line);
+    let matches = matches.map_err(|error| program::with_a_tip(error, &command))?;
     handbook::misplaced(&matches)
         .map_err(|words| command.error(ErrorKind::ArgumentConflict, words))?;
+    if let Some(words) = program::lacking(&line, &matches) {
+        return Err(command.error(ErrorKind::MissingRequiredArgument, words));
+    }
     if let Some((name, _)) = matches.subcommand()
         && let Some(flag) = flag_of_an_ask(&matches)
     {
@@ -153,9 +162,10 @@ fn is_given(matches: &ArgMatches, id: &str) -> bool {
 /// A flag for asking that is on the command line itself.
 fn flag_of_an_ask(matches: &ArgMatches) -> Option<String> {
     let flags = AskFlags::augment_args(WaitFlags::augment_args(clap::Command::new("")));
-    let mut flags = flags.get_arguments();
-    let flag = flags.find(|flag| is_given(matches, flag.get_id().as_str()))?;
-    Some(format!("--{}", flag.get_long()?))
+    let given = |flag: &&clap::Arg| is_given(matches, flag.get_id().as_str());
+    let mut given = flags.get_arguments().filter(given);
+    let flag = given.find_map(clap::Arg::get_long)?;
+    Some(format!("--{flag}"))
 }
 
 #[cfg(test)]
@@ -224,6 +234,21 @@ mod tests {
             .map(|f| (f.name(), f.value()))
             .collect();
         assert_eq!(fields, [("a", "b=c\nd"), ("e", "")]);
+    }
+
+    #[test]
+    fn what_stands_after_two_dashes_is_a_command_and_nothing_else_is() {
+        let line = parse(&["-q", "--", "status", "--json", "-x"]).unwrap();
+        assert!(line.command.is_none() && line.common.quiet && !line.common.json);
+        for empty in [&["--"][..], &["-m", "Deploy?", "--"]] {
+            let error = parse(empty).unwrap_err();
+            assert!(error.contains("no program behind --"), "{error}");
+        }
+        assert!(parse(&["-d", "--"]).unwrap().ask.details.is_some());
+        let error = parse(&["terraform", "apply"]).unwrap_err();
+        assert!(error.contains("after --"), "{error}");
+        let error = parse(&["--bogus"]).unwrap_err();
+        assert!(!error.contains("after --"), "{error}");
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub(super) trait Daemon {
     async fn read(&self, known: &RequestView, wait: Duration) -> Outcome;
     /// See [`Client::read`], without a wait.
     async fn look(&self, id: RequestId) -> Outcome;
+    /// See [`Client::consume`].
+    async fn consume(&self, id: RequestId, nonce: &str) -> Outcome;
     /// See [`Client::cancel`].
     async fn cancel(&self, id: RequestId) -> Outcome;
     /// Where people reach the daemon from other machines, as far as it can be learnt.
@@ -105,6 +107,10 @@ impl Daemon for Client {
 
     async fn look(&self, id: RequestId) -> Outcome {
         Self::read(self, id, None).await
+    }
+
+    async fn consume(&self, id: RequestId, nonce: &str) -> Outcome {
+        Self::consume(self, id, nonce).await
     }
 
     async fn cancel(&self, id: RequestId) -> Outcome {

@@ -30,6 +30,7 @@ mod title;
 mod votes;
 mod wait;
 mod withdraw;
+mod wrap;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -44,6 +45,7 @@ use self::outcome::End;
 use self::printing::Printing;
 use self::reach::Reach;
 use self::wait::Waits;
+use self::wrap::Wrapped;
 use super::config::Daemon;
 use super::flags::unparsed;
 use super::{exit, handbook};
@@ -77,7 +79,7 @@ fn run(line: Requester) -> u8 {
     };
     match line.command {
         None => match plan(line.ask, &line.waiting, &common, &daemon.url) {
-            Ok(plan) => ask(daemon, &common, &plan),
+            Ok((plan, command)) => ask(daemon, &common, &plan, command),
             Err(end) => early(&common, end),
         },
         Some(Command::Doctor) => doctor::run(Ok(daemon), &common),
@@ -85,14 +87,18 @@ fn run(line: Requester) -> u8 {
     }
 }
 
-fn ask(daemon: Daemon, common: &CommonFlags, plan: &Plan) -> u8 {
+fn ask(daemon: Daemon, common: &CommonFlags, plan: &Plan, command: Option<Wrapped>) -> u8 {
     let title = &plan.ask.title;
     let printing = Printing::of_ask(common, plan);
     let course = async |client: &Client, signals: &mut Signals, progress: &Progress| {
         if let Some(code) = &plan.ask.match_code {
             progress.match_code(&code.spelled());
         }
-        flow::run(client, plan, signals, progress).await
+        let end = flow::run(client, plan, signals, progress).await;
+        match command {
+            Some(command) => wrap::go_on(client, command, plan.stay, end, signals, progress).await,
+            None => end,
+        }
     };
     conduct(daemon, common, title, printing, course)
 }
@@ -166,7 +172,8 @@ fn plan(
     waiting: &WaitFlags,
     common: &CommonFlags,
     daemon: &DaemonUrl,
-) -> Result<Plan, End> {
+) -> Result<(Plan, Option<Wrapped>), End> {
+    wrap::check(&flags, waiting, common)?;
     let lease_secs = flags.lease_secs();
     let details = flags.details.map(details::Source::read).transpose();
     let details = details.map_err(|error| End::failed(exit::USAGE, error))?;
@@ -195,16 +202,23 @@ fn plan(
         Some(key) => key,
         None => random_key().map_err(End::internal)?,
     };
+    let nonce = random_key().map_err(End::internal)?;
+    let (command, shown) = Wrapped::prepare(flags.wrap, nonce)?.unzip();
     let title = flags.message.as_ref().map(Title::as_str);
     let fields: Vec<_> = flags.fields.iter().map(Into::into).collect();
     let from: Vec<_> = flags.from.iter().map(ToString::to_string).collect();
     let ask = AskBody {
-        title: title.map_or_else(title::default_title, str::to_owned),
+        title: match (title, &shown) {
+            (Some(title), _) => title.to_owned(),
+            (None, Some(command)) => wrap::title(command),
+            (None, None) => title::default_title(),
+        },
         details: details.filter(|details| !details.is_empty()),
         fields: (!fields.is_empty()).then_some(fields),
         topic: flags.topic.map(|topic| topic.as_str().to_owned()),
         expires_in_secs: flags.expires.map(|expires| expires.as_secs()),
         match_code,
+        command: shown.map(Into::into),
         // What an older daemon need not know is not said to it.
         need: flags.need.filter(|&need| need > 1),
         from: (!from.is_empty()).then_some(from),
@@ -212,9 +226,8 @@ fn plan(
         use_within_secs: use_within
             .filter(|&within| within != crate::limits::USE_WITHIN.1)
             .map(|within| within.as_secs()),
-        ..AskBody::default()
     };
-    Ok(Plan {
+    let plan = Plan {
         ask,
         page_of: flags.qr.then(|| daemon.clone()),
         daemon: daemon.to_string(),
@@ -230,7 +243,8 @@ fn plan(
         use_within,
         lease_wanted: flags.lease.is_some(),
         fail_if_nobody: flags.fail_if_nobody,
-    })
+    };
+    Ok((plan, command))
 }
 
 /// A key that nobody else draws: 128 random bits.

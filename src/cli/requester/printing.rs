@@ -30,6 +30,9 @@ impl Printing {
             Self::Request
         } else if matches!(plan.stay, Stay::ForTheId) {
             Self::Id
+        } else if plan.ask.command.is_some() {
+            // Standard output is the command's.
+            Self::Nothing
         } else {
             Self::IdOfPending
         }

@@ -126,7 +126,8 @@ pub(super) fn foreign(status: u16) -> Outcome {
     refused(status, "", None)
 }
 
-fn refused(status: u16, code: &str, request: Option<RequestView>) -> Outcome {
+/// The same with a certain code.
+pub(super) fn refused(status: u16, code: &str, request: Option<RequestView>) -> Outcome {
     Err(CallError::Refused {
         status,
         problem: Box::new(crate::wire::ProblemView {
@@ -206,6 +207,11 @@ impl Daemon for Script {
     async fn look(&self, id: RequestId) -> Outcome {
         assert_eq!(id, ID);
         self.play("look".to_owned()).await
+    }
+
+    async fn consume(&self, id: RequestId, nonce: &str) -> Outcome {
+        assert_eq!(id, ID);
+        self.play(format!("consume {nonce}")).await
     }
 
     async fn cancel(&self, id: RequestId) -> Outcome {

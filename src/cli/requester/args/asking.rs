@@ -7,6 +7,7 @@ use clap::builder::FalseyValueParser;
 use super::values::{expiry, field, key, lease, title, whom};
 use crate::cli::flags::topic;
 use crate::cli::requester::details::Source;
+use crate::cli::requester::wrap::WrapFlags;
 use crate::domain::{Field, Title, Topic, Whom};
 use crate::limits;
 
@@ -22,7 +23,7 @@ use crate::limits;
 #[derive(Debug, clap::Args)]
 pub(in crate::cli::requester) struct AskFlags {
     /// The question, in one line of at most 200 characters
-    /// [default: Approval asked by USER@HOST in DIR]
+    /// [default: the command, or else: Approval asked by USER@HOST in DIR]
     #[arg(short, long, env = "PUSHD_MESSAGE", value_name = "TITLE", value_parser = title)]
     pub(in crate::cli::requester) message: Option<Title>,
 
@@ -105,6 +106,9 @@ pub(in crate::cli::requester) struct AskFlags {
     /// Leave with 75, with the request cancelled, if nobody is connected who may approve it
     #[arg(long, env = "PUSHD_FAIL_IF_NOBODY", value_parser = FalseyValueParser::new())]
     pub(in crate::cli::requester) fail_if_nobody: bool,
+
+    #[command(flatten)]
+    pub(in crate::cli::requester) wrap: WrapFlags,
 }
 
 /// How long a request outlives its asker.
