@@ -58,6 +58,7 @@ mod peers;
 mod proxies;
 mod qr;
 mod quotas;
+mod recipes;
 mod rights;
 mod secrets;
 mod service_manager;
