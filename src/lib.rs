@@ -13,6 +13,7 @@ pub mod burden;
 pub mod clock;
 pub mod metrics;
 pub mod shares;
+pub mod trusted;
 pub mod watched;
 pub mod wire;
 
