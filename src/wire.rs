@@ -11,7 +11,7 @@ mod terms;
 use serde::{Deserialize, Serialize};
 
 pub use command::{BoundFile, Command, Content, Variable};
-pub use terms::PanelView;
+pub use terms::{PanelView, freeze_in_words};
 
 use crate::domain::{self, Event, EventId, MatchCode, RequestId, Timestamp, Verdict};
 use crate::limits;
@@ -402,7 +402,7 @@ impl RequestView {
             panels: terms.panels.iter().map(PanelView::from).collect(),
             rules: terms.rules.clone(),
             reason_required: terms.reason_required,
-            freezes: terms.freezes.iter().map(terms::in_words).collect(),
+            freezes: terms.freezes.iter().map(terms::freeze_in_words).collect(),
             match_code_required: request.match_code.is_some(),
             command: request.command.clone().map(Command::from),
             lease_secs: request.lease_secs,
