@@ -18,6 +18,7 @@ pub mod watched;
 pub mod wire;
 
 pub mod hub;
+pub mod policies;
 pub mod principals;
 pub mod store;
 

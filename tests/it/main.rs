@@ -47,6 +47,7 @@ mod operations;
 mod origins;
 mod pages;
 mod peers;
+mod policy;
 mod proxies;
 mod qr;
 mod quotas;

@@ -61,6 +61,23 @@ impl Written for (Duration, Duration) {
     }
 }
 
+/// The least, what it is unless it is said, and the most.
+impl Written for (Duration, Duration, Duration) {
+    fn written(&self, name: &str) -> String {
+        let (least, usual, most) = (self.0, self.1.written(name), self.2);
+        format!(
+            "{}, {usual} unless said otherwise",
+            (least, most).written(name)
+        )
+    }
+}
+
+impl Written for (usize, usize) {
+    fn written(&self, name: &str) -> String {
+        format!("{} to {}", self.0.written(name), self.1.written(name))
+    }
+}
+
 macro_rules! seen {
     ($($name:ident)*) => {
         [$((stringify!($name), Written::written(&limits::$name, stringify!($name)))),*]
@@ -82,6 +99,9 @@ fn seen() -> BTreeMap<&'static str, String> {
         RESERVED_DESCRIPTORS PENDING CONNECTIONS_PER_ADDRESS PENDING_PER_REQUESTER ASKS_PER_MINUTE
         SUBSCRIBERS_PER_REQUESTER COOL_DOWNS COOL_DOWN_MAX CLOCK_DIFFERENCE DRAIN_MAX RETAIN_MIN PURGE_INTERVAL
         LOGIN_LIFE PRINCIPAL_CHARS TOKENS_BYTES TOKEN_TOPICS TOKEN_LIFE_MAX
+        VOTES_PER_APPROVER VOTES VOTES_NEEDED FROM GROUP_MEMBERS PANELS GROUP_CHARS
+        COMMAND_BYTES COMMAND_ARGUMENTS COMMAND_VARIABLES COMMAND_FILES LEASE USE_WITHIN NONCE_CHARS
+        POLICY_BYTES RULES GROUPS PATTERNS RULE_FIELDS GLOB_CHARS FREEZES COMMAND_MATCHED
         COMMIT_ATTEMPTS WRITE_QUEUE WRITE_QUEUE_BYTES READ_QUEUE STORE_BUSY STORE_REOPEN
         STORE_PROBE_BYTES STORE_BAD_RECORDS STORE_LOG_BYTES TAIL_EVENTS TAIL_BYTES
         CONFIG_BYTES POLL_DEFAULT POLL_GRACE CONNECT_DEFAULT CONNECT_TIME CALL_TIME DEADLINE_GRACE
@@ -112,6 +132,7 @@ const UNSEEN: &[&str] = &[
     "ERROR_CHARS",
     "FAREWELL_TIME",
     "FIELDS_ROWS",
+    "FREEZE_STEPS",
     "HISTORY_STEPS",
     "HOLDERS",
     "HOLD_TIME",
@@ -156,6 +177,7 @@ const UNSEEN: &[&str] = &[
     "TROUBLE_COLUMNS",
     "TYPED_BYTES",
     "UNREAD_LOOK",
+    "WEEK",
     "WRITER_LOOK",
     "WRITE_GROUP",
     "WRITE_GROUP_BYTES",

@@ -1,6 +1,7 @@
 //! The command line of `pushd`.
 
 mod audit;
+mod policy;
 mod token;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use warp::http::uri::Authority;
 
 pub(super) use self::audit::{Audit, ExportFlags};
+pub(super) use self::policy::{CheckFlags, ExplainFlags, KnownFlag, PolicyCommand};
 pub(super) use self::token::{CreateFlags, ListFlags, RevokeFlags, TokenCommand};
 use crate::cli::flags::duration;
 use crate::client::{DaemonUrl, socket_path};
@@ -73,6 +75,9 @@ pub(super) enum Command {
     /// file is wrong.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Check and explain the rules about who has to agree to what
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Tell who asked and who allowed what
     #[command(subcommand)]
     Audit(Audit),
@@ -175,6 +180,13 @@ pub(super) struct Flags {
     /// reading of it holds. Nobody may be able to write it but its owner.
     #[arg(long, value_name = "FILE", env = "PUSHD_TOKENS")]
     pub(super) tokens: Option<PathBuf>,
+
+    /// The policy file: who has to agree to what [default: one approval, by any approver]
+    ///
+    /// It is read again when it changes; while it is wrong, an older reading of it holds. Nobody
+    /// may be able to write it but its owner. `pushd policy` checks and explains it.
+    #[arg(long, value_name = "FILE", env = "PUSHD_POLICY")]
+    pub(super) policy: Option<PathBuf>,
 
     /// Let anybody who can reach the address ask AND APPROVE
     ///

@@ -5,6 +5,7 @@ mod copies;
 mod flags;
 mod log;
 mod manager;
+mod policy;
 mod signals;
 mod sockets;
 mod token;
@@ -33,11 +34,12 @@ use crate::approvals::classic::Classic;
 use crate::approvals::{Approvals, Pump, Setting, sweep};
 use crate::client::DaemonUrl;
 use crate::clock::SystemClock;
-use crate::domain::HistoryId;
+use crate::domain::{HistoryId, Policy};
 use crate::http::{self, AllowedHosts, Api};
 use crate::hub::Hub;
 use crate::limits::{Limits, PerRequester, connections_per_address};
 use crate::metrics::Metrics;
+use crate::policies::PolicyFile;
 use crate::principals::{People, Registry, Users};
 use crate::server::{Accounts, PerAddress, Server, Tls};
 use crate::store::memory::MemoryStore;
@@ -63,6 +65,7 @@ pub fn run() -> ExitCode {
         Some(Command::Backup(flags)) => copies::back_up(flags),
         Some(Command::Restore(flags)) => copies::put_back(flags),
         Some(Command::Token(command)) => token::run(command),
+        Some(Command::Policy(command)) => policy::run(command),
         Some(Command::Audit(Audit::Export(flags))) => audit::export(flags),
     };
     // The store is closed, or had its time for it: whatever still runs is of no interest.
@@ -108,6 +111,8 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
     let tokens = flags.tokens.as_deref().map(Registry::open);
     let tokens = tokens.transpose().or_exit(exit::CONFIGURATION)?;
+    let policy = flags.policy.as_deref().map(PolicyFile::open);
+    let policy = policy.transpose().or_exit(exit::CONFIGURATION)?;
     // It lives as long as the process: the second signal may come at any time.
     tokio::spawn(obey(signals, drain.clone()));
     let listening = sockets::listen(&flags, handed, &accounts).await;
@@ -122,6 +127,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         people: People::new(registry, users),
         ..limits.into()
     };
+    ruling(policy, &setting, &metrics, &drain);
     let clock = Arc::new(SystemClock::new());
     let world = (Arc::clone(&clock), Arc::clone(&metrics));
     let begun = tokio::select! {
@@ -186,6 +192,31 @@ fn trusting(
     let following = async move { followed.keep(watched, clock, metrics).await };
     tokio::spawn(vital(following, drain.clone()));
     http::Trust::in_tokens(tokens)
+}
+
+/// Puts a policy in force; its file is followed from now on, as long as the process lives.
+fn ruling(
+    policy: Option<(PolicyFile, Policy)>,
+    setting: &Setting,
+    metrics: &Arc<Metrics>,
+    drain: &CancellationToken,
+) {
+    let Some((file, policy)) = policy else { return };
+    tracing::info!(rules = policy.rules.len(), "policy");
+    let (in_force, are_known) = (setting.policy.clone(), setting.people.are_known());
+    let take = move |policy: Policy| {
+        if let Some(rule) = policy.naming_people().filter(|_| !are_known) {
+            let rule = rule.name.as_str();
+            tracing::warn!(
+                rule,
+                "the policy tells people apart and this daemon knows nobody"
+            );
+        }
+        in_force.replace(policy);
+    };
+    take(policy);
+    let following = file.keep(Arc::clone(metrics), take);
+    tokio::spawn(vital(following, drain.clone()));
 }
 
 /// TLS, if the flags ask for it.
