@@ -102,12 +102,26 @@ pub const NONCE_CHARS: (usize, usize) = (16, 128);
 
 // --- HTTP --------------------------------------------------------------------------------------
 
-/// Bytes in the body of a call: the largest ask with every character escaped.
+/// Bytes in the body of a call, unless `--max-body-bytes` says otherwise: the largest ask with
+/// every character escaped.
 pub const BODY_BYTES: usize = 512 * 1024;
+/// The least `--max-body-bytes`: the longest decision, every character escaped, and an ask without
+/// details. With less nobody could use the daemon.
+pub const BODY_BYTES_MIN: usize = 8 * 1024;
+/// The largest `--max-body-bytes`: a sixteenth of [`BURDEN_BYTES`], so that a few bodies do not
+/// push out what is held for others. The largest ask needs far less.
+pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes in the head of a call.
 pub const HEAD_BYTES: usize = 32 * 1024;
-/// Time for the head of a call to arrive, and for a new connection to send its first.
+/// Time for the head of a call to arrive, and for a new connection to send its first, unless
+/// `--head-time` says otherwise: many round trips of the worst line, and no more places for those
+/// who say nothing than they can open in this time.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
+/// The shortest `--head-time`: a lost packet or two are sent again within it.
+pub const HEAD_TIME_MIN: Duration = Duration::from_secs(1);
+/// The longest `--head-time`, which is how long an idle connection is kept, too: proxies let go of
+/// theirs sooner.
+pub const HEAD_TIME_MAX: Duration = Duration::from_mins(10);
 /// Time for a TLS handshake, from the connection to its end.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Bytes that TLS keeps of what is to be sent, beside what the kernel keeps: one record, so that
@@ -127,8 +141,14 @@ pub const ACCOUNTS: usize = 1024;
 pub const ACCOUNT_CHARS: usize = 64;
 /// Time for somebody who listens on a Unix socket to show that they do.
 pub const SOCKET_LOOK: Duration = Duration::from_secs(1);
-/// Time for the body of a call to arrive.
+/// Time for the body of a call to arrive, unless `--body-time` says otherwise: the largest by a
+/// line of 26 KiB a second.
 pub const BODY_TIME: Duration = Duration::from_secs(20);
+/// The shortest `--body-time`: as [`HEAD_TIME_MIN`].
+pub const BODY_TIME_MIN: Duration = Duration::from_secs(1);
+/// The longest `--body-time`: a peer that needs longer is cut by [`LOAD_TIME`] and [`LOAD_RATE`]
+/// for all but the largest bodies.
+pub const BODY_TIME_MAX: Duration = Duration::from_mins(2);
 /// The longest single wait of a long poll. It is what nginx waits for an answer, too, unless told
 /// otherwise, so the lines for it in docs/operations.md say more.
 pub const WAIT_MAX: Duration = Duration::from_mins(1);
@@ -139,6 +159,15 @@ pub const LIST_MAX: usize = 1000;
 /// Bytes of stored text in one answer of the list call; the rest is behind `next`. Written as JSON
 /// a byte may become six.
 pub const LIST_BYTES: usize = 256 * 1024;
+/// Requests that are looked at for one page of a list, shown or not; the rest is behind `next`. So
+/// many are looked at in some tens of milliseconds, and a page that finds less than it was asked for
+/// holds up nobody for longer than a full one.
+pub const LIST_LOOKS: usize = 8192;
+/// Topics that are looked at to find those that a token covers. With more the list is searched
+/// request by request.
+pub const LIST_TOPICS: usize = 1024;
+/// Rows that a list reads from one index at once.
+pub const LIST_BATCH: usize = 128;
 /// How long a browser keeps its login, if its token does not end before.
 pub const LOGIN_LIFE: Duration = Duration::from_hours(30 * 24);
 /// Silence on a stream after which a keep-alive is sent.
@@ -283,7 +312,8 @@ pub const GRANT_LOOK: Duration = Duration::from_millis(900);
 pub const TOKENS_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of a policy file: all the rules and groups that it may have, with room for comments.
 pub const POLICY_BYTES: usize = 256 * 1024;
-/// Patterns of topics of one token: each is a term in the queries of lists, and `*` needs but one.
+/// Patterns of topics of one token: each is looked for by itself in lists and on streams, and `*`
+/// needs but one.
 pub const TOKEN_TOPICS: usize = 64;
 /// The longest life of a token that is made with one.
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_hours(10 * 366 * 24);
@@ -347,10 +377,33 @@ pub struct Limits {
     pub pending: usize,
     /// Open connections of one address.
     pub connections_per_address: usize,
+    /// How a call may arrive.
+    pub arrival: Arrival,
     /// What one requester may have.
     pub per_requester: PerRequester,
     /// How long the same must not be asked again after its denial; `None` for no time.
     pub cool_down: Option<Duration>,
+}
+
+/// The bounds for one call on its way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Time for its head, and for a new connection to send its first.
+    pub head_time: Duration,
+    /// Time for its body.
+    pub body_time: Duration,
+    /// Bytes in its body.
+    pub body_bytes: usize,
+}
+
+impl Default for Arrival {
+    fn default() -> Self {
+        Self {
+            head_time: HEAD_TIME,
+            body_time: BODY_TIME,
+            body_bytes: BODY_BYTES,
+        }
+    }
 }
 
 /// The bounds for one requester.
@@ -395,6 +448,7 @@ impl Limits {
             subscribers: connections,
             pending: PENDING,
             connections_per_address: connections_per_address(connections),
+            arrival: Arrival::default(),
             per_requester: PerRequester::default(),
             cool_down: None,
         }
@@ -490,6 +544,8 @@ pub const PAGER_END_TIME: Duration = Duration::from_millis(500);
 pub const ECHO_TIME: Duration = Duration::from_secs(2);
 /// How often in a row it is told that the daemon cannot be heard, or can again.
 pub const LINK_NEWS: u32 = 4;
+/// Rows of such a telling: what the daemon says of a limit, with its remedy, in a narrow window.
+pub const LINK_ROWS: usize = 6;
 /// Time between two such tellings after which there may be as many again.
 pub const LINK_NEWS_TIME: Duration = Duration::from_secs(10);
 /// Time between two looks at the clock while a question shows the time that is left.
@@ -537,6 +593,9 @@ pub const PAGE_TEXT: usize = 16 * 1024 * 1024;
 pub const PAGE_LOST: usize = 50;
 /// Time between two looks of a page at the list, which show whether its stream has died in silence.
 pub const PAGE_LOOK: Duration = Duration::from_secs(30);
+/// Pages of the list that a page for people reads to find the newest requests: for a token with
+/// narrow patterns they may be short.
+pub const PAGE_LIST_PAGES: usize = 4;
 /// Requests in such a look.
 pub const PAGE_LOOK_REQUESTS: usize = 5;
 /// How long the stream may be behind such a look.

@@ -6,6 +6,7 @@
 //! topic, a title or anything else that a caller chooses.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -41,6 +42,8 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Connections that were closed because their peers took too little of what they asked for.
     pub cut: Counter,
+    /// Connections that were closed because no call came in time, or no more of one.
+    pub late: Counter,
     /// 1 while the tokens file is as it should be, 0 while it is wrong and an older reading of it
     /// holds; always 1 without one.
     pub tokens_file_good: Gauge,
@@ -139,6 +142,7 @@ impl Default for Metrics {
             committed: Counter::default(),
             connections: Gauge::default(),
             cut: Counter::default(),
+            late: Counter::default(),
             tokens_file_good: Gauge::default(),
             policy_file_good: Gauge::default(),
             commits: Histogram::new(COMMIT_SECONDS),
@@ -249,6 +253,11 @@ impl Metrics {
             self.cut.clone(),
         );
         registry.register(
+            "connections_late",
+            "Connections closed because the head of a call did not come in time",
+            self.late.clone(),
+        );
+        registry.register(
             "tokens_file_good",
             "0 while the tokens file is wrong, so that an older reading of it holds, else 1",
             self.tokens_file_good.clone(),
@@ -340,15 +349,40 @@ impl Readings {
                 Some(self.most.per_requester.asks_per_minute.get().into()),
             ),
             (
-                "cool_down_seconds",
-                "How long the same must not be asked again after its denial, 0 for no time",
-                Some(self.most.cool_down.map_or(0, |time| time.as_secs())),
+                "body_limit_bytes",
+                "Bytes that the body of a call may have",
+                count(self.most.arrival.body_bytes),
             ),
         ] {
             let Some(value) = value else { continue };
             let gauge: Gauge = Gauge::default();
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             registry.register(name, help, gauge);
+        }
+        self.register_times(registry);
+    }
+
+    fn register_times(self, registry: &mut Registry) {
+        for (name, help, time) in [
+            (
+                "head_time_limit",
+                "How long the head of a call may take to arrive",
+                self.most.arrival.head_time,
+            ),
+            (
+                "body_time_limit",
+                "How long the body of a call may take to arrive",
+                self.most.arrival.body_time,
+            ),
+            (
+                "cool_down",
+                "How long the same must not be asked again after its denial, 0 for no time",
+                self.most.cool_down.unwrap_or_default(),
+            ),
+        ] {
+            let gauge: Gauge<f64, AtomicU64> = Gauge::default();
+            gauge.set(time.as_secs_f64());
+            registry.register_with_unit(name, help, Unit::Seconds, gauge);
         }
     }
 }

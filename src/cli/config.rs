@@ -26,6 +26,8 @@ use crate::limits;
 
 /// The variable with the token itself.
 const TOKEN: &str = "PUSHD_TOKEN";
+/// The variable with the file that has it, as in [`DaemonFlags::token_file`].
+const TOKEN_FILE: &str = "PUSHD_TOKEN_FILE";
 /// The profile of whoever names none.
 const DEFAULT: &str = "default";
 
@@ -67,8 +69,11 @@ impl DaemonFlags {
     pub fn resolve(self) -> anyhow::Result<Daemon> {
         let base = etcetera::base_strategy::Xdg::new().ok();
         let folder = base.map(|base| base.config_dir().join("pushd"));
-        let token = env::var(TOKEN).ok().filter(|token| !token.is_empty());
-        let daemon = resolve(self, token, folder.as_deref())?;
+        let variables = Variables {
+            token: env::var(TOKEN).ok().filter(|token| !token.is_empty()),
+            token_file: env::var_os(TOKEN_FILE).map(PathBuf::from),
+        };
+        let daemon = resolve(self, variables, folder.as_deref())?;
         if daemon.token.is_some() && daemon.url.is_in_the_clear() {
             let url = &daemon.url;
             // With nowhere to print to there is nobody to warn.
@@ -81,9 +86,27 @@ impl DaemonFlags {
     }
 }
 
+/// What the environment says of tokens, which may have been meant for another daemon.
+#[derive(Debug, Default)]
+struct Variables {
+    token: Option<String>,
+    /// The flag has it as well, unless another file was named on the command line.
+    token_file: Option<PathBuf>,
+}
+
+impl Variables {
+    /// The name of the variable that says who we are, if one does.
+    fn speaking(&self, flags: &DaemonFlags) -> Option<&'static str> {
+        match &flags.token_file {
+            Some(file) => (self.token_file.as_ref() == Some(file)).then_some(TOKEN_FILE),
+            None => self.token.as_ref().map(|_| TOKEN),
+        }
+    }
+}
+
 fn resolve(
     flags: DaemonFlags,
-    token: Option<String>,
+    variables: Variables,
     folder: Option<&Path>,
 ) -> anyhow::Result<Daemon> {
     let profile = profile(flags.profile.as_deref(), folder)?;
@@ -100,9 +123,10 @@ fn resolve(
         );
     }
     let has_its_own = profile.token.is_some() || profile.token_file.is_some();
-    if let (Some(name), Some(_), true) = (&flags.profile, &token, has_its_own) {
+    let speaking = variables.speaking(&flags);
+    if let (Some(name), Some(variable), true) = (&flags.profile, speaking, has_its_own) {
         bail!(
-            "{TOKEN} is set, and the profile {name} has a token of its own; leave one of them out, \
+            "{variable} is set, and the profile {name} has a token of its own; leave one of them out, \
              so that neither goes to a daemon that it is not for"
         );
     }
@@ -110,7 +134,7 @@ fn resolve(
         let folder = folder.unwrap_or(Path::new(""));
         path.filter(|_| is_its_own).map(|path| beside(folder, path))
     };
-    let token = match (flags.token_file, token) {
+    let token = match (flags.token_file, variables.token) {
         (Some(path), _) => Some(read_token(&path)?),
         (None, Some(token)) => Some(token.parse().with_context(|| TOKEN.to_owned())?),
         (None, None) => match (its(profile.token_file), profile.token) {
@@ -228,8 +252,11 @@ mod tests {
             flags: &DaemonFlags,
             token: Option<&str>,
         ) -> Result<(String, bool, Option<PathBuf>), String> {
-            let token = token.map(str::to_owned);
-            let daemon = resolve(flags.clone(), token, Some(self.0.path()));
+            let variables = Variables {
+                token: token.map(str::to_owned),
+                token_file: None,
+            };
+            let daemon = resolve(flags.clone(), variables, Some(self.0.path()));
             daemon
                 .map(|daemon| {
                     let url = daemon.url.to_string();

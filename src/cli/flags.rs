@@ -32,7 +32,8 @@ pub struct DaemonFlags {
     /// Which daemon of ~/.config/pushd/config.toml [default: default, if it is there]
     ///
     /// The file has a table for each: `[prod]` with `url`, `token_file` or `token`, and `ca_cert`.
-    /// Flags and variables go before it; its token goes to its own URL alone. Nobody else may be
+    /// Flags and variables go before it; its token goes to its own URL alone. A profile that is
+    /// named and has a token does not go with PUSHD_TOKEN or PUSHD_TOKEN_FILE. Nobody else may be
     /// able to read the file.
     #[arg(long, env = "PUSHD_PROFILE", value_name = "NAME")]
     pub profile: Option<String>,

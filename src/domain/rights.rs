@@ -93,6 +93,16 @@ impl TopicPattern {
         &self.text
     }
 
+    /// Whether it is a single topic, without a star.
+    pub fn is_plain(&self) -> bool {
+        !self.text.contains('*')
+    }
+
+    /// What every topic of it begins with: all that stands before the first star.
+    pub fn beginning(&self) -> &str {
+        self.text.split('*').next().unwrap_or_default()
+    }
+
     /// Whether it covers every topic.
     pub fn is_all(&self) -> bool {
         self.text.chars().all(|c| c == '*')
@@ -211,7 +221,12 @@ impl Rights {
 
     /// Whether a request may be seen. To whom it may not, it does not exist.
     pub fn may_see(&self, request: &Request) -> bool {
-        self.is_own(request) || self.sees_others() && self.covers(&request.topic)
+        self.sees(&request.requester.principal, &request.topic)
+    }
+
+    /// Whether requests of this requester about this topic may be seen.
+    pub fn sees(&self, requester: &Principal, topic: &Topic) -> bool {
+        *requester == self.principal || self.sees_others() && self.covers(topic)
     }
 
     /// Whether something may be asked about this topic.

@@ -247,10 +247,40 @@ mod tests {
             (vec!["nogroup".to_owned()], 0, false),
             (vec!["daemon".to_owned(), "nobody".to_owned()], 65534, true),
             (vec!["root".to_owned()], 3_999_999_999, false),
+            // The user `sync`, whose number is that of a group which is not theirs.
+            (vec!["adm".to_owned()], 4, false),
         ] {
             let accounts = Accounts::new(&named).unwrap();
             let user = accounts.user(uid).await.unwrap();
             assert_eq!(user.approver, expected, "{named:?} {user:?}");
+        }
+    }
+
+    /// Not only the group that an account has for itself: a team is a group that lists its members.
+    #[cfg(not(target_vendor = "apple"))]
+    #[tokio::test]
+    async fn whoever_a_group_lists_is_in_it() {
+        let groups = std::fs::read_to_string("/etc/group").unwrap();
+        let listed = groups.lines().find_map(|line| {
+            let (group, members) = (line.split(':').next()?, line.rsplit(':').next()?);
+            let user = User::from_name(members.split(',').next()?).ok()??;
+            let own = Group::from_name(group).ok()??.gid == user.gid;
+            (!own).then(|| (group.to_owned(), user.uid.as_raw()))
+        });
+        // A machine may have no such group, and a test makes none.
+        let Some((group, uid)) = listed else { return };
+        let accounts = Accounts::new(std::slice::from_ref(&group)).unwrap();
+        assert!(accounts.user(uid).await.unwrap().approver, "{group} {uid}");
+    }
+
+    #[tokio::test]
+    async fn each_account_is_remembered_as_itself() {
+        let accounts = Accounts::new(&["root".to_owned()]).unwrap();
+        for _ in 0..2 {
+            let [root, nobody] = [0, 65534].map(|uid| accounts.user(uid));
+            let (root, nobody) = (root.await.unwrap(), nobody.await.unwrap());
+            assert_eq!((&*root.name, root.approver), ("unix:root", true));
+            assert_eq!((&*nobody.name, nobody.approver), ("unix:nobody", false));
         }
     }
 

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 
 use super::{Commit, Feed, SharedStore};
 use crate::domain::{
@@ -74,6 +75,8 @@ macro_rules! suite {
                 a_list_shows_what_somebody_may_see_and_pages_do_not_tell_more,
                 pending_requests_are_counted_by_requester,
                 pages_visit_everything_once,
+                a_page_is_not_searched_for_without_end_and_names_nothing_of_others,
+                ones_own_requests_are_searched_page_by_page_as_well,
                 large_requests_make_small_pages,
                 a_page_says_how_far_it_has_seen;
             retention:
@@ -166,6 +169,25 @@ pub(super) fn at(millis: u64) -> Timestamp {
 /// The id of the request `n`.
 pub(super) fn id(n: u8) -> RequestId {
     RequestId::from_bytes([n; 16])
+}
+
+/// The id of the request `n`, where there are many.
+pub(super) fn id_of_many(n: usize) -> RequestId {
+    let mut bytes = [0; 16];
+    bytes[8..].copy_from_slice(&n.to_be_bytes());
+    RequestId::from_bytes(bytes)
+}
+
+/// Writes many requests that are not there, as fast as the store takes them.
+pub(super) async fn put_many(store: &SharedStore, requests: Vec<Request>) {
+    for some in requests.chunks(512) {
+        let writes = some
+            .iter()
+            .map(|request| store.commit(None, request.clone()));
+        for write in join_all(writes).await {
+            done(write.unwrap());
+        }
+    }
 }
 
 /// A pending request, created at [`T0`] and with a minute to live.

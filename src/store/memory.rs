@@ -1,14 +1,15 @@
 //! The store for trials and tests: everything in memory, gone with the process.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use super::page::Filling;
 use super::{Commit, Feed, Head, Health, ListQuery, Page, Place, Range, Store, StoreError};
 use crate::domain::{Event, EventId, HistoryId, Principal, Request, RequestId, Status, Timestamp};
-use crate::limits;
 
 /// Requests in memory.
 pub struct MemoryStore {
@@ -154,42 +155,30 @@ impl Store for MemoryStore {
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
         let state = self.state()?;
-        let matches = |event: &&Event| {
-            let request = &event.request;
-            query.status.is_none_or(|status| request.status == status)
-                && query
-                    .topic
-                    .as_ref()
-                    .is_none_or(|topic| request.topic == *topic)
-                && query
-                    .seen_by
-                    .as_ref()
-                    .is_none_or(|rights| rights.may_see(request))
-        };
         let places: Box<dyn Iterator<Item = &Place> + Send> = match query.after {
             Some(after) => Box::new(state.by_place.range(..after).rev()),
             None => Box::new(state.by_place.iter().rev()),
         };
-        let mut found = places
-            .filter_map(|place| state.requests.get(&place.id))
-            .filter(matches)
-            .peekable();
-        let (mut events, mut bytes) = (Vec::new(), 0);
-        while let Some(event) = found.next_if(|_| {
-            events.len() < query.limit && (events.is_empty() || bytes < limits::LIST_BYTES)
-        }) {
-            bytes += event.request.text_bytes();
-            events.push(event.clone());
+        let mut page = Filling::new(query.limit);
+        for event in places.filter_map(|place| state.requests.get(&place.id)) {
+            let request = &event.request;
+            let seen_by = query.seen_by.as_ref();
+            let may_be_seen = seen_by.is_none_or(|rights| rights.may_see(request));
+            let is_wanted = may_be_seen
+                && query.status.is_none_or(|status| request.status == status)
+                && query
+                    .topic
+                    .as_ref()
+                    .is_none_or(|topic| request.topic == *topic);
+            let mut step = page.look_at(Place::of(request), may_be_seen);
+            if is_wanted && step.is_continue() {
+                step = page.show(event.clone());
+            }
+            if let ControlFlow::Break(next) = step {
+                return Ok(page.end(Some(next), state.head));
+            }
         }
-        let next = found
-            .peek()
-            .and(events.last())
-            .map(|event| Place::of(&event.request));
-        Ok(Page {
-            events,
-            next,
-            head: state.head,
-        })
+        Ok(page.end(None, state.head))
     }
 
     async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Event>, StoreError> {

@@ -12,6 +12,7 @@ pub mod faulty;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub mod memory;
+mod page;
 pub mod record;
 pub mod sqlite;
 
@@ -26,6 +27,8 @@ use tokio::sync::watch;
 use crate::domain::{
     Event, EventId, HistoryId, Principal, Request, RequestId, Rights, Status, Timestamp, Topic,
 };
+#[cfg(doc)]
+use crate::limits;
 
 /// A shared handle on some store.
 pub type SharedStore = Arc<dyn Store>;
@@ -96,7 +99,8 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Event>, StoreError>;
 
-    /// One page of requests, newest first.
+    /// One page of requests, newest first. It looks at [`limits::LIST_LOOKS`] requests, and may then
+    /// end before it is full, or even empty; see [`Page::next`].
     ///
     /// # Errors
     /// The store cannot be read.
@@ -217,10 +221,11 @@ impl Place {
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// The requests, newest first; fewer than asked for when they are large, never none while
-    /// there is one.
+    /// The requests, newest first; fewer than asked for when they are large, or when there are many
+    /// others between them.
     pub events: Vec<Event>,
-    /// The place to go on from; `None` when this is all.
+    /// The place to go on from; `None` when this is all. It is the place of a request that may be
+    /// seen, or the beginning of a second, and never the place of any other request.
     pub next: Option<Place>,
     /// The newest commit when the page was read.
     pub head: EventId,

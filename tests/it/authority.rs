@@ -4,7 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use data_encoding::BASE64;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData as _,
+    date_time_ymd,
+};
+use sha2::{Digest as _, Sha256};
 
 use crate::call::Clients;
 use crate::daemon::{Daemon, Setup};
@@ -36,6 +41,19 @@ impl Authority {
         Self { issuer, pem }
     }
 
+    /// Another authority that is believed for the sake of this one, if it comes with its certificate.
+    pub(crate) fn appoints(&self) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "an authority of another");
+        let key = KeyPair::generate().unwrap();
+        let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        Self { issuer, pem }
+    }
+
     /// A certificate for these names, which may be addresses.
     pub(crate) fn signs(&self, names: &[&str]) -> Signed {
         self.signs_as(names, |_| {})
@@ -46,6 +64,19 @@ impl Authority {
         self.signs_as(names, |params| {
             params.not_before = date_time_ymd(2020, 1, 1);
             params.not_after = date_time_ymd(2021, 1, 1);
+        })
+    }
+
+    /// One that is valid to the beginning of this year.
+    pub(crate) fn signed_until(&self, year: i32, names: &[&str]) -> Signed {
+        self.signs_as(names, |params| params.not_after = date_time_ymd(year, 1, 1))
+    }
+
+    /// One that will be valid, and is not yet.
+    pub(crate) fn signed_too_early(&self, names: &[&str]) -> Signed {
+        self.signs_as(names, |params| {
+            params.not_before = date_time_ymd(2200, 1, 1);
+            params.not_after = date_time_ymd(2201, 1, 1);
         })
     }
 
@@ -63,6 +94,13 @@ impl Authority {
 }
 
 impl Signed {
+    /// The hash of the public key, by which Chromium is told to believe it: SHA-256 over what the
+    /// certificate says of it (RFC 7469 section 2.4), base 64.
+    pub(crate) fn key_hash(&self) -> String {
+        let key = KeyPair::from_pem(&self.key).unwrap();
+        BASE64.encode(&Sha256::digest(key.subject_public_key_info()))
+    }
+
     /// Puts both where the daemon of `setup` reads them, each in one step.
     pub(crate) fn put(&self, setup: &Setup) {
         replace(&setup.path("tls.pem"), &self.certificate);

@@ -25,6 +25,7 @@ mod until;
 
 mod approval;
 mod approver_terminal;
+mod arrival;
 mod audit;
 mod classic;
 mod consume;

@@ -17,7 +17,7 @@ trait Written {
 
 impl Written for usize {
     fn written(&self, name: &str) -> String {
-        if name.ends_with("_BYTES") {
+        if name.contains("_BYTES") {
             let kib = self / 1024;
             return match kib / 1024 {
                 0 => format!("{kib} KiB"),
@@ -47,6 +47,9 @@ impl Written for Duration {
             (1000, "s"),
         ];
         for (unit, name) in units {
+            if millis == unit && name == "days" {
+                return "1 day".to_owned();
+            }
             if millis.is_multiple_of(unit) {
                 return format!("{} {name}", millis / unit);
             }
@@ -55,26 +58,17 @@ impl Written for Duration {
     }
 }
 
-impl Written for (Duration, Duration) {
+impl<T: Written> Written for (T, T) {
     fn written(&self, name: &str) -> String {
         format!("{} to {}", self.0.written(name), self.1.written(name))
     }
 }
 
-/// The least, what it is unless it is said, and the most.
-impl Written for (Duration, Duration, Duration) {
+/// The smallest, the usual and the largest.
+impl<T: Written> Written for (T, T, T) {
     fn written(&self, name: &str) -> String {
-        let (least, usual, most) = (self.0, self.1.written(name), self.2);
-        format!(
-            "{}, {usual} unless said otherwise",
-            (least, most).written(name)
-        )
-    }
-}
-
-impl Written for (usize, usize) {
-    fn written(&self, name: &str) -> String {
-        format!("{} to {}", self.0.written(name), self.1.written(name))
+        let [min, usual, max] = [&self.0, &self.1, &self.2].map(|value| value.written(name));
+        format!("{min} to {max}, usually {usual}")
     }
 }
 
@@ -88,10 +82,12 @@ macro_rules! seen {
 fn seen() -> BTreeMap<&'static str, String> {
     seen![
         TITLE_CHARS DETAILS_BYTES FIELDS FIELD_NAME_CHARS FIELD_VALUE_CHARS TOPIC_CHARS
-        REASON_CHARS MATCH_CODE_DIGITS MATCH_TRIES IDEMPOTENCY_KEY_CHARS EXPIRY_MIN EXPIRY_MAX EXPIRY_DEFAULT SEEN_BY
+        REASON_CHARS MATCH_CODE_DIGITS MATCH_TRIES
+        VOTES_PER_APPROVER VOTES VOTES_NEEDED FROM GROUP_MEMBERS PANELS GROUP_CHARS COMMAND_BYTES COMMAND_ARGUMENTS
+        COMMAND_VARIABLES COMMAND_FILES LEASE USE_WITHIN NONCE_CHARS IDEMPOTENCY_KEY_CHARS EXPIRY_MIN EXPIRY_MAX EXPIRY_DEFAULT SEEN_BY
         CLASSIC_CHANNELS CLASSIC_CHANNEL_CHARS CLASSIC_POLLS CLASSIC_KEEP CLASSIC_ABANDON
-        CLASSIC_GUARD CLASSIC_BODY_BYTES BODY_BYTES HANDSHAKE_TIME PEM_BYTES FILE_LOOK ACCOUNT_TIME ACCOUNT_KEEP ACCOUNT_CHARS
-        BODY_TIME HEAD_BYTES HEAD_TIME WAIT_MAX LIST_DEFAULT LIST_MAX LIST_BYTES
+        CLASSIC_GUARD CLASSIC_BODY_BYTES BODY_BYTES BODY_BYTES_MIN BODY_BYTES_MAX HANDSHAKE_TIME PEM_BYTES FILE_LOOK ACCOUNT_TIME ACCOUNT_KEEP ACCOUNT_CHARS
+        BODY_TIME BODY_TIME_MIN BODY_TIME_MAX HEAD_BYTES HEAD_TIME HEAD_TIME_MIN HEAD_TIME_MAX WAIT_MAX LIST_DEFAULT LIST_MAX LIST_BYTES LIST_LOOKS LIST_TOPICS
         STREAM_TOPICS KEEP_ALIVE STREAM_RETRY RETRY_AFTER HTTP2_STREAMS HTTP2_PING
         HTTP2_PING_TIME TCP_KEEPALIVE_IDLE TCP_KEEPALIVE_INTERVAL TCP_KEEPALIVE_PROBES
         TCP_USER_TIMEOUT TCP_UNSENT BURDEN_BYTES LOAD_TIME LOAD_RATE LIST_QUEUE HTTP2_WINDOW
@@ -99,8 +95,6 @@ fn seen() -> BTreeMap<&'static str, String> {
         RESERVED_DESCRIPTORS PENDING CONNECTIONS_PER_ADDRESS PENDING_PER_REQUESTER ASKS_PER_MINUTE
         SUBSCRIBERS_PER_REQUESTER COOL_DOWNS COOL_DOWN_MAX CLOCK_DIFFERENCE DRAIN_MAX RETAIN_MIN PURGE_INTERVAL
         LOGIN_LIFE PRINCIPAL_CHARS TOKENS_BYTES TOKEN_TOPICS TOKEN_LIFE_MAX
-        VOTES_PER_APPROVER VOTES VOTES_NEEDED FROM GROUP_MEMBERS PANELS GROUP_CHARS
-        COMMAND_BYTES COMMAND_ARGUMENTS COMMAND_VARIABLES COMMAND_FILES LEASE USE_WITHIN NONCE_CHARS
         POLICY_BYTES RULES GROUPS PATTERNS RULE_FIELDS GLOB_CHARS FREEZES COMMAND_MATCHED
         COMMIT_ATTEMPTS WRITE_QUEUE WRITE_QUEUE_BYTES READ_QUEUE STORE_BUSY STORE_REOPEN
         STORE_PROBE_BYTES STORE_BAD_RECORDS STORE_LOG_BYTES TAIL_EVENTS TAIL_BYTES
@@ -140,6 +134,8 @@ const UNSEEN: &[&str] = &[
     "LAST_EVENT_ID_BYTES",
     "LINK_NEWS",
     "LINK_NEWS_TIME",
+    "LIST_BATCH",
+    "LINK_ROWS",
     "LOAD_LOOK",
     "LOAD_OVERHEAD",
     "LOOK_TIME",
@@ -147,6 +143,7 @@ const UNSEEN: &[&str] = &[
     "PAGER_END_TIME",
     "FILE_LOOKS",
     "GRANT_LOOK",
+    "PAGE_LIST_PAGES",
     "PAGE_LOOK_GRACE",
     "PAGE_LOOK_REQUESTS",
     "PAGE_LOST",

@@ -42,6 +42,13 @@ impl Requester {
         Self::run(command, url, args)
     }
 
+    /// The same without a URL: flags, variables and profiles say where the daemon is.
+    pub(crate) fn start_anywhere(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = Self::command(&[]);
+        command.envs(environment.iter().copied()).args(args);
+        Self::spawn(command)
+    }
+
     /// The same as the child of another program, which is given with its arguments.
     pub(crate) fn start_under(program: &[&str], url: &str, args: &[&str]) -> Self {
         Self::run(Self::command(program), url, args)
@@ -62,9 +69,12 @@ impl Requester {
     }
 
     fn run(mut command: Command, url: &str, args: &[&str]) -> Self {
+        command.args(["--url", url]).args(args);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
         let mut child = command
-            .args(["--url", url])
-            .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -2,4 +2,6 @@
 
 mod clients;
 mod ends;
+mod file;
+mod profiles;
 mod table;

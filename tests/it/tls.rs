@@ -8,11 +8,17 @@ mod peers;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use reqwest::Method;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
-use crate::authority::Authority;
+use crate::authority::{Authority, Signed};
 use crate::call::Clients;
 use crate::daemon::{Daemon, Ran, setup};
 use crate::programs::Requester;
@@ -117,4 +123,80 @@ async fn polls_are_held_and_large_answers_are_whole() {
     let answer = waiting.await.unwrap().json();
     assert_eq!(answer["status"], "approved");
     assert_eq!(answer["details"], details);
+}
+
+/// The authority that a client trusts need not have signed the daemon's own certificate: the file
+/// has those that lead to it.
+#[tokio::test]
+async fn the_whole_chain_is_shown() {
+    let root = Authority::new();
+    let between = root.appoints();
+    let own = between.signs(&["127.0.0.1"]);
+    let alone = setup().in_memory().tls(&own).start();
+    let trusting = |daemon: &Daemon| Clients::trusting(daemon.address(), &root.pem).http1;
+    let me = |daemon: &Daemon| {
+        trusting(daemon)
+            .get(format!("{}/v1/me", daemon.https()))
+            .send()
+    };
+    assert!(me(&alone).await.is_err(), "nothing leads to the authority");
+    let chain = Signed {
+        certificate: format!("{}{}", own.certificate, between.pem),
+        key: own.key,
+    };
+    let daemon = setup().in_memory().tls(&chain).start();
+    assert_eq!(me(&daemon).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn tls_1_2_and_tls_1_3_are_both_spoken() {
+    let authority = Authority::new();
+    let daemon = Daemon::secured(setup().in_memory(), &authority);
+    let url = format!("{}/v1/me", daemon.https());
+    for version in [
+        reqwest::tls::Version::TLS_1_2,
+        reqwest::tls::Version::TLS_1_3,
+    ] {
+        let client = Clients::secure(&authority.pem)
+            .tls_version_min(version)
+            .tls_version_max(version);
+        let answer = client.build().unwrap().get(&url).send().await;
+        assert_eq!(answer.unwrap().status(), 200, "{version:?}");
+    }
+}
+
+/// What is sent with the first bytes of a connection could be sent again by somebody in between
+/// (RFC 8446 section 8).
+#[tokio::test]
+async fn a_session_is_resumed_and_takes_no_early_data() {
+    let authority = Authority::new();
+    let daemon = Daemon::secured(setup().in_memory(), &authority);
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap())
+        .unwrap();
+    let mut config = rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.enable_early_data = true;
+    let config = Arc::new(config);
+    let connector = TlsConnector::from(Arc::clone(&config));
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let socket = TcpStream::connect(daemon.address()).await.unwrap();
+        let mut stream = connector.connect(name.clone(), socket).await.unwrap();
+        let call = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(call).await.unwrap();
+        stream.flush().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        kinds.push(stream.get_ref().1.handshake_kind());
+    }
+    let (full, resumed) = (rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed);
+    assert_eq!(kinds, [Some(full), Some(resumed)]);
+    // A client may send some only if the last session allowed it.
+    let mut third = rustls::ClientConnection::new(config, name).unwrap();
+    assert!(third.early_data().is_none());
 }

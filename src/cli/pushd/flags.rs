@@ -1,5 +1,6 @@
 //! The command line of `pushd`.
 
+mod arrival;
 mod audit;
 mod policy;
 mod token;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use warp::http::uri::Authority;
 
+pub(super) use self::arrival::ArrivalFlags;
 pub(super) use self::audit::{Audit, ExportFlags};
 pub(super) use self::policy::{CheckFlags, ExplainFlags, KnownFlag, PolicyCommand};
 pub(super) use self::token::{CreateFlags, ListFlags, RevokeFlags, TokenCommand};
@@ -224,6 +226,9 @@ pub(super) struct Flags {
     /// Pending requests at most [default: 100000]
     #[arg(long, value_name = "N", env = "PUSHD_MAX_PENDING", value_parser = at_least_one)]
     pub(super) max_pending: Option<usize>,
+
+    #[command(flatten)]
+    pub(super) arrival: ArrivalFlags,
 
     #[command(flatten)]
     pub(super) quotas: QuotaFlags,

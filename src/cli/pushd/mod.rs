@@ -37,7 +37,7 @@ use crate::clock::SystemClock;
 use crate::domain::{HistoryId, Policy};
 use crate::http::{self, AllowedHosts, Api};
 use crate::hub::Hub;
-use crate::limits::{Limits, PerRequester, connections_per_address};
+use crate::limits::{Arrival, Limits, PerRequester, connections_per_address};
 use crate::metrics::Metrics;
 use crate::policies::PolicyFile;
 use crate::principals::{People, Registry, Users};
@@ -163,7 +163,10 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         drain.clone(),
     );
     let per_address = PerAddress::beyond_loopback(limits.connections_per_address);
-    let server = server.with_tls(tls).with_per_address(per_address);
+    let server = server
+        .with_tls(tls)
+        .with_per_address(per_address)
+        .with_head_time(limits.arrival.head_time);
     sockets.tell();
     // It, too, lives as long as the process, which works to the very end.
     tokio::spawn(manager::tell(told));
@@ -335,6 +338,11 @@ fn limits(flags: &Flags) -> Limits {
     limits.waiters = flags.max_waiters.unwrap_or(limits.connections);
     limits.subscribers = flags.max_subscribers.unwrap_or(limits.connections);
     limits.pending = flags.max_pending.unwrap_or(limits.pending);
+    limits.arrival = Arrival {
+        head_time: flags.arrival.head_time,
+        body_time: flags.arrival.body_time,
+        body_bytes: flags.arrival.max_body_bytes,
+    };
     let quotas = &flags.quotas;
     limits.connections_per_address = quotas
         .max_connections_per_address

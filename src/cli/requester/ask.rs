@@ -113,7 +113,11 @@ impl<'a, D: Daemon> Asking<'a, D> {
             // The daemon has said that it will not take it before: then nobody need wait for that.
             let again = now.checked_add(retry_after.unwrap_or_default());
             if at_limit && again.is_none_or(|again| again >= self.limit.get()) {
-                return Err(self.gave_up(&error, at_limit));
+                return Err(match retry_after {
+                    // A second is what the daemon says when it knows no time.
+                    Some(wait) if wait > limits::RETRY_AFTER => self.no_use(&error, wait),
+                    Some(_) | None => self.gave_up(&error, at_limit),
+                });
             }
             sleep(pause.min(self.limit.get().saturating_duration_since(now))).await;
             if Instant::now() >= self.limit.get() {
@@ -165,6 +169,17 @@ impl<'a, D: Daemon> Asking<'a, D> {
             self.plan.daemon
         ));
         self.failed(exit::UNAVAILABLE, error)
+    }
+
+    /// The daemon takes the ask later than anybody waits for it here.
+    fn no_use(&self, error: &CallError, wait: Duration) -> Stop {
+        let daemon = &self.plan.daemon;
+        let error = anyhow!("{error}").context(format!(
+            "the daemon at {daemon} does not take this request for another {}, and \
+             --connect-timeout is over before that; try again then",
+            shown(wait)
+        ));
+        self.failed(exit::TRY_LATER, error)
     }
 
     fn gave_up(&self, error: &CallError, at_limit: bool) -> Stop {

@@ -72,6 +72,7 @@ pub(super) fn limits() -> String {
         ("PAGE_REQUESTS", limits::PAGE_REQUESTS),
         ("PAGE_TEXT", limits::PAGE_TEXT),
         ("PAGE_LOST", limits::PAGE_LOST),
+        ("PAGE_LIST_PAGES", limits::PAGE_LIST_PAGES),
         ("PAGE_LOOK_REQUESTS", limits::PAGE_LOOK_REQUESTS),
     ];
     let times = [

@@ -3,7 +3,7 @@
 // Only a problem document with a code is the daemon's word (docs/protocol.md). Anything else that
 // goes wrong, such as an error page of a proxy, is trouble that passes.
 
-import { CALL_TIME } from "./limits.js";
+import { CALL_TIME, PAGE_LIST_PAGES } from "./limits.js";
 import { heardDate } from "./clock.js";
 import { t } from "./words.js";
 
@@ -67,6 +67,22 @@ export async function call(method, path, { body, headers = {}, wait = 0, signal 
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
   }
+}
+
+/**
+ * The newest requests that the caller may see, `count` at most. A page of the list may be short or
+ * empty although more follows, so a few are read; throws what `call` does.
+ */
+export async function newest(count) {
+  const views = [];
+  let after = "";
+  for (let page = 0; page < PAGE_LIST_PAGES && views.length < count; page += 1) {
+    const { body } = await call("GET", `/v1/requests?limit=${count - views.length}${after}`);
+    views.push(...body.requests);
+    if (!body.next) break;
+    after = `&after=${encodeURIComponent(body.next)}`;
+  }
+  return views;
 }
 
 function judge({ status, ok, headers }, text) {

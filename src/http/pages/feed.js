@@ -8,7 +8,7 @@ import {
   PAGE_RECENT,
   STREAM_BACKOFF,
 } from "./limits.js";
-import { Refusal, call } from "./api.js";
+import { Refusal, call, newest } from "./api.js";
 import { heardExactly } from "./clock.js";
 import { isVisible, pause } from "./dom.js";
 import { Requests } from "./requests.js";
@@ -146,8 +146,8 @@ export class Feed {
   async #fetchSettled() {
     for (;;) {
       try {
-        const { body } = await call("GET", `/v1/requests?limit=${2 * PAGE_RECENT}`);
-        for (const view of body.requests) if (view.status !== "pending") this.requests.take(view);
+        const views = await newest(2 * PAGE_RECENT);
+        for (const view of views) if (view.status !== "pending") this.requests.take(view);
         return;
       } catch {
         await pause(PAGE_LOOK / 4);
@@ -167,11 +167,11 @@ export class Feed {
     };
     const stream = this.#stream;
     try {
-      const { body } = await call("GET", `/v1/requests?limit=${PAGE_LOOK_REQUESTS}`);
+      const views = await newest(PAGE_LOOK_REQUESTS);
       if (this.#link.state === "live") this.#share({ contact: Date.now() });
-      if (!body.requests.some(isBehind)) return;
+      if (!views.some(isBehind)) return;
       await pause(PAGE_LOOK_GRACE);
-      if (body.requests.some(isBehind) && stream === this.#stream) stream.open();
+      if (views.some(isBehind) && stream === this.#stream) stream.open();
     } catch {
       // The stream has the same trouble, or none.
     }

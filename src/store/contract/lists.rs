@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Opener, Spy, about, asked, at, id, put, settled};
+use super::{Opener, Spy, about, asked, at, id, id_of_many, put, put_many, settled};
 use crate::domain::{
     Caller, Details, Event, Principal, RequestId, Rights, Role, Status, Topic, TopicPattern,
 };
@@ -161,10 +161,18 @@ pub(in crate::store) async fn a_list_shows_what_somebody_may_see_and_pages_do_no
         rights("alice", &[Role::Requester], &["*"]),
         rights("alice", &[], &["*"]),
     ] {
-        let is_visible = |event: &&Event| rights.may_see(&event.request);
-        let wanted: Vec<_> = all.iter().filter(is_visible).cloned().collect();
-        for limit in [1, 7, 40] {
+        let topics = [None, Some("deploy"), Some("deploy/prod"), Some("login")];
+        for (limit, topic) in [1, 7, 40]
+            .into_iter()
+            .flat_map(|limit| topics.map(|it| (limit, it)))
+        {
+            let is_wanted = |event: &&Event| {
+                rights.may_see(&event.request)
+                    && topic.is_none_or(|topic| event.request.topic.as_str() == topic)
+            };
+            let wanted: Vec<_> = all.iter().filter(is_wanted).cloned().collect();
             let mut query = ListQuery {
+                topic: topic.map(|topic| Topic::new(topic.to_owned()).unwrap()),
                 seen_by: Some(Arc::clone(&rights)),
                 ..everything(limit)
             };
@@ -179,9 +187,85 @@ pub(in crate::store) async fn a_list_shows_what_somebody_may_see_and_pages_do_no
                 assert_eq!(page.next, last, "a place of what may be seen");
                 query.after = page.next;
             }
-            assert_eq!(seen, wanted, "{rights:?}, {limit} at a time");
+            assert_eq!(seen, wanted, "{rights:?}, {topic:?}, {limit} at a time");
         }
     }
+}
+
+/// All pages of a list.
+async fn pages(store: &SharedStore, mut query: ListQuery) -> Vec<Page> {
+    let mut pages = Vec::new();
+    loop {
+        let page = store.list(query.clone()).await.unwrap();
+        query.after = page.next;
+        pages.push(page);
+        if query.after.is_none() {
+            return pages;
+        }
+    }
+}
+
+pub(in crate::store) async fn a_page_is_not_searched_for_without_end_and_names_nothing_of_others(
+    opener: &impl Opener,
+) {
+    let store = opener.open(Spy::new()).await;
+    // More requests of others than one page looks at, under more topics than can be told apart,
+    // eight in a second; and three that may be seen, of which one is the oldest of all.
+    let count = 2 * limits::LIST_LOOKS + 100;
+    let visible = [0, count - 20, count - 10];
+    let requests = (0..count).map(|n| {
+        let topic = format!(
+            "t/{}/{}",
+            n % (2 * limits::LIST_TOPICS),
+            visible.contains(&n)
+        );
+        let mut request = about(asked(1), &topic);
+        request.id = id_of_many(n);
+        request.created_at = at(125 * n as u64 + 7);
+        request
+    });
+    put_many(&store, requests.collect()).await;
+    let rights = rights("alice", &[Role::Approver], &["t/*/true"]);
+    for limit in [1, 100] {
+        let query = ListQuery {
+            seen_by: Some(Arc::clone(&rights)),
+            ..everything(limit)
+        };
+        let pages = pages(&store, query).await;
+        let found: Vec<_> = pages.iter().flat_map(names).collect();
+        assert_eq!(found, [2, 1, 0].map(|n| id_of_many(visible[n])));
+        assert!((3..=5).contains(&pages.len()), "{}", pages.len());
+        assert!(pages.iter().any(|page| page.events.is_empty()));
+        for next in pages.iter().filter_map(|page| page.next) {
+            let is_seen = found.contains(&next.id);
+            let is_second = next.created_at.as_millis() % 1000 == 0;
+            assert!(is_seen || is_second && next.id == id(0), "{next:?}");
+        }
+    }
+}
+
+pub(in crate::store) async fn ones_own_requests_are_searched_page_by_page_as_well(
+    opener: &impl Opener,
+) {
+    let store = opener.open(Spy::new()).await;
+    // All of one moment, because what may be seen may be named.
+    let requests = (0..limits::LIST_LOOKS + 100).map(|n| {
+        let mut request = asked(1);
+        request.id = id_of_many(n);
+        let is_pending = n == 0;
+        let settle = |request| settled(request, Status::Denied, at(9));
+        if is_pending { request } else { settle(request) }
+    });
+    put_many(&store, requests.collect()).await;
+    let query = ListQuery {
+        status: Some(Status::Pending),
+        seen_by: Some(rights("ci", &[Role::Requester], &["*"])),
+        ..everything(10)
+    };
+    let pages = pages(&store, query).await;
+    assert_eq!(pages.len(), 2);
+    assert_eq!(names(&pages[0]), []);
+    assert_eq!(names(&pages[1]), [id_of_many(0)]);
 }
 
 pub(in crate::store) async fn pending_requests_are_counted_by_requester(opener: &impl Opener) {

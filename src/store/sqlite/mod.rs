@@ -26,6 +26,7 @@ mod database;
 mod error;
 mod files;
 mod group;
+mod list;
 mod lock;
 mod part;
 mod published;
@@ -262,7 +263,7 @@ impl Store for SqliteStore {
         // Read before the page, so that the page has seen it.
         let head = self.published.standing().head.event;
         self.readers
-            .read(move |database, condition| rows::list(database, condition, &query, head))
+            .read(move |database, condition| list::list(database, condition, &query, head))
             .await
     }
 

@@ -8,13 +8,11 @@
 
 use std::sync::Arc;
 
-use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, Params, Row, Rows};
 
 use super::condition::Condition;
-use crate::domain::{Event, EventId, Principal, Request, RequestId, Rights, Timestamp};
-use crate::limits;
-use crate::store::{Head, ListQuery, Page, Place, Range, StoreError, record};
+use crate::domain::{Event, EventId, Principal, Request, RequestId, Timestamp};
+use crate::store::{Head, Range, StoreError, record};
 
 /// Why a read failed.
 #[derive(Debug)]
@@ -73,6 +71,18 @@ pub(super) fn get(
 }
 
 pub(super) const AT: &str = "SELECT event_id, id, record FROM requests WHERE event_id = ?1";
+
+/// The event with this id, if it is the latest of its request.
+pub(super) fn at(
+    connection: &Connection,
+    condition: &Condition,
+    row: EventId,
+) -> Result<Option<Event>, ReadError> {
+    let mut statement = connection.prepare_cached(AT)?;
+    let mut rows = statement.query([stored_id(row)])?;
+    let row = rows.next()?;
+    row.map(|row| event(row, condition)).transpose()
+}
 
 /// Whether there is such a row, with a record that cannot be read.
 pub(super) fn is_bad(connection: &Connection, row: EventId) -> rusqlite::Result<bool> {
@@ -155,92 +165,6 @@ pub(super) fn next_expiry(
 ) -> rusqlite::Result<Option<Timestamp>> {
     let next = events(connection.prepare_cached(NEXT_EXPIRY)?, (), condition, 1)?;
     Ok(next.first().map(|event| event.request.expires_at))
-}
-
-/// One page of a list; `head` is a commit that this read is sure to see.
-pub(super) fn list(
-    connection: &Connection,
-    condition: &Condition,
-    query: &ListQuery,
-    head: EventId,
-) -> rusqlite::Result<Page> {
-    let (sql, values) = list_query(query);
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    let (mut events, mut bytes) = (Vec::new(), 0);
-    let mut more = false;
-    // One more than the page shows is read, to tell whether there is another page.
-    while let Some(event) = next(&mut rows, condition)? {
-        let full = events.len() >= query.limit;
-        more = full || (!events.is_empty() && bytes >= limits::LIST_BYTES);
-        if more {
-            break;
-        }
-        bytes += event.request.text_bytes();
-        events.push(event);
-    }
-    let last = events.last().filter(|_| more);
-    let next = last.map(|event| Place::of(&event.request));
-    Ok(Page { events, next, head })
-}
-
-/// The query of a page and of all that follows it.
-pub(super) fn list_query(query: &ListQuery) -> (String, Vec<Value>) {
-    let own_alone = query
-        .seen_by
-        .as_ref()
-        .is_some_and(|rights| !rights.sees_others());
-    let index = match (query.status, &query.topic) {
-        _ if own_alone => "by_requester",
-        (None, None) => "by_place",
-        (Some(_), None) => "by_status",
-        (None, Some(_)) => "by_topic",
-        (Some(_), Some(_)) => "by_topic_status",
-    };
-    let (mut terms, mut values) = (Vec::new(), Vec::new());
-    if let Some(rights) = &query.seen_by {
-        let (term, texts) = seen_by(rights);
-        terms.push(term);
-        values.extend(texts.into_iter().map(Value::Text));
-    }
-    if let Some(topic) = &query.topic {
-        terms.push("topic = ?".to_owned());
-        values.push(Value::Text(topic.as_str().to_owned()));
-    }
-    if let Some(status) = query.status {
-        terms.push("status = ?".to_owned());
-        values.push(Value::Text(status.as_str().to_owned()));
-    }
-    if let Some(place) = query.after {
-        terms.push("(created_at, id) < (?, ?)".to_owned());
-        values.push(Value::Integer(place.created_at.as_millis()));
-        values.push(Value::Blob(place.id.as_bytes().to_vec()));
-    }
-    let terms = if terms.is_empty() {
-        String::new()
-    } else {
-        format!("WHERE {}", terms.join(" AND "))
-    };
-    let sql = format!(
-        "SELECT event_id, id, record FROM requests INDEXED BY {index} {terms} \
-         ORDER BY created_at DESC, id DESC"
-    );
-    (sql, values)
-}
-
-/// The term for what somebody may see, as [`Rights::may_see`] has it. GLOB knows more signs than
-/// `*`, but none of them is in a pattern's alphabet.
-fn seen_by(rights: &Rights) -> (String, Vec<String>) {
-    let mut term = "requester = ?".to_owned();
-    let mut texts = vec![rights.principal.as_str().to_owned()];
-    if rights.sees_others() {
-        for pattern in &rights.topics {
-            term.push_str(" OR topic GLOB ?");
-            texts.push(pattern.as_str().to_owned());
-        }
-        term = format!("({term})");
-    }
-    (term, texts)
 }
 
 pub(super) const PENDING_OF: &str = "SELECT count(*) FROM requests INDEXED BY pending_by_requester \

@@ -4,6 +4,7 @@ mod copies;
 mod crash;
 mod faults;
 mod groups;
+mod listing;
 mod opening;
 mod plans;
 mod speed;

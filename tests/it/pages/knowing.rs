@@ -126,3 +126,43 @@ async fn what_was_left_out_is_fetched_once_there_is_room_and_not_before() {
     browser.rests(2 * pause + 300).await;
     assert_eq!(browser.run(state, json!([])).await, json!([2, 8, false]));
 }
+
+/// A page of the list may be short although more follows, so a look at the newest requests goes on,
+/// but not without end.
+#[tokio::test]
+async fn the_newest_requests_are_looked_for_behind_short_pages() {
+    let daemon = setup().start();
+    let browser = Browser::at(&daemon, "/ask").await;
+    let look = "
+        const { newest } = await import('/assets/api.js');
+        const look = async (count, pages) => {
+            const asked = [];
+            const real = window.fetch;
+            window.fetch = async (path) => {
+                asked.push(path);
+                const [ids, next] = pages.shift() ?? [[], 'more'];
+                const body = JSON.stringify({ requests: ids.map((id) => ({ id })), next });
+                return new Response(body, { headers: { 'Content-Type': 'application/json' } });
+            };
+            const found = await newest(count).finally(() => { window.fetch = real; });
+            return [ids(found).join(' '), asked.map((path) => path.split('?')[1])];
+        };
+        return [
+            await look(3, [[['a'], '7-x'], [[], '5-y'], [['b', 'c'], '3-z']]),
+            await look(3, [[['a'], undefined]]),
+            await look(3, []),
+        ];";
+    let mut endless = vec!["limit=3&after=more"; limits::PAGE_LIST_PAGES];
+    endless[0] = "limit=3";
+    assert_eq!(
+        run(&browser, look).await,
+        json!([
+            [
+                "a b c",
+                ["limit=3", "limit=2&after=7-x", "limit=2&after=5-y"]
+            ],
+            ["a", ["limit=3"]],
+            ["", endless],
+        ])
+    );
+}

@@ -5,6 +5,7 @@ mod form;
 mod link;
 mod looks;
 mod rights;
+mod secure;
 mod strangers;
 
 use serde_json::json;

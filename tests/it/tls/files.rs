@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use pushd::limits;
 use serde_json::json;
 
 use crate::authority::{Authority, replace};
@@ -16,14 +17,24 @@ fn a_start_that_cannot_speak_tls_names_the_file_and_what_is_wrong() {
         Authority::new().signs(&["a"]),
     );
     let nothing = "nothing";
+    let endless = "a".repeat(limits::PEM_BYTES + 1);
     for (certificate, key, words) in [
-        (None, Some(&*one.key), ["tls.pem", "cannot read"]),
+        (
+            None,
+            Some(&*one.key),
+            ["cannot read", "tls.pem: No such file"],
+        ),
         (
             Some(nothing),
             Some(&*one.key),
             ["tls.pem", "no certificate"],
         ),
-        (Some(&*one.certificate), None, ["tls.key", "cannot read"]),
+        (Some(&*endless), Some(&*one.key), ["tls.pem", "more than"]),
+        (
+            Some(&*one.certificate),
+            None,
+            ["cannot read", "tls.key: No such file"],
+        ),
         (
             Some(&*one.certificate),
             Some(nothing),
@@ -87,10 +98,11 @@ async fn a_new_certificate_is_for_new_connections_and_an_open_stream_lives_on() 
     assert_eq!(of_old.get(&url).send().await.unwrap().status(), 200);
     let expiry = "pushd_tls_certificate_expiry_timestamp_seconds";
     assert!(daemon.metric(expiry).await > 1_700_000_000);
-    new.signs(&["127.0.0.1"]).put(daemon.setup());
+    new.signed_until(2100, &["127.0.0.1"]).put(daemon.setup());
     daemon.logged("new certificate").await;
     let members = json!({"title": "Deploy?"});
     daemon.trust(&new);
+    assert_eq!(daemon.metric(expiry).await, 4_102_444_800);
     let id = daemon.asking(&members).await.id();
     assert_eq!(stream.event().await.data["id"], *id);
     // It comes in no more, by a session of before either.
@@ -114,4 +126,21 @@ async fn a_broken_replacement_changes_nothing_and_is_told_of_once() {
     authority.signs(&["127.0.0.1"]).put(fresh.setup());
     fresh.metric_is(stale, 0).await;
     assert_eq!(fresh.get("/v1/me").await.status, 200);
+}
+
+/// Whoever reads the log has to learn which file it is, and what the system says of it.
+#[tokio::test]
+async fn a_file_that_cannot_be_read_again_is_logged_with_the_whole_cause() {
+    for name in ["tls.pem", "tls.key"] {
+        let daemon = Daemon::secured(setup().in_memory(), &Authority::new());
+        let path = daemon.setup().path(name);
+        fs::remove_file(&path).unwrap();
+        let cause = format!("cannot read {}: No such file or directory", path.display());
+        daemon.logged(&cause).await;
+        let log = daemon.log();
+        let told: Vec<_> = log.lines().filter(|line| line.contains(&cause)).collect();
+        let [line] = told[..] else { panic!("{log}") };
+        let is_whole = line.contains("ERROR") && line.contains("the one before it is served on");
+        assert!(is_whole, "{line}");
+    }
 }

@@ -56,7 +56,47 @@ async fn a_certificate_that_has_expired_is_not_believed_and_the_daemon_warns_of_
         .start();
     daemon.logged("it has expired").await;
     let trusted = daemon.setup().authority(&authority);
-    refuses(&daemon.https(), Some(trusted), &["has expired"]).await;
+    let words = ["has expired", "this machine's clock"];
+    refuses(&daemon.https(), Some(trusted), &words).await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_valid_yet_is_not_believed_and_the_daemon_warns_of_it() {
+    let authority = Authority::new();
+    let daemon = setup()
+        .tls(&authority.signed_too_early(&["127.0.0.1"]))
+        .start();
+    daemon.logged("it is not valid yet").await;
+    let trusted = daemon.setup().authority(&authority);
+    let words = ["not valid yet", "this machine's clock"];
+    refuses(&daemon.https(), Some(trusted), &words).await;
+}
+
+/// The system's authorities are those of a file that a variable names, as OpenSSL has it.
+#[tokio::test]
+async fn the_systems_authorities_count_unless_a_private_one_is_named() {
+    let (systems, ours) = (Authority::new(), Authority::new());
+    let mut daemon = setup().tls(&systems.signs(&["127.0.0.1"])).start();
+    daemon.trust(&systems);
+    let path = |name: &str, authority: &Authority| {
+        let path = daemon.setup().path(name);
+        std::fs::write(&path, &authority.pem).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let system = path("system.pem", &systems);
+    let private = path("private.pem", &ours);
+    let system = [("SSL_CERT_FILE", &*system)];
+    let requester = Requester::start_with(&daemon.https(), &FLAGS, &system);
+    let id = daemon.the_pending_one().await;
+    daemon.approve(&id).await;
+    let left = requester.left().await;
+    assert_eq!(left.code, Some(0), "{left:?}");
+    let flags = [&FLAGS[..], &["--ca-cert", &private]].concat();
+    let left = Requester::start_with(&daemon.https(), &flags, &system)
+        .left()
+        .await;
+    assert_eq!(left.code, Some(69), "{left:?}");
+    assert!(left.stderr.contains("authority"), "{left:?}");
 }
 
 #[tokio::test]

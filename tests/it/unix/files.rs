@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 
@@ -16,8 +16,10 @@ use crate::until::until;
 async fn a_socket_is_removed_when_the_daemon_ends_and_replaced_when_it_was_killed() {
     let mut first = daemon();
     let path = socket(first.setup());
-    let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode, 0o666);
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.clone()), 0o666);
+    // Whoever could open the lock could hold it, and keep the daemon from starting.
+    assert_eq!(mode(path.with_extension("sock.lock")), 0o600);
     first.crash();
     assert!(path.exists(), "nobody has removed it");
     let mut second = first.restart();
@@ -72,6 +74,18 @@ fn what_is_no_socket_is_never_removed() {
     assert_eq!(code, Some(69), "{told}");
     assert!(told.contains("something else"), "{told}");
     assert_eq!(fs::read_to_string(socket(&setup)).unwrap(), "precious");
+}
+
+/// Where others can write into the folder, one of them may have put a link in the place of the lock.
+#[test]
+fn a_lock_that_is_a_link_leads_nowhere() {
+    let setup = on_socket(setup());
+    let target = setup.path("elsewhere");
+    symlink(&target, setup.path("pushd.sock.lock")).unwrap();
+    let (code, told) = setup.fails();
+    assert_eq!(code, Some(69), "{told}");
+    assert!(told.contains("pushd.sock.lock"), "{told}");
+    assert!(!target.exists(), "nothing was made there");
 }
 
 #[test]

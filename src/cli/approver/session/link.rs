@@ -10,6 +10,7 @@ use crate::cli::approver::question::one_line;
 use crate::client::StreamEvent;
 use crate::domain::Timestamp;
 use crate::limits;
+use crate::terminal::measure::wrap;
 use crate::terminal::row::Row;
 use crate::terminal::style::Ink;
 use crate::wire::{MarkView, MeView};
@@ -33,6 +34,8 @@ enum Heard {
     Up,
     /// There is none, for this reason.
     Down(String),
+    /// The daemon has no place for another stream, for this reason.
+    Full(String),
 }
 
 impl Link {
@@ -101,7 +104,14 @@ impl Session<'_> {
             } if self.link.is == Heard::New => {
                 return Err(End::NotPushd(why));
             }
-            StreamEvent::Cut { why, .. } => self.cut(why).await?,
+            StreamEvent::Cut { why, at_limit, .. } => {
+                self.link.is = if at_limit {
+                    Heard::Full(why)
+                } else {
+                    Heard::Down(why)
+                };
+                self.tell_link().await?;
+            }
             StreamEvent::Skipped { why } => {
                 let why = one_line(&why, self.screen.look().charset);
                 self.tell(Ink::Trouble, &format!("Something was left out: {why}"))
@@ -122,17 +132,17 @@ impl Session<'_> {
         self.tell_link().await
     }
 
-    async fn cut(&mut self, why: String) -> io::Result<()> {
-        self.link.is = Heard::Down(why);
-        self.tell_link().await
-    }
-
     /// Tells whether the daemon can be heard, if that is new and not told too often.
     pub(super) async fn tell_link(&mut self) -> io::Result<()> {
         match self.link.news(Instant::now()) {
             Some(Heard::Down(why)) => {
                 let why = one_line(&why, self.screen.look().charset);
                 let text = format!("No connection to the daemon, trying again: {why}");
+                self.tell(Ink::Trouble, &text).await
+            }
+            Some(Heard::Full(why)) => {
+                let why = one_line(&why, self.screen.look().charset);
+                let text = format!("The daemon has no place for us now, trying again: {why}");
                 self.tell(Ink::Trouble, &text).await
             }
             Some(Heard::Up) => self.tell(Ink::Yes, "Connected again.").await,
@@ -150,14 +160,16 @@ impl Session<'_> {
             }
             return Ok(());
         }
-        let row = Row::new().and(ink, text);
         if self.asked.is_some() {
-            self.note(row).await
-        } else {
-            self.idle_told = None;
-            self.print(&[row.cut(self.screen.width(), self.screen.look().ellipsis())])
-                .await
+            return self.note(Row::new().and(ink, text)).await;
         }
+        self.idle_told = None;
+        let mut rows: Vec<_> = wrap(text, self.screen.width())
+            .into_iter()
+            .map(|line| Row::new().and(ink, line))
+            .collect();
+        rows.truncate(limits::LINK_ROWS);
+        self.print(&rows).await
     }
 
     pub(super) async fn on_courtesy(&mut self, me: Option<&MeView>) -> io::Result<()> {

@@ -4,8 +4,7 @@ use rusqlite::types::Value;
 
 use super::*;
 use crate::domain::{Rights, Role, Status, Topic, TopicPattern};
-use crate::store::Place;
-use crate::store::contract::{at, id};
+use crate::store::contract::{about, asked, put};
 
 /// How `SQLite` would run a query.
 fn plan(connection: &Connection, sql: &str, values: Vec<Value>) -> String {
@@ -37,6 +36,8 @@ async fn no_query_sorts_or_scans_more_than_it_shows() {
         ),
         (rows::OVERDUE, 1, "pending_by_expiry (expires_at<?)"),
         (rows::NEXT_EXPIRY, 0, "pending_by_expiry"),
+        // One jump for each topic.
+        (list::topics::TOPICS, 1, "COVERING INDEX by_topic (topic>?)"),
         (rows::PENDING_OF, 1, "pending_by_requester (requester=?)"),
         // From the place after which it goes on, in the order of the index.
         (
@@ -54,14 +55,14 @@ async fn no_query_sorts_or_scans_more_than_it_shows() {
 }
 
 #[tokio::test]
-async fn every_list_reads_its_index_in_order() {
+async fn every_list_reads_its_indexes_in_order_and_looks_at_nothing_else() {
     let dir = Dir::new();
-    dir.open(Spy::new()).await.close().await;
+    let store = dir.open(Spy::new()).await;
+    for (n, topic) in [(1, "a/1"), (2, "a/2"), (3, "c")] {
+        put(&store, about(asked(n), topic)).await;
+    }
+    store.close().await;
     let connection = dir.intruder();
-    let place = Place {
-        created_at: at(1),
-        id: id(1),
-    };
     let own = Rights {
         roles: vec![Role::Requester],
         ..Rights::local()
@@ -72,37 +73,57 @@ async fn every_list_reads_its_index_in_order() {
             .to_vec(),
         ..Rights::local()
     };
-    let whose = [None, Some(Arc::new(own)), Some(Arc::new(some))];
-    for (status, seen_by) in [None, Some(Status::Denied)]
-        .into_iter()
-        .flat_map(|status| whose.iter().map(move |seen_by| (status, seen_by)))
-    {
-        for topic in [None, Some(Topic::default())] {
-            for after in [None, Some(place)] {
-                let query = ListQuery {
-                    status,
-                    topic: topic.clone(),
-                    seen_by: seen_by.clone(),
-                    after,
-                    limit: 10,
-                };
-                let (sql, values) = rows::list_query(&query);
-                let plan = plan(&connection, &sql, values);
-                assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
-                // One's own requests are found by whose they are, and the rest is looked at there.
-                let own_alone = seen_by.as_ref().is_some_and(|rights| !rights.sees_others());
-                assert_eq!(plan.contains("requester=?"), own_alone, "{sql}: {plan}");
-                if own_alone {
-                    continue;
-                }
-                for (filtered, term) in [
-                    (status.is_some(), "status=?"),
-                    (topic.is_some(), "topic=?"),
-                    (after.is_some(), "(created_at,id)<(?,?)"),
-                ] {
-                    assert_eq!(plan.contains(term), filtered, "{sql}: {plan}");
-                }
+    let (all, own, some) = (None, Some(Arc::new(own)), Some(Arc::new(some)));
+    let topic = |text: &str| Some(Topic::new(text.to_owned()).unwrap());
+    let before = "(created_at,id)<(?,?)";
+    for (seen_by, topic, terms) in [
+        (&all, None, vec![""]),
+        (&all, topic("b"), vec!["topic=? AND "]),
+        // One's own requests are found by whose they are, and the rest is looked at there.
+        (&own, None, vec!["requester=? AND "]),
+        (&own, topic("b"), vec!["requester=? AND "]),
+        // Those as well, and three topics: two that are there, and one that is named.
+        (
+            &some,
+            None,
+            [vec!["requester=? AND "], vec!["topic=? AND "; 3]].concat(),
+        ),
+        (&some, topic("b"), vec!["topic=? AND "]),
+        (&some, topic("c"), vec!["requester=? AND "]),
+    ] {
+        for status in [None, Some(Status::Denied)] {
+            let query = ListQuery {
+                status,
+                topic: topic.clone(),
+                seen_by: seen_by.clone(),
+                after: None,
+                limit: 10,
+            };
+            let sources = list::sources(&connection, &query).unwrap();
+            let plans = sources.iter().map(|source| {
+                let (sql, values) = source.query();
+                plan(&connection, sql, values)
+            });
+            let status = if status.is_some() {
+                "status=? AND "
+            } else {
+                ""
+            };
+            let wanted = terms.iter().map(|term| match *term {
+                own @ "requester=? AND " => format!("({own}{before})"),
+                other => format!("({other}{status}{before})"),
+            });
+            for (plan, wanted) in plans.zip(wanted) {
+                assert!(!plan.contains("TEMP B-TREE"), "{query:?}: {plan}");
+                assert!(plan.contains(&wanted), "{query:?}: {plan}, {wanted}");
+                // Of what is shown the record is read; of what may be looked at in vain, nothing.
+                assert_eq!(
+                    plan.contains("COVERING INDEX"),
+                    !wanted.contains("requester"),
+                    "{query:?}: {plan}"
+                );
             }
+            assert_eq!(sources.len(), terms.len(), "{query:?}");
         }
     }
 }

@@ -1,0 +1,139 @@
+//! Pages of lists, read from the indexes that fit what somebody may see.
+//!
+//! Each part of what may be seen, such as a topic or one's own requests, is an index in the order of
+//! the list. A page merges the parts, newest first, so what others ask is not even looked at. Only
+//! when a token covers more topics than can be merged is everything looked at, and then so much for
+//! one page and no more.
+
+mod source;
+pub(super) mod topics;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::ControlFlow;
+
+use rusqlite::Connection;
+
+use self::source::{Row, Source};
+use super::condition::Condition;
+use super::rows::{self, ReadError};
+use crate::domain::{EventId, Rights};
+use crate::store::page::Filling;
+use crate::store::{ListQuery, Page, Place};
+
+/// One page of a list; `head` is a commit that this read is sure to see.
+pub(super) fn list(
+    connection: &Connection,
+    condition: &Condition,
+    query: &ListQuery,
+    head: EventId,
+) -> rusqlite::Result<Page> {
+    // The statements of one page see one state: a commit gives its request another row.
+    let snapshot = connection.unchecked_transaction()?;
+    let mut parts = Parts::begin(&snapshot, sources(&snapshot, query)?, query.after)?;
+    let mut page = Filling::new(query.limit);
+    let next = loop {
+        let Some(row) = parts.next(&snapshot)? else {
+            break None;
+        };
+        let may_be_seen = row.may_be_seen(query);
+        if let ControlFlow::Break(next) = page.look_at(row.place, may_be_seen) {
+            break Some(next);
+        }
+        if !(may_be_seen && row.is_wanted(query)) {
+            continue;
+        }
+        let event = match rows::at(&snapshot, condition, row.event) {
+            Ok(Some(event)) => event,
+            // A record that cannot be read is stepped over, and noted.
+            Ok(None) | Err(ReadError::Record(_)) => continue,
+            Err(ReadError::Sqlite(error)) => return Err(error),
+        };
+        if let ControlFlow::Break(next) = page.show(event) {
+            break Some(next);
+        }
+    };
+    Ok(page.end(next, head))
+}
+
+/// Where the requests of a list are found.
+pub(super) fn sources(connection: &Connection, query: &ListQuery) -> rusqlite::Result<Vec<Source>> {
+    let limited = query.seen_by.as_deref().filter(|rights| !rights.sees_all());
+    let Some(rights) = limited else {
+        return Ok(vec![Source::of_all(query.topic.as_ref(), query.status)]);
+    };
+    if !rights.sees_others() {
+        return Ok(vec![Source::of_own(rights)]);
+    }
+    match &query.topic {
+        Some(topic) if rights.covers(topic) => Ok(vec![Source::of_all(Some(topic), query.status)]),
+        Some(_) => Ok(vec![Source::of_own(rights)]),
+        None => Ok(merged(connection, rights, query)?
+            .unwrap_or_else(|| vec![Source::to_be_searched(query.status)])),
+    }
+}
+
+/// One's own requests and each topic that is covered, unless there are too many.
+fn merged(
+    connection: &Connection,
+    rights: &Rights,
+    query: &ListQuery,
+) -> rusqlite::Result<Option<Vec<Source>>> {
+    let topics = topics::covered(connection, rights)?;
+    Ok(topics.map(|topics| {
+        let topics = topics
+            .iter()
+            .map(|topic| Source::of_all(Some(topic), query.status));
+        std::iter::once(Source::of_own(rights))
+            .chain(topics)
+            .collect()
+    }))
+}
+
+/// Sources in the order of the list, as if they were one.
+struct Parts {
+    sources: Vec<Source>,
+    /// The next row of each source that has one, and the source's number.
+    heads: BinaryHeap<(Place, Reverse<usize>, Row)>,
+    last: Option<Place>,
+}
+
+impl Parts {
+    fn begin(
+        connection: &Connection,
+        sources: Vec<Source>,
+        after: Option<Place>,
+    ) -> rusqlite::Result<Self> {
+        let mut this = Self {
+            heads: BinaryHeap::with_capacity(sources.len()),
+            sources,
+            last: None,
+        };
+        for n in 0..this.sources.len() {
+            if let Some(place) = after {
+                this.sources[n].go_on_after(place);
+            }
+            this.advance(connection, n)?;
+        }
+        Ok(this)
+    }
+
+    /// The newest row that was not given yet. One that stands in several sources is given once.
+    fn next(&mut self, connection: &Connection) -> rusqlite::Result<Option<Row>> {
+        while let Some((place, Reverse(n), row)) = self.heads.pop() {
+            self.advance(connection, n)?;
+            if self.last != Some(place) {
+                self.last = Some(place);
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    fn advance(&mut self, connection: &Connection, n: usize) -> rusqlite::Result<()> {
+        if let Some(row) = self.sources[n].next(connection)? {
+            self.heads.push((row.place, Reverse(n), row));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! That what others ask does not stand in the way of a list.
+
+use super::*;
+use crate::domain::{Caller, Rights, Role, TopicPattern};
+use crate::store::contract::{about, asked, at, id_of_many, put_many};
+
+#[tokio::test]
+async fn a_few_requests_are_found_at_once_among_any_number_of_others() {
+    let dir = Dir::new();
+    let store = dir.open(Spy::new()).await;
+    let count = limits::LIST_LOOKS + 100;
+    let requests = (0..count).map(|n| {
+        // The oldest ones: who reads from the newest one on meets all others before.
+        let (topic, by) = match n {
+            0 => ("deploy", "cron"),
+            1 => ("deploy/prod", "cron"),
+            2 => ("deploy/prod", "alice"),
+            3 => ("deployment", "cron"),
+            4 => ("other", "alice"),
+            n => (["a", "deploy.x", "z/prod/1"][n % 3], "cron"),
+        };
+        let mut request = about(asked(1), topic);
+        request.id = id_of_many(n);
+        request.created_at = at(n as u64);
+        request.requester = Caller::named(by);
+        request
+    });
+    put_many(&store, requests.collect()).await;
+    for (patterns, found) in [
+        (&["deploy"][..], &[4, 2, 0][..]),
+        (&["deploy/*"], &[4, 2, 1]),
+        (&["*/prod"], &[4, 2, 1]),
+        (&["d*y", "d*t", "deploy/p*d"], &[4, 3, 2, 1, 0]),
+        (&["nothing", "none*"], &[4, 2]),
+    ] {
+        let topics = patterns.iter().map(|text| TopicPattern::new(text).unwrap());
+        let rights = Rights {
+            principal: Principal::new("alice"),
+            is_known: true,
+            roles: vec![Role::Approver],
+            topics: topics.collect(),
+        };
+        let query = ListQuery {
+            status: None,
+            topic: None,
+            seen_by: Some(Arc::new(rights)),
+            after: None,
+            limit: 10,
+        };
+        let page = store.list(query).await.unwrap();
+        let names: Vec<_> = page.events.iter().map(|event| event.request.id).collect();
+        let wanted: Vec<_> = found.iter().map(|n| id_of_many(*n)).collect();
+        assert_eq!((names, page.next), (wanted, None), "{patterns:?}");
+    }
+}
