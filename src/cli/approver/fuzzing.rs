@@ -177,6 +177,7 @@ fn view(text: &str, status: u8) -> RequestView {
         panels: Vec::new(),
         rules: Vec::new(),
         reason_required: false,
+        self_approval: false,
         freezes: Vec::new(),
         command: None,
         lease_secs: None,

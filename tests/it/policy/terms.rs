@@ -136,6 +136,7 @@ async fn nobody_approves_their_own_request_unless_every_rule_that_applies_lets_t
         .asks("eve", &json!({"topic": "sandbox/mine"}))
         .await
         .json();
+    assert_eq!(own["self_approval"], true);
     assert_eq!(
         ruled.approves("eve", &own).await.json()["status"],
         "approved"
