@@ -357,6 +357,7 @@ impl From<Error> for Problem {
                 Unmet::NoSuchGroup(_)
                 | Unmet::TooFew { .. }
                 | Unmet::TooMuch { .. }
+                | Unmet::Frozen { .. }
                 | Unmet::TooMany(_)
                 | Unmet::NoMatchCode { .. }
                 | Unmet::ExpiresTooLate { .. },

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::domain::{Agreed, Ask, Policy, Principal, Rights, Role, Rule, Terms};
+use crate::domain::{Agreed, Ask, Policy, Principal, Rights, Role, Rule, Terms, Timestamp};
 use crate::wire::{PanelView, freeze_in_words};
 
 /// What would become of an ask.
@@ -96,13 +96,14 @@ pub struct Person {
     pub because: String,
 }
 
-/// Tells what the policy says of this ask of `requester`, on a daemon that tells people apart;
+/// Tells what the policy says of this ask of `requester` at `now`, on a daemon that tells people apart;
 /// `known` are those who have a token, where that is to be looked at.
 pub fn explain(
     policy: &Policy,
     ask: &Ask,
     requester: &Principal,
     known: Option<&[Rights]>,
+    now: Timestamp,
 ) -> Explanation {
     let look = |rule: &Rule| Look {
         rule: rule.name.clone(),
@@ -125,7 +126,7 @@ pub fn explain(
         people: Vec::new(),
         can_be_approved: None,
     };
-    match policy.agree(ask, requester, true) {
+    match policy.agree(ask, requester, true, now) {
         Ok(agreed) => {
             let people = People {
                 policy,

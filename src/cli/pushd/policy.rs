@@ -44,9 +44,9 @@ fn check(flags: &CheckFlags) -> Result<(), Failure> {
 
 fn explain(flags: &ExplainFlags) -> Result<(), Failure> {
     let policy = policies::load(&flags.policy).or_exit(exit::CONFIGURATION)?;
-    let known = known(&flags.known)?;
+    let (known, now) = (known(&flags.known)?, SystemClock::new().now());
     let ask = ask(&flags.request).map_err(|error| Failure(exit::BAD_DATA, error))?;
-    let told = policies::explain(&policy, &ask, &flags.requester, known.as_deref());
+    let told = policies::explain(&policy, &ask, &flags.requester, known.as_deref(), now);
     if flags.json {
         let json = serde_json::to_string(&told).expect("it is made of text, numbers and lists");
         return show(&format!("{json}\n"));

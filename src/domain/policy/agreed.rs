@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::super::freeze::thaw;
 use super::super::request::{Ask, Principal};
 use super::super::terms::{Panel, Terms};
+use super::super::time::Timestamp;
 use super::rule::Rule;
 use super::unmet::Unmet;
 use crate::limits;
@@ -97,6 +99,18 @@ impl Agreed {
     fn seats(&self) -> u32 {
         let seats = self.terms.panels.iter().map(|panel| panel.approvals.max(1));
         seats.fold(0, u32::saturating_add)
+    }
+
+    /// Refuses what would be frozen for as long as it may be pending.
+    pub(super) fn thaws_in_time(&self, now: Timestamp) -> Result<(), Unmet> {
+        match thaw(&self.terms.freezes, now) {
+            Some(until) if until >= now.after(self.expires_in) => Err(Unmet::Frozen {
+                until,
+                expires_in: self.expires_in,
+                rules: self.terms.rules.clone(),
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Refuses terms that no votes could ever meet, so that nobody waits in vain; `requester` is

@@ -44,7 +44,8 @@ pub enum Never {
 }
 
 impl Policy {
-    /// The terms for this ask of `requester`. What the requester wants only tightens them.
+    /// The terms for this ask of `requester`, made at `now`. What the requester wants only tightens
+    /// them.
     ///
     /// # Errors
     /// The ask cannot be taken; `knows_people` says whether the daemon tells people apart.
@@ -53,6 +54,7 @@ impl Policy {
         ask: &Ask,
         requester: &Principal,
         knows_people: bool,
+        now: Timestamp,
     ) -> Result<Agreed, Unmet> {
         let rules = self.applying(ask, requester);
         for rule in &rules {
@@ -68,6 +70,7 @@ impl Policy {
             }
             agreed.can_be_met(Some(requester))?;
         }
+        agreed.thaws_in_time(now)?;
         Ok(agreed)
     }
 

@@ -24,6 +24,8 @@ pub(super) fn ask(need: Option<u32>, from: &[&str]) -> Ask {
     }
 }
 
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
 fn people(names: &[&str]) -> BTreeSet<Principal> {
     names.iter().map(|name| Principal::new(name)).collect()
 }
@@ -54,11 +56,11 @@ fn panel(group: &str, approvals: u32, names: &[&str]) -> Panel {
 
 fn agree(need: Option<u32>, from: &[&str]) -> Result<Agreed, Unmet> {
     let ci = Principal::new("ci");
-    policy(Vec::new()).agree(&ask(need, from), &ci, true)
+    policy(Vec::new()).agree(&ask(need, from), &ci, true, NOW)
 }
 
 fn agreed(rules: Vec<Rule>, ask: &Ask) -> Result<Agreed, Unmet> {
-    policy(rules).agree(ask, &Principal::new("ci"), true)
+    policy(rules).agree(ask, &Principal::new("ci"), true, NOW)
 }
 
 #[test]
@@ -68,6 +70,7 @@ fn a_plain_ask_has_plain_terms_whoever_is_known() {
             &ask(None, &[]),
             &Principal::new(Principal::LOCAL),
             knows_people,
+            NOW,
         );
         let agreed = agreed.unwrap();
         assert_eq!(agreed.approvals_needed, 1);
@@ -91,7 +94,7 @@ fn what_tells_people_apart_is_refused_where_nobody_is_known() {
         (Vec::new(), ask(None, &["alice"]), ""),
         (two(), ask(None, &[]), "(rule \"two\")"),
     ] {
-        let refused = policy(rules).agree(&ask, &Principal::new("local"), false);
+        let refused = policy(rules).agree(&ask, &Principal::new("local"), false, NOW);
         let refused = refused.unwrap_err();
         assert!(matches!(refused, Unmet::PeopleUnknown { .. }), "{refused}");
         assert!(refused.to_string().contains(named), "{refused}");
@@ -103,7 +106,7 @@ fn what_tells_people_apart_is_refused_where_nobody_is_known() {
     };
     let reasons = policy(vec![rule("reasons", reason)]);
     assert_eq!(reasons.naming_people(), None);
-    let plain = reasons.agree(&ask(None, &[]), &Principal::new("local"), false);
+    let plain = reasons.agree(&ask(None, &[]), &Principal::new("local"), false, NOW);
     assert!(plain.unwrap().terms.reason_required);
 }
 
@@ -212,6 +215,34 @@ fn an_expiry_that_was_not_named_is_shortened_and_one_that_was_is_refused() {
         "{refused}"
     );
     assert!(refused.contains("\"short\""), "{refused}");
+}
+
+#[test]
+fn what_would_be_frozen_for_all_its_life_is_refused_and_told_until_when() {
+    let until = NOW.after(Duration::from_mins(30));
+    let demands = Demands {
+        freezes: vec![Freeze::Once { from: NOW, until }],
+        ..Demands::default()
+    };
+    let policy = policy(vec![rule("holidays", demands)]);
+    let ask = |secs| Ask {
+        expires_in: Some(Duration::from_secs(secs)),
+        ..ask(None, &[])
+    };
+    let ci = Principal::new("ci");
+    assert!(policy.agree(&ask(1801), &ci, true, NOW).is_ok());
+    let refused = policy.agree(&ask(1800), &ci, false, NOW).unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused.contains("until 2027-01-15T08:30:00Z (rule \"holidays\")"),
+        "{refused}"
+    );
+    let before = NOW.before(Duration::from_millis(1));
+    assert!(
+        policy.agree(&ask(10), &ci, true, before).is_ok(),
+        "there is a moment for it"
+    );
+    assert!(policy.agree(&ask(10), &ci, true, until).is_ok());
 }
 
 #[test]

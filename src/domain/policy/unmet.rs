@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::time::Timestamp;
 use crate::limits;
 
 /// Why an ask cannot be taken; the message says what would do.
@@ -31,6 +32,20 @@ pub enum Unmet {
         needed: u32,
         /// Who may give one, of those that the terms name.
         eligible: usize,
+        /// The rules that apply.
+        rules: Vec<String>,
+    },
+    /// Approvals are frozen until after it would have expired.
+    #[error(
+        "nobody could ever approve this: approvals are frozen until {}{}, and it would expire {} s \
+         from now; ask later, or with a longer expiry", moment(*until), by(rules),
+        expires_in.as_secs()
+    )]
+    Frozen {
+        /// Until then.
+        until: Timestamp,
+        /// How long it may stay pending.
+        expires_in: Duration,
         /// The rules that apply.
         rules: Vec<String>,
     },
@@ -72,6 +87,12 @@ pub enum Unmet {
         /// What the rule allows.
         longest: Duration,
     },
+}
+
+/// A moment as RFC 3339 has it.
+fn moment(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.as_millis());
+    at.unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 fn by(rules: &[String]) -> String {

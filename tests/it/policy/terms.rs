@@ -105,7 +105,14 @@ async fn in_a_freeze_a_denial_is_taken_and_an_approval_is_told_when_to_come_back
         format!("\"{}\"", &name[..3])
     });
     let ruled = Ruled::new(&weekly(&days.join(", ")));
-    let request = ruled.asked(&json!({})).await;
+    let in_vain = ruled.asks("ci", &json!({})).await;
+    assert_eq!(in_vain.problem(), (422, "refused_by_policy".to_owned()));
+    assert!(
+        in_vain.detail().contains("are frozen until"),
+        "{}",
+        in_vain.detail()
+    );
+    let request = ruled.asked(&json!({"expires_in_secs": 259_200})).await;
     let words = request["freezes"][0].as_str().unwrap();
     assert!(words.contains("from 00:00 until 24:00 (UTC)"), "{words}");
     let frozen = ruled.approves("alice", &request).await;
