@@ -301,6 +301,12 @@ pub const SWEEP_BATCH: usize = 256;
 pub const SWEEP_SLEEP: Duration = Duration::from_secs(10);
 /// Pause of the sweep after the store has failed.
 pub const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+/// The longest sleep of whoever ends leases while one of them runs, so that it notices when the
+/// daemon was held up.
+pub const LEASE_LOOK: Duration = Duration::from_secs(1);
+/// How much longer than that it may have slept, by either clock, before all leases begin anew: askers
+/// could not reach the daemon meanwhile.
+pub const LEASE_STALL: Duration = Duration::from_secs(1);
 /// Time between two looks at a file that is read again when it changes. It takes two of them, so
 /// what is revoked in it is without effect within a second.
 pub const FILE_LOOK: Duration = Duration::from_millis(250);
@@ -363,6 +369,41 @@ pub const STORE_CHECKPOINT_PAGES: usize = 1000;
 pub const STORE_BAD_RECORDS: usize = 1024;
 /// Bytes that the write-ahead log keeps on the disk once its pages were moved.
 pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
+
+// --- The doctor --------------------------------------------------------------------------------
+
+/// How long before its end a certificate is warned of: two weeks, in which somebody reads it.
+pub const CERTIFICATE_NEWS: Duration = Duration::from_hours(14 * 24);
+
+// --- Commands of the operator ------------------------------------------------------------------
+
+/// Bytes that are kept of what a hook writes to standard output, and to standard error: a reason
+/// and some lines for the log.
+pub const HOOK_OUTPUT_BYTES: usize = 16 * 1024;
+/// Time for the last words of a hook that has ended, and for the system to let go of one that was
+/// killed.
+pub const HOOK_PARTING: Duration = Duration::from_secs(1);
+/// Characters of each output of a hook that go into the log.
+pub const HOOK_LOG_CHARS: usize = 500;
+/// Runs of `--notify` at the same time, unless it is said otherwise: what one small machine does
+/// beside its work.
+pub const NOTIFY_JOBS: usize = 4;
+/// Runs of `--notify` at the same time at most; each is at least one process.
+pub const NOTIFY_JOBS_MAX: usize = 64;
+/// Time of one run of `--notify`, unless it is said otherwise: a slow mail server's.
+pub const NOTIFY_TIME: Duration = Duration::from_secs(30);
+/// The longest `--notify-timeout`: what takes longer is no notice but work of its own.
+pub const NOTIFY_TIME_MAX: Duration = Duration::from_mins(10);
+/// Notices that may wait for their run; more are dropped, and counted.
+pub const NOTICE_QUEUE: usize = 1024;
+/// Bytes of text in them.
+pub const NOTICE_QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// The shortest `--remind-after`.
+pub const REMIND_AFTER_MIN: Duration = Duration::from_secs(1);
+/// Reminders of one request, unless it is said otherwise: whoever ignored three ignores a fourth.
+pub const REMIND_TIMES: u32 = 3;
+/// Reminders of one request at most.
+pub const REMIND_TIMES_MAX: u32 = 100;
 
 /// The bounds that flags change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -466,6 +507,9 @@ pub fn connections_per_address(connections: usize) -> usize {
 pub const CONFIG_BYTES: usize = 64 * 1024;
 /// How long one poll of `requester` may take, unless `--timeout` says otherwise.
 pub const POLL_DEFAULT: Duration = Duration::from_secs(30);
+/// How long the daemon keeps the request of a `requester` that is gone, unless `--lease` says
+/// otherwise: longer than a restart of either, and than a laptop takes to find its network again.
+pub const LEASE_DEFAULT: Duration = Duration::from_mins(2);
 /// How long a poll may stay silent beyond `--timeout` before it is dropped and resent.
 pub const POLL_GRACE: Duration = Duration::from_secs(5);
 /// How long `requester` tries to get its ask acknowledged, unless `--connect-timeout` says otherwise.
@@ -509,6 +553,11 @@ pub const STREAM_SILENCE: Duration = Duration::from_secs(45);
 pub const EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes of an event id that a client sends back; a longer one is no cursor of a daemon of ours.
 pub const LAST_EVENT_ID_BYTES: usize = 1024;
+/// Bytes of standard input that `requester` keeps for its command: they are in memory until the
+/// command has read them.
+pub const STDIN_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of one file that a command is bound to: it is read three times, some seconds each.
+pub const BIND_BYTES: usize = 1024 * 1024 * 1024;
 /// Redirects that a stream follows.
 pub const REDIRECTS: usize = 10;
 
@@ -563,6 +612,33 @@ pub const DECIDE_TIME: Duration = Duration::from_secs(30);
 /// Bytes in one line that is typed: `no` and the longest reason, and no more than a kernel's
 /// canonical mode can hand over.
 pub const TYPED_BYTES: usize = 4094;
+
+// --- The policy of an approver -----------------------------------------------------------------
+
+/// How long a policy may take for one request, unless `--policy-timeout` says otherwise: time for a
+/// call over a network, and no more than a requester is patient for.
+pub const POLICY_TIME_DEFAULT: Duration = Duration::from_secs(30);
+/// The shortest and the longest `--policy-timeout`.
+pub const POLICY_TIME: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
+/// Requests that a policy judges at the same time, unless `--jobs` says otherwise.
+pub const POLICY_JOBS: usize = 4;
+/// The most that `--jobs` may say: each is a process, and three pipes.
+pub const POLICY_JOBS_MAX: usize = 64;
+/// Bytes that a policy may print for one request, on standard output or error, before it is ended:
+/// what is beyond the first lines is read only so that it does not block.
+pub const POLICY_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of its standard output and of its standard error that are kept: the longest reason, and
+/// what is told of its trouble.
+pub const POLICY_KEPT_BYTES: usize = 4 * 1024;
+/// Lines of its standard error that are told.
+pub const POLICY_LINES: usize = 20;
+/// Time for a policy that was killed to be gone; one that hangs in the kernel is left behind.
+pub const POLICY_END_TIME: Duration = Duration::from_secs(1);
+/// Pause before a request is judged again whose decision could not be told to the daemon.
+pub const POLICY_AGAIN: Duration = Duration::from_secs(30);
+/// Things that it has done while a question was on the screen which are told after it, the latest.
+pub const POLICY_NEWS: usize = 20;
+
 // --- The pages ---------------------------------------------------------------------------------
 
 /// A click within this time after the button came to its place decides nothing, nor does a key

@@ -36,6 +36,8 @@ const COMMIT_SECONDS: [f64; 14] = [
 pub struct Metrics {
     /// Requests made.
     pub asked: Counter,
+    /// Requests that were withdrawn because their askers were gone.
+    pub abandoned: Counter,
     /// Commits that the store's feed told of.
     pub committed: Counter,
     /// Open connections.
@@ -55,6 +57,71 @@ pub struct Metrics {
     settled: Family<Settled, Counter>,
     problems: Family<Problem, Counter>,
     tls: OnceLock<TlsFigures>,
+    notices: OnceLock<NoticeFigures>,
+}
+
+/// What is counted where a command is told of requests, and left out elsewhere.
+#[derive(Debug)]
+pub struct NoticeFigures {
+    /// Notices that found no room in the queue.
+    pub dropped: Counter,
+    ran: Family<Ran, Counter>,
+}
+
+/// How a run of that command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// With exit code 0.
+    Done,
+    /// With another exit code, by a signal, or it did not begin.
+    Failed,
+    /// Its time was over.
+    TimedOut,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+impl Default for NoticeFigures {
+    fn default() -> Self {
+        let figures = Self {
+            dropped: Counter::default(),
+            ran: Family::default(),
+        };
+        for outcome in [Outcome::Done, Outcome::Failed, Outcome::TimedOut] {
+            let outcome = outcome.as_str();
+            drop(figures.ran.get_or_create(&Ran { outcome }));
+        }
+        figures
+    }
+}
+
+impl NoticeFigures {
+    /// Counts a run.
+    pub fn ran(&self, outcome: Outcome) {
+        let outcome = outcome.as_str();
+        self.ran.get_or_create(&Ran { outcome }).inc();
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "notices_run",
+            "Runs of the command of --notify, by outcome",
+            self.ran.clone(),
+        );
+        registry.register(
+            "notices_dropped",
+            "Notices that the command of --notify was not run for, because too many waited",
+            self.dropped.clone(),
+        );
+    }
 }
 
 /// What is counted where TLS is spoken, and left out elsewhere.
@@ -100,6 +167,11 @@ impl TlsFigures {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ran {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Decided {
     verdict: &'static str,
 }
@@ -127,6 +199,10 @@ pub struct Readings {
     pub behind: u64,
     /// Pending requests; `None` when it is not known.
     pub pending: Option<usize>,
+    /// Pending requests with a lease.
+    pub leases: usize,
+    /// Those among them that nobody polls for at this moment.
+    pub leases_running: usize,
     /// The newest commit delivered.
     pub head: u64,
     /// How many of all these there may be.
@@ -139,6 +215,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let metrics = Self {
             asked: Counter::default(),
+            abandoned: Counter::default(),
             committed: Counter::default(),
             connections: Gauge::default(),
             cut: Counter::default(),
@@ -150,6 +227,7 @@ impl Default for Metrics {
             settled: Family::default(),
             problems: Family::default(),
             tls: OnceLock::new(),
+            notices: OnceLock::new(),
         };
         metrics.tokens_file_good.set(1);
         metrics.policy_file_good.set(1);
@@ -206,6 +284,11 @@ impl Metrics {
         self.tls.get_or_init(TlsFigures::default)
     }
 
+    /// The figures of notices, which are shown from the first call of this on.
+    pub fn notices(&self) -> &NoticeFigures {
+        self.notices.get_or_init(NoticeFigures::default)
+    }
+
     /// Shows these codes from the start, with zero.
     pub fn expect_problems(&self, codes: impl Iterator<Item = &'static str>) {
         for code in codes {
@@ -228,6 +311,11 @@ impl Metrics {
             "requests_settled",
             "Requests that became final, by status",
             self.settled.clone(),
+        );
+        registry.register(
+            "requests_abandoned",
+            "Requests withdrawn because their askers were gone for longer than their lease",
+            self.abandoned.clone(),
         );
         registry.register(
             "decisions",
@@ -270,6 +358,9 @@ impl Metrics {
         if let Some(tls) = self.tls.get() {
             tls.register(&mut registry);
         }
+        if let Some(notices) = self.notices.get() {
+            notices.register(&mut registry);
+        }
         readings.register(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry).expect("writing into a String does not fail");
@@ -297,6 +388,16 @@ impl Readings {
                 "requests_pending",
                 "Pending requests",
                 self.pending.and_then(count),
+            ),
+            (
+                "leases",
+                "Pending requests that are withdrawn when their askers are gone",
+                count(self.leases),
+            ),
+            (
+                "leases_running",
+                "Those of them whose askers hold no poll at this moment",
+                count(self.leases_running),
             ),
             (
                 "head_event_id",

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::quotas::{OverQuota, Taken};
 use super::{Approvals, Asked, Ballot, Error, Subscription};
 use crate::domain::{
-    Ask, Caller, Denial, Digest, Event, Principal, Refusal, RequestId, Rights, Role, Topic, Verdict,
+    Ask, Caller, Denial, Digest, Event, Principal, Refusal, Request, RequestId, Rights, Role,
+    Topic, Verdict,
 };
 use crate::hub::Wants;
 use crate::principals::Grant;
@@ -79,16 +80,27 @@ impl Access {
     ) -> Result<Asked, Error> {
         self.rights_now()?.may_ask(&ask.topic)?;
         let by = self.caller.clone();
-        self.approvals
+        let asked = self
+            .approvals
             .ask_within(self.is_counted(), by, ask, key, random_id)
-            .await
+            .await?;
+        if asked.replayed {
+            self.is_alive(asked.event.request.id);
+        }
+        Ok(asked)
     }
 
-    /// Reads; see [`Approvals::read`].
+    /// Notes that the caller is there, for the lease of their own request.
+    fn is_alive(&self, id: RequestId) {
+        drop(self.approvals.leases().hold(id, &self.caller));
+    }
+
+    /// Reads; see [`Approvals::read`]. The lease of one's own request begins anew.
     ///
     /// # Errors
     /// Those of the use case; what may not be seen is not found.
     pub async fn read(&self, id: RequestId) -> Result<Event, Error> {
+        self.is_alive(id);
         let event = self.approvals.read(id).await?;
         if self.rights().may_see(&event.request) {
             Ok(event)
@@ -97,12 +109,14 @@ impl Access {
         }
     }
 
-    /// Waits; see [`Approvals::wait`].
+    /// Waits; see [`Approvals::wait`]. The lease of one's own request does not run meanwhile, from
+    /// before anything is read, and begins anew when the wait ends, however it does.
     ///
     /// # Errors
     /// Those of the use case, and [`Error::RightsEnded`] as soon as the token is good for nothing.
     /// When it is given other rights, the wait ends early.
     pub async fn wait(&self, id: RequestId, wants: Wants, wait: Duration) -> Result<Event, Error> {
+        let mut hold = self.approvals.leases().hold(id, &self.caller);
         self.admit(id).await?;
         let place = match self.place(|by| self.approvals.quotas.wait(by)) {
             Ok(place) => place,
@@ -116,7 +130,9 @@ impl Access {
         tokio::select! {
             biased;
             () = self.ended() => {}
-            event = self.approvals.wait(id, wants, wait) => return event,
+            event = self.approvals.wait_holding(id, wants, wait, (&mut hold, &self.caller)) => {
+                return event;
+            }
         }
         drop(place);
         let renewed = self.grant.renewed(self.approvals.now());
@@ -213,12 +229,25 @@ impl Access {
         topics: Vec<Topic>,
     ) -> Result<Subscription, Error> {
         let place = self.place(|by| self.approvals.quotas.listen(by))?;
+        let listeners = &self.approvals.hub.listeners;
+        let listening = listeners.enter(&self.grant.rights, &topics);
         let subscription = self.approvals.listen(cursor, topics).await?;
-        let subscription = subscription.holding(place);
+        let subscription = subscription.holding(place).listening(listening);
         Ok(match self.filter() {
             Some(rights) => subscription.seen_by(rights),
             None => subscription,
         })
+    }
+
+    /// How many whose approval of this request would count have a stream open on which they hear of
+    /// it: people, or streams on a daemon that knows nobody.
+    pub fn approvers_connected(&self, request: &Request) -> u64 {
+        let counts = |rights: &Rights| {
+            let may_approve = rights.may_decide(request, Verdict::Approve).is_ok();
+            may_approve && request.terms.admit(&rights.principal)
+        };
+        let connected = self.approvals.hub.listeners.of(&request.topic, counts);
+        u64::try_from(connected).unwrap_or(u64::MAX)
     }
 
     /// Whether this caller may see what the daemon counts, which is about everybody's requests.

@@ -38,9 +38,27 @@ pub struct Daemon {
     pub url: DaemonUrl,
     token: Option<Secret>,
     ca_cert: Option<PathBuf>,
+    /// Where all this was found.
+    pub origins: Origins,
+}
+
+/// Where what is known of a daemon was found, in words for a person. No secret is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins {
+    /// The file and the table in it, if there is one.
+    pub profile: Option<String>,
+    /// What names the URL.
+    pub url: &'static str,
+    /// What has the token, if there is one.
+    pub token: Option<String>,
 }
 
 impl Daemon {
+    /// Whether others on the way to it can read the token.
+    pub fn tells_its_token(&self) -> bool {
+        self.token.is_some() && self.url.is_in_the_clear()
+    }
+
     /// A client of it; `program` goes into the `User-Agent`.
     ///
     /// # Errors
@@ -74,7 +92,7 @@ impl DaemonFlags {
             token_file: env::var_os(TOKEN_FILE).map(PathBuf::from),
         };
         let daemon = resolve(self, variables, folder.as_deref())?;
-        if daemon.token.is_some() && daemon.url.is_in_the_clear() {
+        if daemon.tells_its_token() {
             let url = &daemon.url;
             // With nowhere to print to there is nobody to warn.
             drop(writeln!(
@@ -109,7 +127,8 @@ fn resolve(
     variables: Variables,
     folder: Option<&Path>,
 ) -> anyhow::Result<Daemon> {
-    let profile = profile(flags.profile.as_deref(), folder)?;
+    let (found, profile) = profile(flags.profile.as_deref(), folder)?;
+    let has_url = profile.url.is_some();
     let its_url = match profile.url {
         Some(url) => url.parse().context("the profile's url")?,
         None => DaemonUrl::default(),
@@ -134,37 +153,56 @@ fn resolve(
         let folder = folder.unwrap_or(Path::new(""));
         path.filter(|_| is_its_own).map(|path| beside(folder, path))
     };
-    let token = match (flags.token_file, variables.token) {
-        (Some(path), _) => Some(read_token(&path)?),
-        (None, Some(token)) => Some(token.parse().with_context(|| TOKEN.to_owned())?),
+    let (token, holder) = match (flags.token_file, variables.token) {
+        (Some(path), _) => (Some(read_token(&path)?), Some(shown(&path))),
+        (None, Some(token)) => {
+            let token = token.parse().with_context(|| TOKEN.to_owned())?;
+            (Some(token), Some(TOKEN.to_owned()))
+        }
         (None, None) => match (its(profile.token_file), profile.token) {
-            (Some(path), _) => Some(read_token(&path)?),
+            (Some(path), _) => (Some(read_token(&path)?), Some(shown(&path))),
             (None, Some(token)) if is_its_own => {
-                Some(token.parse().context("the profile's token")?)
+                let token = token.parse().context("the profile's token")?;
+                (Some(token), Some("the profile".to_owned()))
             }
-            (None, _) => None,
+            (None, _) => (None, None),
         },
     };
+    let origins = Origins {
+        profile: found,
+        url: match &flags.url {
+            Some(_) => "as --url or PUSHD_URL says",
+            None if has_url => "as the profile says",
+            None => "the default",
+        },
+        token: holder,
+    };
     Ok(Daemon {
+        ca_cert: flags.ca_cert.or(its(profile.ca_cert)),
         url: flags.url.unwrap_or(its_url),
         token,
-        ca_cert: flags.ca_cert.or(its(profile.ca_cert)),
+        origins,
     })
 }
 
-/// The named profile, which has to be there; or the default one, which need not.
-fn profile(name: Option<&str>, folder: Option<&Path>) -> anyhow::Result<Profile> {
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The named profile, which has to be there; or the default one, which need not. Where it was found
+/// comes first.
+fn profile(name: Option<&str>, folder: Option<&Path>) -> anyhow::Result<(Option<String>, Profile)> {
     let Some(file) = folder.map(|folder| folder.join("config.toml")) else {
         if let Some(name) = name {
             bail!("--profile {name}: there is no home directory to look for it in");
         }
-        return Ok(Profile::default());
+        return Ok((None, Profile::default()));
     };
     let shown = file.display();
     let text = match read_private(&file) {
         Ok(text) => text,
         Err(error) if is_missing(&error) => match name {
-            None => return Ok(Profile::default()),
+            None => return Ok((None, Profile::default())),
             Some(name) => bail!("--profile {name}: there is no file {shown}"),
         },
         Err(error) => return Err(error),
@@ -179,9 +217,10 @@ fn profile(name: Option<&str>, folder: Option<&Path>) -> anyhow::Result<Profile>
         anyhow::anyhow!("{shown}{line}: {}", error.message())
     })?;
     let names: Vec<_> = profiles.keys().cloned().collect();
-    match (profiles.remove(name.unwrap_or(DEFAULT)), name) {
-        (Some(profile), _) => Ok(profile),
-        (None, None) => Ok(Profile::default()),
+    let table = name.unwrap_or(DEFAULT);
+    match (profiles.remove(table), name) {
+        (Some(profile), _) => Ok((Some(format!("[{table}] of {shown}")), profile)),
+        (None, None) => Ok((None, Profile::default())),
         (None, Some(name)) => bail!(
             "--profile {name}: {shown} has no such table; it has: {}",
             names.join(", ")

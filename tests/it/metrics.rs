@@ -33,8 +33,9 @@ fn served(text: &str) -> BTreeSet<(String, String)> {
 
 #[tokio::test]
 async fn the_documents_list_exactly_what_is_served() {
-    // Some figures are there only where TLS is.
-    let daemon = Daemon::secured(setup().in_memory(), &Authority::new());
+    // Some figures are there only where TLS is, others where a command is told what happens.
+    let setup = setup().in_memory().flag("--notify", "true");
+    let daemon = Daemon::secured(setup, &Authority::new());
     let text = daemon.get("/metrics").await.text();
     assert_eq!(served(&text), documented(), "{text}");
     assert!(text.ends_with("# EOF\n"), "{text}");
@@ -72,6 +73,7 @@ async fn what_happens_is_counted_and_no_word_of_a_caller_is_shown() {
     for zero in [
         "pushd_decisions_total{verdict=\"approve\"} 0",
         "pushd_requests_settled_total{status=\"expired\"} 0",
+        "pushd_requests_abandoned_total 0",
         "pushd_problems_total{code=\"store_unavailable\"} 0",
     ] {
         assert!(before.contains(zero), "{zero} is not in {before}");

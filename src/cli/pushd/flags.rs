@@ -2,6 +2,7 @@
 
 mod arrival;
 mod audit;
+mod notify;
 mod policy;
 mod token;
 
@@ -15,6 +16,7 @@ use warp::http::uri::Authority;
 
 pub(super) use self::arrival::ArrivalFlags;
 pub(super) use self::audit::{Audit, ExportFlags};
+pub(super) use self::notify::NotifyFlags;
 pub(super) use self::policy::{CheckFlags, ExplainFlags, KnownFlag, PolicyCommand};
 pub(super) use self::token::{CreateFlags, ListFlags, RevokeFlags, TokenCommand};
 use crate::cli::flags::duration;
@@ -189,6 +191,9 @@ pub(super) struct Flags {
     /// may be able to write it but its owner. `pushd policy` checks and explains it.
     #[arg(long, value_name = "FILE", env = "PUSHD_POLICY")]
     pub(super) policy: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) notify: NotifyFlags,
 
     /// Let anybody who can reach the address ask AND APPROVE
     ///

@@ -6,6 +6,7 @@ mod flags;
 mod log;
 mod manager;
 mod policy;
+mod ruling;
 mod signals;
 mod sockets;
 mod token;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use anyhow::Context;
 use etcetera::BaseStrategy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -31,15 +33,15 @@ use self::sockets::Trust;
 use super::exit;
 use super::flags::parse;
 use crate::approvals::classic::Classic;
-use crate::approvals::{Approvals, Pump, Setting, sweep};
+use crate::approvals::{Approvals, Pump, Setting, leases, sweep};
 use crate::client::DaemonUrl;
 use crate::clock::SystemClock;
-use crate::domain::{HistoryId, Policy};
+use crate::domain::HistoryId;
 use crate::http::{self, AllowedHosts, Api};
 use crate::hub::Hub;
 use crate::limits::{Arrival, Limits, PerRequester, connections_per_address};
 use crate::metrics::Metrics;
-use crate::policies::PolicyFile;
+use crate::notices::{self, Notices};
 use crate::principals::{People, Registry, Users};
 use crate::server::{Accounts, PerAddress, Server, Tls};
 use crate::store::memory::MemoryStore;
@@ -111,8 +113,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
     let tokens = flags.tokens.as_deref().map(Registry::open);
     let tokens = tokens.transpose().or_exit(exit::CONFIGURATION)?;
-    let policy = flags.policy.as_deref().map(PolicyFile::open);
-    let policy = policy.transpose().or_exit(exit::CONFIGURATION)?;
+    let policy = ruling::read(flags.policy.as_deref()).or_exit(exit::CONFIGURATION)?;
     // It lives as long as the process: the second signal may come at any time.
     tokio::spawn(obey(signals, drain.clone()));
     let listening = sockets::listen(&flags, handed, &accounts).await;
@@ -127,7 +128,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         people: People::new(registry, users),
         ..limits.into()
     };
-    ruling(policy, &setting, &metrics, &drain);
+    ruling::rule(policy, &setting, &metrics, &drain);
     let clock = Arc::new(SystemClock::new());
     let world = (Arc::clone(&clock), Arc::clone(&metrics));
     let begun = tokio::select! {
@@ -141,6 +142,10 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         let begun = Classic::begin(Arc::clone(&approvals)).await;
         classic = Some(begun.or_exit(exit::CONFIGURATION)?);
     }
+    let public_url = flags.public_url.as_ref().map(DaemonUrl::to_string);
+    let terms = flags.notify.terms(public_url.as_deref());
+    let notifying = notifying(terms, &approvals, &metrics, &drain).await;
+    let notifying = notifying.or_exit(exit::CONFIGURATION)?;
     let tasks = keep(Arc::clone(&approvals), flags.retain, classic.clone());
     let tasks = following(tls.clone(), tasks);
     let tasks = tokio::spawn(vital(tasks, drain.clone()));
@@ -154,7 +159,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         hosts,
         trust: trusting(tokens, clock, &metrics, &drain),
         classic,
-        public_url: flags.public_url.map(|url| url.to_string().into()),
+        public_url: public_url.map(Into::into),
     };
     let server = Server::new(
         http::routes(&api),
@@ -177,6 +182,11 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let serving = server.run(sockets.listeners, grace(flags.drain));
     let (drained_from, ()) = tokio::join!(begun_to_drain, serving);
     drop(sockets.files);
+    if let Some(notifying) = notifying {
+        notifying
+            .end(drained_from + grace_of_notices(flags.drain))
+            .await;
+    }
     end(tasks, store, drained_from + flags.drain).await
 }
 
@@ -197,29 +207,36 @@ fn trusting(
     http::Trust::in_tokens(tokens)
 }
 
-/// Puts a policy in force; its file is followed from now on, as long as the process lives.
-fn ruling(
-    policy: Option<(PolicyFile, Policy)>,
-    setting: &Setting,
+/// The task that tells a command what happens, and how to end it.
+struct Notifying {
+    end: oneshot::Sender<Instant>,
+    task: JoinHandle<()>,
+}
+
+impl Notifying {
+    /// Lets it tell what has happened, until then at the latest.
+    async fn end(self, until: Instant) {
+        let told = self.end.send(until);
+        if let Err(error) = self.task.await {
+            tracing::warn!(%error, was_told = told.is_ok(), "notices broke off");
+        }
+    }
+}
+
+/// Begins to tell, if the flags ask for it; it comes before anybody can ask.
+async fn notifying(
+    terms: Option<notices::Terms>,
+    approvals: &Arc<Approvals>,
     metrics: &Arc<Metrics>,
     drain: &CancellationToken,
-) {
-    let Some((file, policy)) = policy else { return };
-    tracing::info!(rules = policy.rules.len(), "policy");
-    let (in_force, are_known) = (setting.policy.clone(), setting.people.are_known());
-    let take = move |policy: Policy| {
-        if let Some(rule) = policy.naming_people().filter(|_| !are_known) {
-            let rule = rule.name.as_str();
-            tracing::warn!(
-                rule,
-                "the policy tells people apart and this daemon knows nobody"
-            );
-        }
-        in_force.replace(policy);
-    };
-    take(policy);
-    let following = file.keep(Arc::clone(metrics), take);
-    tokio::spawn(vital(following, drain.clone()));
+) -> anyhow::Result<Option<Notifying>> {
+    let Some(terms) = terms else { return Ok(None) };
+    let (approvals, metrics) = (Arc::clone(approvals), Arc::clone(metrics));
+    let notices = Notices::begin(approvals, metrics, terms).await;
+    let (end, ended) = oneshot::channel();
+    let telling = notices.context("reading the store")?.run(ended);
+    let task = tokio::spawn(vital(telling, drain.clone()));
+    Ok(Some(Notifying { end, task }))
 }
 
 /// TLS, if the flags ask for it.
@@ -268,14 +285,17 @@ async fn begin(
 }
 
 /// What the daemon does by itself while it serves: lets requests expire, forgets old ones, and
-/// withdraws those of classic polls that have ended.
+/// withdraws those whose askers are gone and those of classic polls that have ended.
 async fn keep(approvals: Arc<Approvals>, retain: Duration, classic: Option<Arc<Classic>>) {
+    let leases = leases::keep(Arc::clone(&approvals));
     let sweep = sweep::run(approvals, retain);
-    match classic {
-        // Each ends before its time only by breaking off, and takes the other with it.
-        Some(classic) => drop(tokio::join!(sweep, classic.keep())),
-        None => sweep.await,
-    }
+    let classic = async {
+        if let Some(classic) = classic {
+            classic.keep().await;
+        }
+    };
+    // Each ends before its time only by breaking off, and takes the others with it.
+    tokio::join!(sweep, leases, classic);
 }
 
 /// Runs a task without which the daemon is none: should it end before its time, the daemon winds
@@ -305,6 +325,11 @@ async fn end(tasks: JoinHandle<()>, store: SharedStore, until: Instant) -> Resul
 /// The part of the time for winding down that open calls get; the rest is the store's.
 fn grace(drain: Duration) -> Duration {
     drain.mul_f32(0.8)
+}
+
+/// The part of that time after which notices that still run are killed.
+fn grace_of_notices(drain: Duration) -> Duration {
+    drain.mul_f32(0.9)
 }
 
 /// The limits that the flags name, the rest from the number of files that may be open, which is

@@ -145,7 +145,7 @@ fn in_words(told: &Explanation) -> String {
         }
         if told.can_be_approved == Some(false) {
             lines.push(String::new());
-            lines.push("NOBODY COULD: these are not enough for its terms".to_owned());
+            lines.push("NOT ENOUGH: these alone could not approve it".to_owned());
         }
     }
     lines.join("\n") + "\n"

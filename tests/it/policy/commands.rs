@@ -141,7 +141,7 @@ fn an_ask_is_explained_with_rules_terms_and_people() {
 
     people.revoke("dora");
     let never = explain(&setup, &ask, &args);
-    assert!(never.stdout.contains("NOBODY COULD"), "{}", never.stdout);
+    assert!(never.stdout.contains("NOT ENOUGH"), "{}", never.stdout);
     let anybody = explain(
         &setup,
         &json!({"title": "Deploy?"}),

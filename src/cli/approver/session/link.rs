@@ -4,8 +4,10 @@ use std::io;
 
 use tokio::time::Instant;
 
-use super::{End, Session, Work};
+use super::{Session, Work};
 use crate::cli::approver::daemon_clock::DaemonClock;
+use crate::cli::approver::end::End;
+use crate::cli::approver::link::Heard;
 use crate::cli::approver::question::one_line;
 use crate::client::StreamEvent;
 use crate::domain::Timestamp;
@@ -14,72 +16,6 @@ use crate::terminal::measure::wrap;
 use crate::terminal::row::Row;
 use crate::terminal::style::Ink;
 use crate::wire::{MarkView, MeView};
-
-/// Whether the daemon can be heard, and what of it was told.
-#[derive(Debug)]
-pub(super) struct Link {
-    is: Heard,
-    told: Heard,
-    /// How often it was told without a rest.
-    in_a_row: u32,
-    told_at: Option<Instant>,
-}
-
-/// Whether the daemon can be heard.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Heard {
-    /// There was no stream yet.
-    New,
-    /// There is one.
-    Up,
-    /// There is none, for this reason.
-    Down(String),
-    /// The daemon has no place for another stream, for this reason.
-    Full(String),
-}
-
-impl Link {
-    /// A link of which nothing is known yet.
-    pub(super) const fn new() -> Self {
-        Self {
-            is: Heard::New,
-            told: Heard::New,
-            in_a_row: 0,
-            told_at: None,
-        }
-    }
-
-    /// When it is time to tell what was held back.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.is_untold().then(|| self.rested()).flatten()
-    }
-
-    /// What is to be told now, if anything. A link that comes and goes is told a few times, and
-    /// from then on only at intervals.
-    fn news(&mut self, now: Instant) -> Option<Heard> {
-        if !self.is_untold() {
-            return None;
-        }
-        if self.rested().is_none_or(|rested| rested <= now) {
-            self.in_a_row = 0;
-        } else if self.in_a_row >= limits::LINK_NEWS {
-            return None;
-        }
-        self.in_a_row += 1;
-        self.told_at = Some(now);
-        self.told = self.is.clone();
-        Some(self.is.clone())
-    }
-
-    fn is_untold(&self) -> bool {
-        // A first stream is nothing to talk about.
-        self.is != self.told && !(self.told == Heard::New && self.is == Heard::Up)
-    }
-
-    fn rested(&self) -> Option<Instant> {
-        Some(self.told_at? + limits::LINK_NEWS_TIME)
-    }
-}
 
 impl Session<'_> {
     pub(super) async fn on_stream(&mut self, event: StreamEvent) -> Result<(), End> {
@@ -101,15 +37,11 @@ impl Session<'_> {
             }
             StreamEvent::Cut {
                 why, foreign: true, ..
-            } if self.link.is == Heard::New => {
+            } if !self.link.is_known() => {
                 return Err(End::NotPushd(why));
             }
             StreamEvent::Cut { why, at_limit, .. } => {
-                self.link.is = if at_limit {
-                    Heard::Full(why)
-                } else {
-                    Heard::Down(why)
-                };
+                self.link.is_cut(why, at_limit);
                 self.tell_link().await?;
             }
             StreamEvent::Skipped { why } => {
@@ -128,7 +60,7 @@ impl Session<'_> {
             self.start_afresh();
         }
         self.set_date(now);
-        self.link.is = Heard::Up;
+        self.link.is(Heard::Up);
         self.tell_link().await
     }
 
@@ -173,9 +105,15 @@ impl Session<'_> {
     }
 
     pub(super) async fn on_courtesy(&mut self, me: Option<&MeView>) -> io::Result<()> {
-        let (Some(me), None) = (me, &self.asked) else {
+        let Some(me) = me else {
             return Ok(());
         };
+        if me.known {
+            self.inbox.answers_as(me.party.principal.clone());
+        }
+        if self.asked.is_some() {
+            return Ok(());
+        }
         let name = one_line(&me.party.principal, self.screen.look().charset);
         let text = format!("You answer as {name}.");
         let row = Row::new()
@@ -207,41 +145,5 @@ impl Session<'_> {
         if !close {
             self.clock = Some(DaemonClock::new(date, at));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_link_that_flaps_is_told_a_few_times_and_then_at_intervals() {
-        // A stream that ended at once, again and again, filled the screen.
-        let mut link = Link::new();
-        let start = Instant::now();
-        let step = limits::LINK_NEWS_TIME / 100;
-        let mut told = 0;
-        for n in 0..300 {
-            link.is = if n % 2 == 0 {
-                Heard::Down("cut".to_owned())
-            } else {
-                Heard::Up
-            };
-            told += u32::from(link.news(start + step * n).is_some());
-        }
-        assert!(told <= 4 * limits::LINK_NEWS, "{told}");
-        assert_eq!(link.is, Heard::Up);
-        // What was held back is told in the end.
-        link.told = Heard::Down("cut".to_owned());
-        let due = link.due().unwrap();
-        assert_eq!(link.news(due), Some(Heard::Up));
-        assert_eq!((link.due(), link.news(due)), (None, None));
-    }
-
-    #[test]
-    fn a_first_stream_is_no_news() {
-        let mut link = Link::new();
-        link.is = Heard::Up;
-        assert_eq!((link.news(Instant::now()), link.due()), (None, None));
     }
 }
