@@ -10,6 +10,7 @@ import { Refusal, Trouble, call, whenNobody } from "./api.js";
 import { backoff, el, isVisible, pause, setText } from "./dom.js";
 import { loginFor, onChange, tellChange } from "./logins.js";
 import { visible } from "./visible.js";
+import { voteOf } from "./votes.js";
 import { t } from "./words.js";
 
 let me = null;
@@ -37,6 +38,12 @@ export function whyNot({ requester }) {
   if (!me.roles.includes("approver")) return t("may-not-decide", { roles: me.roles.join(", ") });
   return me.known && requester.principal === me.principal ? t("may-not-own") : null;
 }
+
+/** Whether the caller's approval counts on the request's terms, as far as is known. */
+export const mayApprove = ({ approvers }) => !me || !approvers || approvers.includes(me.principal);
+
+/** What the caller has said on a request that waits for more votes; `undefined` if nothing. */
+export const myVote = (view) => me && voteOf(view, me.principal);
 
 const rights = ({ principal, known, roles, topics }) => JSON.stringify([principal, known, roles, topics]);
 
