@@ -48,7 +48,7 @@ function changed(view, before) {
   drawSoon();
 }
 
-// Whether the caller is among those who are asked, and not only among those who may look on or object.
+// Whether the caller is among those who are asked, and not only among those who may see or deny it.
 const isFor = (view) => !whyNot(view) && mayApprove(view);
 
 // Not before it is known who may decide what.

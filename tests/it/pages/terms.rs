@@ -1,0 +1,212 @@
+//! What a policy sets, on a page. The browser's own calls are changed on their way, so that the page
+//! meets terms, refusals and ends that take a while to bring about.
+
+use serde_json::{Value, json};
+
+use super::votes::Team;
+use crate::browser::Browser;
+use crate::daemon::setup;
+use crate::until::until;
+
+/// Puts `members` into each answer about a single request, and answers decisions with
+/// `window.refusal`, if there is one.
+const STAND_IN: &str = "
+    const send = window.fetch;
+    window.refusal = null;
+    window.sent = [];
+    window.fetch = async (url, options) => {
+        if (String(url).endsWith('/decision')) {
+            window.sent.push(JSON.parse(options.body));
+            const { headers, ...problem } = window.refusal ?? {};
+            if (window.refusal) {
+                const kind = { 'Content-Type': 'application/problem+json', ...headers };
+                return new Response(JSON.stringify(problem), { status: problem.status, headers: kind });
+            }
+        }
+        const answer = await send(url, options);
+        const isView = String(url).startsWith('/v1/requests') && answer.ok && answer.status !== 204;
+        if (!isView) return answer;
+        const { status, headers } = answer;
+        return new Response(JSON.stringify({ ...(await answer.json()), ...MEMBERS }), { status, headers });
+    };";
+
+impl Browser {
+    /// Has the pages that are opened from now on meet these.
+    pub(super) async fn meets(&self, members: &Value) {
+        let source = STAND_IN.replace("MEMBERS", &members.to_string());
+        let script = json!({ "source": source });
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", script)
+            .await;
+    }
+}
+
+/// A time that is so many seconds away, as the daemon writes it.
+fn from_now(seconds: i64) -> String {
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+    format!("{at:.3}")
+}
+
+/// All that a policy can set.
+pub(super) fn strict() -> Value {
+    json!({
+        "approvals_needed": 2,
+        "denials_needed": 2,
+        "approvers": ["alice", "bob", "carol"],
+        "panels": [
+            {"group": "sre", "approvals": 1, "members": ["alice", "bob"]},
+            {"group": "dba", "approvals": 2, "members": ["bob", "carol"]},
+        ],
+        "rules": ["production", "two people"],
+        "reason_required": true,
+        "freezes": [
+            format!("from {} until {}", from_now(-3600), from_now(3600)),
+            "every Friday afternoon",
+        ],
+        "decisions": [
+            {"verdict": "approve", "approver": {"principal": "bob"}, "at": from_now(-60)},
+            {"verdict": "deny", "approver": {"principal": "carol"}, "reason": "not \u{202e}now",
+             "at": from_now(-30)},
+        ],
+    })
+}
+
+#[tokio::test]
+async fn what_a_policy_sets_is_told_in_words() {
+    let team = Team::new();
+    let id = team.asked(&json!({"title": "Deploy?"})).await;
+    let browser = team.alice_at("/").await;
+    browser.meets(&strict()).await;
+    browser.open(&format!("{}/r/{id}", team.daemon.url())).await;
+    let text = browser.card_is(&id, "pending").await;
+    for words in [
+        "may approve\nalice, bob, carol",
+        "rules\nproduction, two people",
+        "reason\nNeeded to approve",
+        "frozen\nnow, until ",
+        "every Friday afternoon",
+        "approvals\n1 of 2",
+        // Bob could stand for either, and stands for one.
+        "sre: 1 of 1\ndba: 0 of 2, 2 more of bob, carol\nEach person counts for one group only.",
+        "denials\n1 of 2",
+        "carol denied, ",
+        "not \\u{202e}now",
+        "Approvals are not taken until ",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    browser.is_content().await;
+}
+
+#[tokio::test]
+async fn an_approval_that_needs_a_reason_is_not_sent_without_one() {
+    let team = Team::new();
+    let id = team.asked(&json!({"title": "Deploy?"})).await;
+    let browser = team.alice_at("/").await;
+    browser.meets(&json!({"reason_required": true})).await;
+    browser.open(&format!("{}/r/{id}", team.daemon.url())).await;
+    browser.card_is(&id, "pending").await;
+    until("the page to ask for a reason", async || {
+        browser.press_on(".card .approve").await;
+        let said = browser.text(".card .status").await;
+        said.contains("needs a reason").then_some(())
+    })
+    .await;
+    let focused = "return document.activeElement.id.startsWith('reason-') && window.sent.length";
+    assert_eq!(browser.run(focused, json!([])).await, 0);
+    browser.type_into(".card .reason input", "planned").await;
+    browser.decide(&id, "approve").await;
+    browser.card_is(&id, "approved").await;
+    let sent = browser.run("return window.sent", json!([])).await;
+    assert_eq!(sent[0]["reason"], "planned");
+}
+
+#[tokio::test]
+async fn what_the_daemon_refuses_is_told_in_words() {
+    let team = Team::new();
+    let id = team.asked(&json!({"title": "Deploy?"})).await;
+    let browser = team.alice_at("/").await;
+    browser.meets(&json!({})).await;
+    browser.open(&format!("{}/r/{id}", team.daemon.url())).await;
+    browser.card_is(&id, "pending").await;
+    for (refusal, words) in [
+        (
+            json!({"status": 409, "code": "frozen", "detail": "x", "headers": {"Retry-After": "7200"}}),
+            "Nothing was decided. Approvals are not taken until ",
+        ),
+        (
+            json!({"status": 409, "code": "frozen", "detail": "x"}),
+            "Nothing was decided. Approvals are not taken at this time. A denial is.",
+        ),
+        (
+            json!({"status": 403, "code": "not_an_approver", "detail": "x"}),
+            "Nothing was decided. Your approval would not count",
+        ),
+        (
+            json!({"status": 422, "code": "reason_required", "detail": "x"}),
+            "Nothing was decided. An approval of this request needs a reason.",
+        ),
+        (
+            json!({"status": 409, "code": "too_many_votes", "detail": "x"}),
+            "Nothing was decided. Too many votes were changed on this request.",
+        ),
+    ] {
+        browser
+            .run("window.refusal = arguments[0]", json!([refusal]))
+            .await;
+        until(&format!("{refusal} to be told"), async || {
+            browser.press_on(".card .approve").await;
+            let said = browser.text(".card .status").await;
+            said.contains(words).then_some(())
+        })
+        .await;
+    }
+    browser.run("window.refusal = null", json!([])).await;
+    until("the approval to count", async || {
+        browser.press_on(".card .approve").await;
+        (browser.card(&id).await == "approved").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_struck_out() {
+    let team = Team::new();
+    let id = team.asked(&json!({"title": "Deploy?"})).await;
+    let cancel = team.daemon.delete(&format!("/v1/requests/{id}"));
+    team.people.by("ci", cancel).await;
+    let browser = team.alice_at("/").await;
+    let step = json!({"what": "cancelled", "at": from_now(0)});
+    browser
+        .meets(&json!({"lease_ended": true, "history": [step]}))
+        .await;
+    browser.open(&format!("{}/r/{id}", team.daemon.url())).await;
+    let text = browser.card_is(&id, "cancelled").await;
+    assert!(text.contains("Withdrawn: its asker is gone"), "{text}");
+    let looks = "const title = document.querySelector('.card .title');
+        return [getComputedStyle(title).textDecorationLine,
+            document.querySelector('#steps span').textContent]";
+    assert_eq!(
+        browser.run(looks, json!([])).await,
+        json!(["line-through", "cancelled, because its asker is gone"])
+    );
+}
+
+#[tokio::test]
+async fn the_form_says_when_nobody_is_there_and_how_many_approvals_there_are() {
+    let daemon = setup().start();
+    for (connected, words) in [
+        (0, "Nobody who may approve this is connected now."),
+        (1, ""),
+    ] {
+        let browser = Browser::start().await;
+        let members = json!({"approvers_connected": connected, "approvals_needed": 2});
+        browser.meets(&members).await;
+        browser.open(&format!("{}/ask", daemon.url())).await;
+        let works = "return document.getElementById('title').maxLength === 200";
+        browser.until("the page to work", works).await;
+        browser.type_into("#title", "Deploy?").await;
+        browser.press_on("#ask [type=submit]").await;
+        browser.says("#progress", "0 of 2 approvals · asked ").await;
+        assert_eq!(browser.text("#nobody").await, words);
+    }
+}
