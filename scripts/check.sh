@@ -38,6 +38,7 @@ install_packages() {
     need chromedriver chromium-driver
     need chromium chromium
     need curl curl
+    need fish fish
     need less less
     need make make
     need nginx nginx-light
@@ -49,6 +50,7 @@ install_packages() {
     need shellcheck shellcheck
     need systemd-analyze systemd
     need tmux tmux
+    need zsh zsh
     python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
     [ "${#missing[@]}" -eq 0 ] && return
     say "install ${missing[*]}"

@@ -10,7 +10,9 @@ pub mod limits;
 pub mod domain;
 
 pub mod burden;
+pub mod certificate;
 pub mod clock;
+pub mod hook;
 pub mod metrics;
 pub mod shares;
 pub mod watched;
@@ -23,6 +25,7 @@ pub mod store;
 pub mod approvals;
 
 pub mod http;
+pub mod notices;
 
 pub mod server;
 

@@ -81,12 +81,26 @@ pub const NONCE_CHARS: (usize, usize) = (16, 128);
 
 // --- HTTP --------------------------------------------------------------------------------------
 
-/// Bytes in the body of a call: the largest ask with every character escaped.
+/// Bytes in the body of a call, unless `--max-body-bytes` says otherwise: the largest ask with
+/// every character escaped.
 pub const BODY_BYTES: usize = 512 * 1024;
+/// The least `--max-body-bytes`: the longest decision, every character escaped, and an ask without
+/// details. With less nobody could use the daemon.
+pub const BODY_BYTES_MIN: usize = 8 * 1024;
+/// The largest `--max-body-bytes`: a sixteenth of [`BURDEN_BYTES`], so that a few bodies do not
+/// push out what is held for others. The largest ask needs far less.
+pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes in the head of a call.
 pub const HEAD_BYTES: usize = 32 * 1024;
-/// Time for the head of a call to arrive, and for a new connection to send its first.
+/// Time for the head of a call to arrive, and for a new connection to send its first, unless
+/// `--head-time` says otherwise: many round trips of the worst line, and no more places for those
+/// who say nothing than they can open in this time.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
+/// The shortest `--head-time`: a lost packet or two are sent again within it.
+pub const HEAD_TIME_MIN: Duration = Duration::from_secs(1);
+/// The longest `--head-time`, which is how long an idle connection is kept, too: proxies let go of
+/// theirs sooner.
+pub const HEAD_TIME_MAX: Duration = Duration::from_mins(10);
 /// Time for a TLS handshake, from the connection to its end.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Bytes that TLS keeps of what is to be sent, beside what the kernel keeps: one record, so that
@@ -106,8 +120,14 @@ pub const ACCOUNTS: usize = 1024;
 pub const ACCOUNT_CHARS: usize = 64;
 /// Time for somebody who listens on a Unix socket to show that they do.
 pub const SOCKET_LOOK: Duration = Duration::from_secs(1);
-/// Time for the body of a call to arrive.
+/// Time for the body of a call to arrive, unless `--body-time` says otherwise: the largest by a
+/// line of 26 KiB a second.
 pub const BODY_TIME: Duration = Duration::from_secs(20);
+/// The shortest `--body-time`: as [`HEAD_TIME_MIN`].
+pub const BODY_TIME_MIN: Duration = Duration::from_secs(1);
+/// The longest `--body-time`: a peer that needs longer is cut by [`LOAD_TIME`] and [`LOAD_RATE`]
+/// for all but the largest bodies.
+pub const BODY_TIME_MAX: Duration = Duration::from_mins(2);
 /// The longest single wait of a long poll. It is what nginx waits for an answer, too, unless told
 /// otherwise, so the lines for it in docs/operations.md say more.
 pub const WAIT_MAX: Duration = Duration::from_mins(1);
@@ -321,6 +341,41 @@ pub const STORE_BAD_RECORDS: usize = 1024;
 /// Bytes that the write-ahead log keeps on the disk once its pages were moved.
 pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 
+// --- The doctor --------------------------------------------------------------------------------
+
+/// How long before its end a certificate is warned of: two weeks, in which somebody reads it.
+pub const CERTIFICATE_NEWS: Duration = Duration::from_hours(14 * 24);
+
+// --- Commands of the operator ------------------------------------------------------------------
+
+/// Bytes that are kept of what a hook writes to standard output, and to standard error: a reason
+/// and some lines for the log.
+pub const HOOK_OUTPUT_BYTES: usize = 16 * 1024;
+/// Time for the last words of a hook that has ended, and for the system to let go of one that was
+/// killed.
+pub const HOOK_PARTING: Duration = Duration::from_secs(1);
+/// Characters of each output of a hook that go into the log.
+pub const HOOK_LOG_CHARS: usize = 500;
+/// Runs of `--notify` at the same time, unless it is said otherwise: what one small machine does
+/// beside its work.
+pub const NOTIFY_JOBS: usize = 4;
+/// Runs of `--notify` at the same time at most; each is at least one process.
+pub const NOTIFY_JOBS_MAX: usize = 64;
+/// Time of one run of `--notify`, unless it is said otherwise: a slow mail server's.
+pub const NOTIFY_TIME: Duration = Duration::from_secs(30);
+/// The longest `--notify-timeout`: what takes longer is no notice but work of its own.
+pub const NOTIFY_TIME_MAX: Duration = Duration::from_mins(10);
+/// Notices that may wait for their run; more are dropped, and counted.
+pub const NOTICE_QUEUE: usize = 1024;
+/// Bytes of text in them.
+pub const NOTICE_QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// The shortest `--remind-after`.
+pub const REMIND_AFTER_MIN: Duration = Duration::from_secs(1);
+/// Reminders of one request, unless it is said otherwise: whoever ignored three ignores a fourth.
+pub const REMIND_TIMES: u32 = 3;
+/// Reminders of one request at most.
+pub const REMIND_TIMES_MAX: u32 = 100;
+
 /// The bounds that flags change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -334,10 +389,33 @@ pub struct Limits {
     pub pending: usize,
     /// Open connections of one address.
     pub connections_per_address: usize,
+    /// How a call may arrive.
+    pub arrival: Arrival,
     /// What one requester may have.
     pub per_requester: PerRequester,
     /// How long the same must not be asked again after its denial; `None` for no time.
     pub cool_down: Option<Duration>,
+}
+
+/// The bounds for one call on its way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Time for its head, and for a new connection to send its first.
+    pub head_time: Duration,
+    /// Time for its body.
+    pub body_time: Duration,
+    /// Bytes in its body.
+    pub body_bytes: usize,
+}
+
+impl Default for Arrival {
+    fn default() -> Self {
+        Self {
+            head_time: HEAD_TIME,
+            body_time: BODY_TIME,
+            body_bytes: BODY_BYTES,
+        }
+    }
 }
 
 /// The bounds for one requester.
@@ -382,6 +460,7 @@ impl Limits {
             subscribers: connections,
             pending: PENDING,
             connections_per_address: connections_per_address(connections),
+            arrival: Arrival::default(),
             per_requester: PerRequester::default(),
             cool_down: None,
         }
@@ -399,6 +478,9 @@ pub fn connections_per_address(connections: usize) -> usize {
 pub const CONFIG_BYTES: usize = 64 * 1024;
 /// How long one poll of `requester` may take, unless `--timeout` says otherwise.
 pub const POLL_DEFAULT: Duration = Duration::from_secs(30);
+/// How long the daemon keeps the request of a `requester` that is gone, unless `--lease` says
+/// otherwise: longer than a restart of either, and than a laptop takes to find its network again.
+pub const LEASE_DEFAULT: Duration = Duration::from_mins(2);
 /// How long a poll may stay silent beyond `--timeout` before it is dropped and resent.
 pub const POLL_GRACE: Duration = Duration::from_secs(5);
 /// How long `requester` tries to get its ask acknowledged, unless `--connect-timeout` says otherwise.
@@ -442,6 +524,11 @@ pub const STREAM_SILENCE: Duration = Duration::from_secs(45);
 pub const EVENT_BYTES: usize = 1024 * 1024;
 /// Bytes of an event id that a client sends back; a longer one is no cursor of a daemon of ours.
 pub const LAST_EVENT_ID_BYTES: usize = 1024;
+/// Bytes of standard input that `requester` keeps for its command: they are in memory until the
+/// command has read them.
+pub const STDIN_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of one file that a command is bound to: it is read three times, some seconds each.
+pub const BIND_BYTES: usize = 1024 * 1024 * 1024;
 /// Redirects that a stream follows.
 pub const REDIRECTS: usize = 10;
 
@@ -477,6 +564,8 @@ pub const PAGER_END_TIME: Duration = Duration::from_millis(500);
 pub const ECHO_TIME: Duration = Duration::from_secs(2);
 /// How often in a row it is told that the daemon cannot be heard, or can again.
 pub const LINK_NEWS: u32 = 4;
+/// Rows of such a telling: what the daemon says of a limit, with its remedy, in a narrow window.
+pub const LINK_ROWS: usize = 6;
 /// Time between two such tellings after which there may be as many again.
 pub const LINK_NEWS_TIME: Duration = Duration::from_secs(10);
 /// Time between two looks at the clock while a question shows the time that is left.
@@ -494,6 +583,33 @@ pub const DECIDE_TIME: Duration = Duration::from_secs(30);
 /// Bytes in one line that is typed: `no` and the longest reason, and no more than a kernel's
 /// canonical mode can hand over.
 pub const TYPED_BYTES: usize = 4094;
+
+// --- The policy of an approver -----------------------------------------------------------------
+
+/// How long a policy may take for one request, unless `--policy-timeout` says otherwise: time for a
+/// call over a network, and no more than a requester is patient for.
+pub const POLICY_TIME_DEFAULT: Duration = Duration::from_secs(30);
+/// The shortest and the longest `--policy-timeout`.
+pub const POLICY_TIME: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
+/// Requests that a policy judges at the same time, unless `--jobs` says otherwise.
+pub const POLICY_JOBS: usize = 4;
+/// The most that `--jobs` may say: each is a process, and three pipes.
+pub const POLICY_JOBS_MAX: usize = 64;
+/// Bytes that a policy may print for one request, on standard output or error, before it is ended:
+/// what is beyond the first lines is read only so that it does not block.
+pub const POLICY_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of its standard output and of its standard error that are kept: the longest reason, and
+/// what is told of its trouble.
+pub const POLICY_KEPT_BYTES: usize = 4 * 1024;
+/// Lines of its standard error that are told.
+pub const POLICY_LINES: usize = 20;
+/// Time for a policy that was killed to be gone; one that hangs in the kernel is left behind.
+pub const POLICY_END_TIME: Duration = Duration::from_secs(1);
+/// Pause before a request is judged again whose decision could not be told to the daemon.
+pub const POLICY_AGAIN: Duration = Duration::from_secs(30);
+/// Things that it has done while a question was on the screen which are told after it, the latest.
+pub const POLICY_NEWS: usize = 20;
+
 // --- The pages ---------------------------------------------------------------------------------
 
 /// A click within this time after the button came to its place decides nothing, nor does a key

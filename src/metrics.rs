@@ -6,6 +6,7 @@
 //! topic, a title or anything else that a caller chooses.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -41,6 +42,8 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Connections that were closed because their peers took too little of what they asked for.
     pub cut: Counter,
+    /// Connections that were closed because no call came in time, or no more of one.
+    pub late: Counter,
     /// 1 while the tokens file is as it should be, 0 while it is wrong and an older reading of it
     /// holds; always 1 without one.
     pub tokens_file_good: Gauge,
@@ -49,6 +52,71 @@ pub struct Metrics {
     settled: Family<Settled, Counter>,
     problems: Family<Problem, Counter>,
     tls: OnceLock<TlsFigures>,
+    notices: OnceLock<NoticeFigures>,
+}
+
+/// What is counted where a command is told of requests, and left out elsewhere.
+#[derive(Debug)]
+pub struct NoticeFigures {
+    /// Notices that found no room in the queue.
+    pub dropped: Counter,
+    ran: Family<Ran, Counter>,
+}
+
+/// How a run of that command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// With exit code 0.
+    Done,
+    /// With another exit code, by a signal, or it did not begin.
+    Failed,
+    /// Its time was over.
+    TimedOut,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+impl Default for NoticeFigures {
+    fn default() -> Self {
+        let figures = Self {
+            dropped: Counter::default(),
+            ran: Family::default(),
+        };
+        for outcome in [Outcome::Done, Outcome::Failed, Outcome::TimedOut] {
+            let outcome = outcome.as_str();
+            drop(figures.ran.get_or_create(&Ran { outcome }));
+        }
+        figures
+    }
+}
+
+impl NoticeFigures {
+    /// Counts a run.
+    pub fn ran(&self, outcome: Outcome) {
+        let outcome = outcome.as_str();
+        self.ran.get_or_create(&Ran { outcome }).inc();
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "notices_run",
+            "Runs of the command of --notify, by outcome",
+            self.ran.clone(),
+        );
+        registry.register(
+            "notices_dropped",
+            "Notices that the command of --notify was not run for, because too many waited",
+            self.dropped.clone(),
+        );
+    }
 }
 
 /// What is counted where TLS is spoken, and left out elsewhere.
@@ -94,6 +162,11 @@ impl TlsFigures {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ran {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Decided {
     verdict: &'static str,
 }
@@ -136,12 +209,14 @@ impl Default for Metrics {
             committed: Counter::default(),
             connections: Gauge::default(),
             cut: Counter::default(),
+            late: Counter::default(),
             tokens_file_good: Gauge::default(),
             commits: Histogram::new(COMMIT_SECONDS),
             decided: Family::default(),
             settled: Family::default(),
             problems: Family::default(),
             tls: OnceLock::new(),
+            notices: OnceLock::new(),
         };
         metrics.tokens_file_good.set(1);
         for verdict in [Verdict::Approve, Verdict::Deny] {
@@ -197,6 +272,11 @@ impl Metrics {
         self.tls.get_or_init(TlsFigures::default)
     }
 
+    /// The figures of notices, which are shown from the first call of this on.
+    pub fn notices(&self) -> &NoticeFigures {
+        self.notices.get_or_init(NoticeFigures::default)
+    }
+
     /// Shows these codes from the start, with zero.
     pub fn expect_problems(&self, codes: impl Iterator<Item = &'static str>) {
         for code in codes {
@@ -244,12 +324,20 @@ impl Metrics {
             self.cut.clone(),
         );
         registry.register(
+            "connections_late",
+            "Connections closed because the head of a call did not come in time",
+            self.late.clone(),
+        );
+        registry.register(
             "tokens_file_good",
             "0 while the tokens file is wrong, so that an older reading of it holds, else 1",
             self.tokens_file_good.clone(),
         );
         if let Some(tls) = self.tls.get() {
             tls.register(&mut registry);
+        }
+        if let Some(notices) = self.notices.get() {
+            notices.register(&mut registry);
         }
         readings.register(&mut registry);
         let mut text = String::new();
@@ -330,15 +418,40 @@ impl Readings {
                 Some(self.most.per_requester.asks_per_minute.get().into()),
             ),
             (
-                "cool_down_seconds",
-                "How long the same must not be asked again after its denial, 0 for no time",
-                Some(self.most.cool_down.map_or(0, |time| time.as_secs())),
+                "body_limit_bytes",
+                "Bytes that the body of a call may have",
+                count(self.most.arrival.body_bytes),
             ),
         ] {
             let Some(value) = value else { continue };
             let gauge: Gauge = Gauge::default();
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             registry.register(name, help, gauge);
+        }
+        self.register_times(registry);
+    }
+
+    fn register_times(self, registry: &mut Registry) {
+        for (name, help, time) in [
+            (
+                "head_time_limit",
+                "How long the head of a call may take to arrive",
+                self.most.arrival.head_time,
+            ),
+            (
+                "body_time_limit",
+                "How long the body of a call may take to arrive",
+                self.most.arrival.body_time,
+            ),
+            (
+                "cool_down",
+                "How long the same must not be asked again after its denial, 0 for no time",
+                self.most.cool_down.unwrap_or_default(),
+            ),
+        ] {
+            let gauge: Gauge<f64, AtomicU64> = Gauge::default();
+            gauge.set(time.as_secs_f64());
+            registry.register_with_unit(name, help, Unit::Seconds, gauge);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! Bodies that the daemon reads refuse unknown members; bodies that clients read ignore them.
 
 mod command;
+pub mod notice;
 pub mod strict;
 mod terms;
 
@@ -342,6 +343,10 @@ pub struct RequestView {
     /// How long after its decision an approval may be used, in seconds.
     #[serde(default = "use_within")]
     pub use_within_secs: u64,
+    /// How many of those who may decide it listen now; in the answer to an ask alone, and absent
+    /// where the daemon does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvers_connected: Option<u64>,
     /// When the approval was used.
     #[serde(
         default,
@@ -412,6 +417,7 @@ impl RequestView {
             decisions: request.decisions.iter().map(DecisionView::from).collect(),
             decided_at: request.settled_at.filter(|_| decided),
             seen_by: request.seen_by.iter().map(SeenView::from).collect(),
+            approvers_connected: None,
             history: None,
         }
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::quotas::{OverQuota, Taken};
 use super::{Approvals, Asked, Ballot, Error, Subscription};
 use crate::domain::{
-    Ask, Caller, Denial, Digest, Event, Principal, Refusal, RequestId, Rights, Role, Topic, Verdict,
+    Ask, Caller, Denial, Digest, Event, Principal, Refusal, Request, RequestId, Rights, Role,
+    Topic, Verdict,
 };
 use crate::hub::Wants;
 use crate::principals::Grant;
@@ -213,12 +214,25 @@ impl Access {
         topics: Vec<Topic>,
     ) -> Result<Subscription, Error> {
         let place = self.place(|by| self.approvals.quotas.listen(by))?;
+        let listeners = &self.approvals.hub.listeners;
+        let listening = listeners.enter(&self.grant.rights, &topics);
         let subscription = self.approvals.listen(cursor, topics).await?;
-        let subscription = subscription.holding(place);
+        let subscription = subscription.holding(place).listening(listening);
         Ok(match self.filter() {
             Some(rights) => subscription.seen_by(rights),
             None => subscription,
         })
+    }
+
+    /// How many whose approval of this request would count have a stream open on which they hear of
+    /// it: people, or streams on a daemon that knows nobody.
+    pub fn approvers_connected(&self, request: &Request) -> u64 {
+        let counts = |rights: &Rights| {
+            let may_approve = rights.may_decide(request, Verdict::Approve).is_ok();
+            may_approve && request.terms.admit(&rights.principal)
+        };
+        let connected = self.approvals.hub.listeners.of(&request.topic, counts);
+        u64::try_from(connected).unwrap_or(u64::MAX)
     }
 
     /// Whether this caller may see what the daemon counts, which is about everybody's requests.

@@ -160,15 +160,109 @@ mod tests {
         assert_eq!(cool_down.left(&ci, &ask("a"), T0.after(minute)), None);
     }
 
-    #[test]
-    fn no_more_is_remembered_than_its_limit() {
+    fn begun() -> CoolDown {
         let cool_down = CoolDown::default();
         cool_down.begin(Some(Duration::from_mins(1)));
+        cool_down
+    }
+
+    #[test]
+    fn what_an_approver_would_see_as_another_question_is_another_ask() {
+        let (cool_down, ci) = (begun(), Principal::new("ci"));
+        cool_down.note(&denied("a"));
+        let field = |name: &str, value: &str| {
+            Field::new(name.to_owned(), value.to_owned()).expect("it is short")
+        };
+        let with = |fields: &[Field]| Ask {
+            fields: fields.to_vec(),
+            ..ask("a")
+        };
+        let topic = Topic::new("other".to_owned()).unwrap();
+        let details = Details::new("more".to_owned()).unwrap();
+        for other in [
+            Ask { topic, ..ask("a") },
+            Ask {
+                details,
+                ..ask("a")
+            },
+            with(&[field("n", "v")]),
+        ] {
+            assert_eq!(cool_down.left(&ci, &other, T0), None, "{other:?}");
+        }
+        let (one, two) = (field("a", "1"), field("b", "2"));
+        cool_down.note(&Request {
+            fields: vec![one.clone(), two.clone()],
+            ..denied("a")
+        });
+        let both = with(&[one.clone(), two.clone()]);
+        assert!(cool_down.left(&ci, &both, T0).is_some());
+        for other in [&[two, one][..], &[field("a", "1"), field("b", "3")]] {
+            assert_eq!(cool_down.left(&ci, &with(other), T0), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_a_denial_cools_down() {
+        let (cool_down, ci) = (begun(), Principal::new("ci"));
+        for status in [
+            Status::Pending,
+            Status::Approved,
+            Status::Expired,
+            Status::Cancelled,
+        ] {
+            cool_down.note(&Request {
+                status,
+                ..denied("a")
+            });
+            assert_eq!(cool_down.left(&ci, &ask("a"), T0), None, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn the_time_runs_from_the_denial() {
+        let (cool_down, ci) = (begun(), Principal::new("ci"));
+        let second = Duration::from_secs(1);
+        let settled_at = T0.after(30 * second);
+        cool_down.note(&Request {
+            settled_at: Some(settled_at),
+            ..denied("a")
+        });
+        let left = |at| cool_down.left(&ci, &ask("a"), at);
+        assert_eq!(left(settled_at.after(second)), Some(59 * second));
+        assert_eq!(left(settled_at.after(60 * second)), None);
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_its_limit_and_the_oldest_is_forgotten() {
+        let (cool_down, ci) = (begun(), Principal::new("ci"));
         for n in 0..limits::COOL_DOWNS + 10 {
             cool_down.note(&denied(&n.to_string()));
         }
+        let is_remembered = |n: usize| cool_down.left(&ci, &ask(&n.to_string()), T0).is_some();
+        assert!(!is_remembered(0) && !is_remembered(9));
+        assert!(is_remembered(10) && is_remembered(limits::COOL_DOWNS + 9));
         let remembered = cool_down.denied();
         assert_eq!(remembered.until.len(), limits::COOL_DOWNS);
         assert_eq!(remembered.order.len(), limits::COOL_DOWNS);
+    }
+
+    #[test]
+    fn what_was_denied_again_is_as_young_as_its_last_denial() {
+        let (cool_down, ci) = (begun(), Principal::new("ci"));
+        let second = Duration::from_secs(1);
+        let again = Request {
+            settled_at: Some(T0.after(second)),
+            ..denied("a")
+        };
+        cool_down.note(&denied("a"));
+        cool_down.note(&again);
+        let left = || cool_down.left(&ci, &ask("a"), T0);
+        assert_eq!(left(), Some(61 * second));
+        for n in 1..limits::COOL_DOWNS {
+            cool_down.note(&denied(&n.to_string()));
+        }
+        assert_eq!(left(), Some(61 * second), "its older place is gone");
+        cool_down.note(&denied("0"));
+        assert_eq!(left(), None);
     }
 }

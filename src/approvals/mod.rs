@@ -581,6 +581,16 @@ impl Approvals {
         Ok(Subscription::open(Arc::clone(self), subscriber, cursor, topics).await?)
     }
 
+    /// Follows all changes from within the daemon: all that is pending, then what happens. It takes
+    /// no place among the streams.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn follow(self: &Arc<Self>) -> Result<Subscription, StoreError> {
+        let subscriber = self.hub.tail.follow();
+        Subscription::open(Arc::clone(self), subscriber, None, Vec::new()).await
+    }
+
     /// Expires at most `limit` overdue requests; answers how many were overdue.
     pub(crate) async fn expire_overdue(&self, limit: usize) -> Result<usize, Error> {
         let overdue = self.store.overdue(self.now(), limit).await?;

@@ -35,7 +35,10 @@ pub enum OverQuota {
     #[error("long polls: all {0} places of one requester are taken")]
     Waiters(usize),
     /// As many streams of this requester are open as may be.
-    #[error("streams: all {0} places of one requester are taken")]
+    #[error(
+        "streams: all {0} places of one requester are taken; close another terminal or page with \
+         this token"
+    )]
     Subscribers(usize),
     /// The same was denied a short while ago.
     #[error(

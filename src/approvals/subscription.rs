@@ -12,7 +12,7 @@ use super::Approvals;
 use super::bulk::Place;
 use super::quotas::Taken;
 use crate::domain::{Cursor, EventId, Rights, Timestamp, Topic};
-use crate::hub::{Entry, Subscriber, TailRead};
+use crate::hub::{Entry, Listening, Subscriber, TailRead};
 use crate::limits;
 use crate::store::{Head, Range, StoreError};
 
@@ -71,6 +71,8 @@ pub struct Subscription {
     place: Option<Place>,
     /// Its place among those of its requester, if they are counted.
     _taken: Option<Taken>,
+    /// Its place among those of people who may decide, if it is one.
+    _listening: Option<Listening>,
 }
 
 impl Subscription {
@@ -114,6 +116,7 @@ impl Subscription {
             phase,
             place: None,
             _taken: None,
+            _listening: None,
         })
     }
 
@@ -121,6 +124,14 @@ impl Subscription {
     pub(super) fn holding(self, taken: Option<Taken>) -> Self {
         Self {
             _taken: taken,
+            ..self
+        }
+    }
+
+    /// Is counted among the streams of those who may decide, for as long as it is there.
+    pub(super) fn listening(self, listening: Option<Listening>) -> Self {
+        Self {
+            _listening: listening,
             ..self
         }
     }

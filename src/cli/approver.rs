@@ -1,17 +1,25 @@
 //! `approver`: shows one pending request after the other on the terminal, and tells the daemon
-//! what the person says.
+//! what the person says; or has a policy command say it; or does one thing, as a command.
 //!
-//! `session` is the loop. What waits is kept in `inbox`, what a question looks like is in
-//! `question`, what a line means in `answer`, all without input or output.
+//! `session` is the loop with a terminal, `headless` the one without. What waits is kept in
+//! `inbox`, what a question looks like is in `question`, what a line means in `answer`, all
+//! without input or output. `policy` runs the command that judges, and `commands` has the rest.
 
 mod answer;
+mod answering;
 mod args;
+mod commands;
 mod daemon_clock;
 mod decide;
+mod end;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod headless;
 mod inbox;
+
+mod link;
 mod pager;
+mod policy;
 mod question;
 #[cfg(test)]
 mod samples;
@@ -19,23 +27,17 @@ mod session;
 mod signals;
 mod tally;
 
-use std::cell::Cell;
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use anyhow::{Context as _, Error, anyhow};
+use anyhow::{Context as _, Error};
 
 use self::args::Approver;
-use self::session::{End, Session};
-use self::signals::{Ending, Redrawing};
 use super::exit;
 use super::flags::parse;
-use crate::client::DaemonUrl;
-use crate::domain::Channel;
 use crate::terminal::printable::visible;
-use crate::terminal::tty::{NoTerminal, Tty};
 
-/// The whole program: reads the command line, asks on the terminal, and gives the exit code.
+/// The whole program: reads the command line, does what it says, and gives the exit code.
 ///
 /// It must not be called from within a runtime.
 pub fn main() -> u8 {
@@ -50,7 +52,12 @@ fn run(line: Approver) -> u8 {
         .build()
         .context("cannot start");
     let end = match runtime {
-        Ok(runtime) => runtime.block_on(ask(line)),
+        Ok(runtime) => {
+            let end = runtime.block_on(act(line));
+            // A look-up of the daemon's name cannot be taken back, and is not waited for.
+            runtime.shutdown_background();
+            end
+        }
         Err(error) => Err((exit::INTERNAL, error)),
     };
     end.unwrap_or_else(|(code, error)| {
@@ -59,86 +66,30 @@ fn run(line: Approver) -> u8 {
     })
 }
 
-async fn ask(line: Approver) -> Result<u8, (u8, Error)> {
-    let daemon = line.daemon.resolve();
-    let daemon = daemon.map_err(|error| (exit::CONFIGURATION, error))?;
-    let (url, curl) = (daemon.url.to_string(), curl(&daemon.url));
+async fn act(line: Approver) -> Result<u8, (u8, Error)> {
+    let configuration = |error: Error| (exit::CONFIGURATION, error);
+    let daemon = line.daemon.resolve().map_err(configuration)?;
     let client = daemon.client("approver");
-    let client = client.map_err(|error| (exit::CONFIGURATION, error.into()))?;
-    let client = client.by_way_of(Channel::Terminal);
-    let topics: Vec<String> = line
-        .topics
-        .iter()
-        .map(|topic| topic.as_str().to_owned())
-        .collect();
-    let internal = |error: io::Error| (exit::INTERNAL, error.into());
-    let mut ending = Ending::listen().map_err(internal)?;
-    let redrawing = Redrawing::listen().map_err(internal)?;
-    let tty = Tty::open().map_err(|error| (exit::USAGE, no_terminal(error, &curl)))?;
-    let paging = Cell::new(false);
-    let mut session = Session::new(tty, redrawing, client, &topics, &paging);
-    let end = tokio::select! {
-        biased;
-        code = ending.next(&paging) => Ok(code),
-        end = session.run() => Err(end),
-    };
-    session.leave().await;
-    // The terminal is as it was before anything is printed below it.
-    drop(session);
-    match end {
-        Ok(code) => Ok(code),
-        Err(end) => code(end, &url),
+    let client = client.map_err(|error| configuration(error.into()))?;
+    match line.command {
+        Some(command) => commands::run(client, command).await,
+        None => answering::run(client, line.answering).await,
     }
 }
 
-fn code(end: End, url: &str) -> Result<u8, (u8, Error)> {
-    match end {
-        End::Left => Ok(exit::SUCCESS),
-        // There is nothing left to write the cause to.
-        End::Hangup(_cause) => Ok(exit::HANGUP),
-        End::Refused(why) => Err((
-            exit::NOT_PERMITTED,
-            anyhow!("{url} does not let us listen: {}", visible(&why)),
-        )),
-        End::NotPushd(why) => Err((
-            exit::UNAVAILABLE,
-            anyhow!(
-                "what answers at {url} is not known to be a pushd: {}; check --url",
-                visible(&why)
-            ),
-        )),
-        End::Dismissed => Err((
-            exit::UNAVAILABLE,
-            anyhow!("the daemon at {url} takes no listeners at present"),
-        )),
-    }
+/// Says something on standard error, in one line, whoever's words are in it.
+fn tell(text: &str) {
+    // When standard error takes nothing, the exit code has to say it alone.
+    let (Ok(()) | Err(_)) = writeln!(io::stderr(), "approver: {}", visible(text));
 }
 
-/// The daemon's address as the last arguments of curl.
-fn curl(url: &DaemonUrl) -> String {
-    let call = url.join("/v1/requests/ID/decision");
-    match url.socket() {
-        Some(path) => format!("--unix-socket '{}' {call}", path.display()),
-        None => call.to_string(),
-    }
-}
-
-fn no_terminal(error: NoTerminal, curl: &str) -> Error {
-    anyhow!(
-        "{:#}; approver asks a person, on a terminal; a program decides with:\n  \
-         curl -X POST -H 'content-type: application/json' -d '{{\"verdict\":\"approve\"}}' \
-         {curl}",
-        Error::new(error)
-    )
-}
-
-/// Says what is wrong, on standard error. Its lines are ours: what others have said is one line
-/// of it at most.
+/// Says what is wrong. Its lines are ours: what others have said is one line of it at most, because
+/// it was made visible before.
 fn complain(error: &Error) {
     let text = format!("{error:#}");
-    for (n, line) in text.lines().enumerate() {
-        let start = if n == 0 { "approver: " } else { "" };
-        // When standard error takes nothing, the exit code has to say it alone.
-        let (Ok(()) | Err(_)) = writeln!(io::stderr(), "{start}{}", visible(line));
+    let mut lines = text.lines();
+    tell(lines.next().unwrap_or_default());
+    for line in lines {
+        let (Ok(()) | Err(_)) = writeln!(io::stderr(), "{}", visible(line));
     }
 }

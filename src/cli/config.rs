@@ -26,6 +26,8 @@ use crate::limits;
 
 /// The variable with the token itself.
 const TOKEN: &str = "PUSHD_TOKEN";
+/// The variable with the file that has it, as in [`DaemonFlags::token_file`].
+const TOKEN_FILE: &str = "PUSHD_TOKEN_FILE";
 /// The profile of whoever names none.
 const DEFAULT: &str = "default";
 
@@ -36,9 +38,27 @@ pub struct Daemon {
     pub url: DaemonUrl,
     token: Option<Secret>,
     ca_cert: Option<PathBuf>,
+    /// Where all this was found.
+    pub origins: Origins,
+}
+
+/// Where what is known of a daemon was found, in words for a person. No secret is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins {
+    /// The file and the table in it, if there is one.
+    pub profile: Option<String>,
+    /// What names the URL.
+    pub url: &'static str,
+    /// What has the token, if there is one.
+    pub token: Option<String>,
 }
 
 impl Daemon {
+    /// Whether others on the way to it can read the token.
+    pub fn tells_its_token(&self) -> bool {
+        self.token.is_some() && self.url.is_in_the_clear()
+    }
+
     /// A client of it; `program` goes into the `User-Agent`.
     ///
     /// # Errors
@@ -67,9 +87,12 @@ impl DaemonFlags {
     pub fn resolve(self) -> anyhow::Result<Daemon> {
         let base = etcetera::base_strategy::Xdg::new().ok();
         let folder = base.map(|base| base.config_dir().join("pushd"));
-        let token = env::var(TOKEN).ok().filter(|token| !token.is_empty());
-        let daemon = resolve(self, token, folder.as_deref())?;
-        if daemon.token.is_some() && daemon.url.is_in_the_clear() {
+        let variables = Variables {
+            token: env::var(TOKEN).ok().filter(|token| !token.is_empty()),
+            token_file: env::var_os(TOKEN_FILE).map(PathBuf::from),
+        };
+        let daemon = resolve(self, variables, folder.as_deref())?;
+        if daemon.tells_its_token() {
             let url = &daemon.url;
             // With nowhere to print to there is nobody to warn.
             drop(writeln!(
@@ -81,12 +104,31 @@ impl DaemonFlags {
     }
 }
 
+/// What the environment says of tokens, which may have been meant for another daemon.
+#[derive(Debug, Default)]
+struct Variables {
+    token: Option<String>,
+    /// The flag has it as well, unless another file was named on the command line.
+    token_file: Option<PathBuf>,
+}
+
+impl Variables {
+    /// The name of the variable that says who we are, if one does.
+    fn speaking(&self, flags: &DaemonFlags) -> Option<&'static str> {
+        match &flags.token_file {
+            Some(file) => (self.token_file.as_ref() == Some(file)).then_some(TOKEN_FILE),
+            None => self.token.as_ref().map(|_| TOKEN),
+        }
+    }
+}
+
 fn resolve(
     flags: DaemonFlags,
-    token: Option<String>,
+    variables: Variables,
     folder: Option<&Path>,
 ) -> anyhow::Result<Daemon> {
-    let profile = profile(flags.profile.as_deref(), folder)?;
+    let (found, profile) = profile(flags.profile.as_deref(), folder)?;
+    let has_url = profile.url.is_some();
     let its_url = match profile.url {
         Some(url) => url.parse().context("the profile's url")?,
         None => DaemonUrl::default(),
@@ -100,9 +142,10 @@ fn resolve(
         );
     }
     let has_its_own = profile.token.is_some() || profile.token_file.is_some();
-    if let (Some(name), Some(_), true) = (&flags.profile, &token, has_its_own) {
+    let speaking = variables.speaking(&flags);
+    if let (Some(name), Some(variable), true) = (&flags.profile, speaking, has_its_own) {
         bail!(
-            "{TOKEN} is set, and the profile {name} has a token of its own; leave one of them out, \
+            "{variable} is set, and the profile {name} has a token of its own; leave one of them out, \
              so that neither goes to a daemon that it is not for"
         );
     }
@@ -110,37 +153,56 @@ fn resolve(
         let folder = folder.unwrap_or(Path::new(""));
         path.filter(|_| is_its_own).map(|path| beside(folder, path))
     };
-    let token = match (flags.token_file, token) {
-        (Some(path), _) => Some(read_token(&path)?),
-        (None, Some(token)) => Some(token.parse().with_context(|| TOKEN.to_owned())?),
+    let (token, holder) = match (flags.token_file, variables.token) {
+        (Some(path), _) => (Some(read_token(&path)?), Some(shown(&path))),
+        (None, Some(token)) => {
+            let token = token.parse().with_context(|| TOKEN.to_owned())?;
+            (Some(token), Some(TOKEN.to_owned()))
+        }
         (None, None) => match (its(profile.token_file), profile.token) {
-            (Some(path), _) => Some(read_token(&path)?),
+            (Some(path), _) => (Some(read_token(&path)?), Some(shown(&path))),
             (None, Some(token)) if is_its_own => {
-                Some(token.parse().context("the profile's token")?)
+                let token = token.parse().context("the profile's token")?;
+                (Some(token), Some("the profile".to_owned()))
             }
-            (None, _) => None,
+            (None, _) => (None, None),
         },
     };
+    let origins = Origins {
+        profile: found,
+        url: match &flags.url {
+            Some(_) => "as --url or PUSHD_URL says",
+            None if has_url => "as the profile says",
+            None => "the default",
+        },
+        token: holder,
+    };
     Ok(Daemon {
+        ca_cert: flags.ca_cert.or(its(profile.ca_cert)),
         url: flags.url.unwrap_or(its_url),
         token,
-        ca_cert: flags.ca_cert.or(its(profile.ca_cert)),
+        origins,
     })
 }
 
-/// The named profile, which has to be there; or the default one, which need not.
-fn profile(name: Option<&str>, folder: Option<&Path>) -> anyhow::Result<Profile> {
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The named profile, which has to be there; or the default one, which need not. Where it was found
+/// comes first.
+fn profile(name: Option<&str>, folder: Option<&Path>) -> anyhow::Result<(Option<String>, Profile)> {
     let Some(file) = folder.map(|folder| folder.join("config.toml")) else {
         if let Some(name) = name {
             bail!("--profile {name}: there is no home directory to look for it in");
         }
-        return Ok(Profile::default());
+        return Ok((None, Profile::default()));
     };
     let shown = file.display();
     let text = match read_private(&file) {
         Ok(text) => text,
         Err(error) if is_missing(&error) => match name {
-            None => return Ok(Profile::default()),
+            None => return Ok((None, Profile::default())),
             Some(name) => bail!("--profile {name}: there is no file {shown}"),
         },
         Err(error) => return Err(error),
@@ -155,9 +217,10 @@ fn profile(name: Option<&str>, folder: Option<&Path>) -> anyhow::Result<Profile>
         anyhow::anyhow!("{shown}{line}: {}", error.message())
     })?;
     let names: Vec<_> = profiles.keys().cloned().collect();
-    match (profiles.remove(name.unwrap_or(DEFAULT)), name) {
-        (Some(profile), _) => Ok(profile),
-        (None, None) => Ok(Profile::default()),
+    let table = name.unwrap_or(DEFAULT);
+    match (profiles.remove(table), name) {
+        (Some(profile), _) => Ok((Some(format!("[{table}] of {shown}")), profile)),
+        (None, None) => Ok((None, Profile::default())),
         (None, Some(name)) => bail!(
             "--profile {name}: {shown} has no such table; it has: {}",
             names.join(", ")
@@ -228,8 +291,11 @@ mod tests {
             flags: &DaemonFlags,
             token: Option<&str>,
         ) -> Result<(String, bool, Option<PathBuf>), String> {
-            let token = token.map(str::to_owned);
-            let daemon = resolve(flags.clone(), token, Some(self.0.path()));
+            let variables = Variables {
+                token: token.map(str::to_owned),
+                token_file: None,
+            };
+            let daemon = resolve(flags.clone(), variables, Some(self.0.path()));
             daemon
                 .map(|daemon| {
                     let url = daemon.url.to_string();

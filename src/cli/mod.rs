@@ -4,5 +4,6 @@ pub mod approver;
 mod config;
 pub mod exit;
 pub mod flags;
+mod handbook;
 pub mod pushd;
 pub mod requester;

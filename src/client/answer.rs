@@ -193,6 +193,17 @@ pub(super) async fn empty(response: Response) -> Result<Answer<()>, CallError> {
     Ok(head.answer(()))
 }
 
+/// Reads an answer that is this word alone, as text.
+pub(super) async fn word(response: Response, word: &str) -> Result<(), CallError> {
+    let (head, body) = read(response).await?;
+    if body.trim_ascii() == word.as_bytes() {
+        return Ok(());
+    }
+    let kind = head.content_type();
+    let what = format!("it answered {} with {}", head.status, shown(&kind));
+    Err(CallError::NotPushd { what })
+}
+
 struct Head {
     status: StatusCode,
     headers: HeaderMap,

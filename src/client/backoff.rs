@@ -10,12 +10,29 @@ use crate::limits;
 #[derive(Clone, Debug, Default)]
 pub struct Backoff {
     failures: u32,
+    longest: Option<Duration>,
 }
 
 impl Backoff {
     /// A backoff that has seen no failure.
     pub const fn new() -> Self {
-        Self { failures: 0 }
+        Self {
+            failures: 0,
+            longest: None,
+        }
+    }
+
+    /// The same for the holder of a `lease`, who has to come back before it ends: its pauses are
+    /// never longer than half of it, whatever a server wishes.
+    pub const fn under(lease: Option<Duration>) -> Self {
+        let longest = match lease {
+            Some(lease) => lease.checked_div(2),
+            None => None,
+        };
+        Self {
+            failures: 0,
+            longest,
+        }
     }
 
     /// Notes a failure and gives the pause before the next attempt.
@@ -23,6 +40,7 @@ impl Backoff {
     /// A server's `Retry-After` is a lower bound, up to [`limits::RETRY_AFTER_MAX`].
     pub fn next(&mut self, retry_after: Option<Duration>) -> Duration {
         let pause = pause(self.failures, retry_after, roll());
+        let pause = pause.min(self.longest.unwrap_or(pause));
         self.failures = self.failures.saturating_add(1);
         pause
     }
@@ -77,9 +95,23 @@ mod tests {
 
     #[test]
     fn chance_is_not_constant() {
-        let mut backoff = Backoff { failures: 20 };
+        let mut backoff = Backoff {
+            failures: 20,
+            ..Backoff::new()
+        };
         let pauses: std::collections::BTreeSet<_> = (0..32).map(|_| backoff.next(None)).collect();
         assert!(pauses.len() > 1, "{pauses:?}");
+    }
+
+    #[test]
+    fn under_a_lease_no_pause_is_longer_than_half_of_it() {
+        for lease in [Duration::from_secs(1), Duration::from_secs(6)] {
+            let mut backoff = Backoff::under(Some(lease));
+            let pauses = (0..20).map(|_| backoff.next(Some(limits::RETRY_AFTER_MAX)));
+            assert!(pauses.max() <= Some(lease / 2));
+        }
+        let wish = Some(limits::RETRY_AFTER_MAX);
+        assert!(Backoff::under(None).next(wish) >= limits::RETRY_AFTER_MAX);
     }
 
     proptest! {

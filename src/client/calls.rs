@@ -11,7 +11,9 @@ use super::transport::{Authorities, Secret, TransportError, transport};
 use super::url::DaemonUrl;
 use crate::domain::{Channel, EventId, RequestId};
 use crate::limits;
-use crate::wire::{AskBody, DecisionBody, MeView, RequestView, header, media};
+use crate::wire::{
+    AskBody, ConsumeBody, DecisionBody, ListView, MeView, RequestView, header, media,
+};
 
 /// A daemon, by its address. Clones share their connections.
 ///
@@ -151,6 +153,56 @@ impl Client {
         body: &DecisionBody,
     ) -> Result<Answer<RequestView>, CallError> {
         let call = self.post(&format!("/v1/requests/{id}/decision"), body);
+        self.exchange(call, None, json).await
+    }
+
+    /// Uses an approval. It is given to the first `nonce`, and to that one as often as it asks.
+    ///
+    /// # Errors
+    /// See [`CallError`]. 409 (used by somebody else, not approved) and 410 (too late) carry the
+    /// request. After a transient one the approval may be ours.
+    pub async fn consume(
+        &self,
+        id: RequestId,
+        nonce: &str,
+    ) -> Result<Answer<RequestView>, CallError> {
+        let body = ConsumeBody {
+            nonce: nonce.to_owned(),
+        };
+        let call = self.post(&format!("/v1/requests/{id}/consume"), &body);
+        self.exchange(call, None, json).await
+    }
+
+    /// Takes our decision on a pending request back; without one it is a success too.
+    ///
+    /// # Errors
+    /// See [`CallError`]. A 409 carries the request, which is final.
+    pub async fn take_back(&self, id: RequestId) -> Result<Answer<RequestView>, CallError> {
+        let call = self.call(Method::DELETE, &format!("/v1/requests/{id}/decision"));
+        self.exchange(call, None, json).await
+    }
+
+    /// Reads a page of requests, the newest first: of one status and one topic if they are named,
+    /// at most `limit` (1 to [`limits::LIST_MAX`]), older than `after`, the `next` of a page.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn list(
+        &self,
+        status: Option<&str>,
+        topic: Option<&str>,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<Answer<ListView>, CallError> {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let given = [("status", status), ("topic", topic), ("after", after)];
+        query.extend_pairs(
+            given
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        query.append_pair("limit", &limit.to_string());
+        let call = self.call(Method::GET, &format!("/v1/requests?{}", query.finish()));
         self.exchange(call, None, json).await
     }
 

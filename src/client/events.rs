@@ -50,6 +50,8 @@ pub enum StreamEvent {
         why: String,
         /// Whether what answers seems to be no pushd at all, or cannot be told to be one.
         foreign: bool,
+        /// Whether a limit was reached: nothing is broken, there are just too many streams.
+        at_limit: bool,
     },
     /// An event was left out, because it is too long or cannot be read. The stream goes on.
     Skipped {
@@ -174,10 +176,15 @@ impl EventStream {
                 why,
                 retry_after,
                 foreign,
+                at_limit,
             }) => {
                 self.state = State::Waiting(Instant::now() + self.pause(retry_after));
                 self.failures = self.failures.saturating_add(1);
-                StreamEvent::Cut { why, foreign }
+                StreamEvent::Cut {
+                    why,
+                    foreign,
+                    at_limit,
+                }
             }
         }
     }
@@ -198,6 +205,7 @@ impl EventStream {
         StreamEvent::Cut {
             why,
             foreign: false,
+            at_limit: false,
         }
     }
 

@@ -10,6 +10,7 @@ mod calls;
 mod events;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod look;
 #[cfg(test)]
 pub(crate) mod stand_in;
 mod transport;
@@ -20,5 +21,6 @@ pub use answer::{Answer, CallError};
 pub use backoff::Backoff;
 pub use calls::Client;
 pub use events::{EventStream, StreamEvent};
+pub use look::Look;
 pub use transport::{Authorities, NoSecret, Secret, TransportError};
 pub use url::{BadUrl, DaemonUrl, socket_path};

@@ -149,6 +149,8 @@ pub(super) fn transport(
         builder = builder.unix_socket(path);
     }
     if url.scheme() == "https" {
+        // So that a client can tell when the certificate expires.
+        builder = builder.tls_info(true);
         if let Some(Authorities(certificates)) = authorities {
             builder = builder.tls_certs_only(certificates.iter().cloned());
         }

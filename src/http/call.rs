@@ -18,7 +18,6 @@ use super::{Api, Kind, Problem, Remote};
 use crate::approvals::classic::SharedReceiver;
 use crate::burden::{Carrier, Load};
 use crate::domain::{Channel, RequestId};
-use crate::limits;
 use crate::wire;
 use crate::wire::strict::Object;
 
@@ -194,7 +193,7 @@ impl Call {
     /// not fit; each with its own kind.
     pub(super) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
         self.expect_media(mediatype::names::JSON)?;
-        let bytes = self.bytes(limits::BODY_BYTES).await?;
+        let bytes = self.bytes(usize::MAX).await?;
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let parsed = serde_path_to_error::deserialize(&mut deserializer);
         let Object(value) = parsed.map_err(|error| {
@@ -241,11 +240,14 @@ impl Call {
         }
     }
 
-    /// The body, read whole; at most `most` bytes of it.
+    /// The body, read whole; at most `most` bytes of it, and never more than
+    /// [`Arrival::body_bytes`](crate::limits::Arrival::body_bytes).
     ///
     /// # Errors
     /// Too large, or too slow.
     pub(super) async fn bytes(&mut self, most: usize) -> Result<BytesMut, Problem> {
+        let arrival = self.api.approvals.limits().arrival;
+        let most = most.min(arrival.body_bytes);
         // Before anything is read, so that a client that waits for `100 Continue` keeps its body.
         let length: Option<ContentLength> = self.headers.typed_get();
         if length.is_some_and(|length| length.0 > most as u64) {
@@ -253,9 +255,10 @@ impl Call {
         }
         let load = self.peer.carrier.hold(0);
         let collecting = collect(&mut self.body, most, load);
-        let whole = tokio::time::timeout(limits::BODY_TIME, collecting).await;
+        let whole = tokio::time::timeout(arrival.body_time, collecting).await;
         let whole = whole.unwrap_or_else(|_| {
-            let detail = format!("the body did not come within {:?}", limits::BODY_TIME);
+            let time = humantime::format_duration(arrival.body_time);
+            let detail = format!("the body did not come within {time}, the limit; send it again");
             Err(Problem::new(Kind::BodyTimeout, detail))
         })?;
         self.unread.store(false, Ordering::Relaxed);
@@ -279,7 +282,7 @@ async fn collect(body: &mut BodyStream, most: usize, mut load: Load) -> Result<B
 }
 
 fn too_large(most: usize) -> Problem {
-    let detail = format!("the body is larger than {most} bytes");
+    let detail = format!("the body is larger than {most} bytes, the limit; send less");
     Problem::new(Kind::BodyTooLarge, detail)
 }
 

@@ -66,7 +66,12 @@ pub(super) async fn ask(mut call: Call) -> Handled {
     let asked = access.ask(ask, key.as_deref(), || random).await?;
     log(&asked);
     let (event, waited) = wait_after_ask(&access, asked.event, wait).await?;
-    let mut response = answer(&event, form, waited);
+    let view = RequestView {
+        // Counted now, and not when it was asked: it is for whoever wonders whether to wait.
+        approvers_connected: Some(access.approvers_connected(&event.request)),
+        ..RequestView::single(&event)
+    };
+    let mut response = shown(&event, &view, form, waited);
     if asked.replayed {
         let name = wire::header::IDEMPOTENCY_REPLAYED;
         response
@@ -128,11 +133,15 @@ fn random_id() -> Result<RequestId, Problem> {
 
 /// Checks an ask member by member; the digest is of the members as sent, in an order that does
 /// not depend on the sender's. Of a match code it says only that there is one: the digest stays when
-/// the code is forgotten, and a million codes are tried in no time.
+/// the code is forgotten, and a million codes are tried in no time. Of a lease it says nothing: it is
+/// about who waits and not about what is asked, and one who waits may join one who has left.
 fn checked(body: AskBody) -> Result<Ask, Problem> {
     let members = serde_json::to_value(&body).and_then(|mut members| {
         if let Some(code) = members.get_mut("match_code") {
             *code = true.into();
+        }
+        if let Some(members) = members.as_object_mut() {
+            members.remove("lease_secs");
         }
         serde_json::to_vec(&members)
     });
@@ -267,8 +276,12 @@ pub(super) async fn read(call: Call, id: String) -> Handled {
 
 /// The request as an answer with its entity tag and, after a long poll, the wait that was used.
 fn answer(event: &Event, form: Form, waited: Option<Duration>) -> Response {
+    shown(event, &RequestView::single(event), form, waited)
+}
+
+fn shown(event: &Event, view: &RequestView, form: Form, waited: Option<Duration>) -> Response {
     let mut response = match form {
-        Form::Json => json(&RequestView::single(event)),
+        Form::Json => json(view),
         Form::Word => {
             let mut response = format!("{}\n", event.request.status.as_str()).into_response();
             let text = HeaderValue::from_static(media::TEXT);
@@ -411,12 +424,15 @@ mod tests {
     use super::*;
 
     fn digest(match_code: Option<&str>) -> Digest {
-        let body = AskBody {
-            title: "Deploy?".to_owned(),
+        digest_of(AskBody {
             match_code: match_code.map(|code| code.parse().unwrap()),
             ..AskBody::default()
-        };
-        checked(body).unwrap().digest
+        })
+    }
+
+    fn digest_of(body: AskBody) -> Digest {
+        let title = "Deploy?".to_owned();
+        checked(AskBody { title, ..body }).unwrap().digest
     }
 
     /// Found by review: the digest stays with a settled request, and told the code to whoever
@@ -425,5 +441,20 @@ mod tests {
     fn the_digest_of_an_ask_tells_that_there_is_a_match_code_and_not_which() {
         assert_eq!(digest(Some("123456")), digest(Some("654321")));
         assert_ne!(digest(Some("123456")), digest(None));
+    }
+
+    /// A script that had detached could not wait with the same command and key, because whoever
+    /// waits has a lease.
+    #[test]
+    fn whoever_waits_under_a_lease_asks_the_same_as_whoever_leaves() {
+        let with = |lease_secs, use_within_secs| {
+            digest_of(AskBody {
+                lease_secs,
+                use_within_secs,
+                ..AskBody::default()
+            })
+        };
+        assert_eq!(with(Some(120), None), with(None, None));
+        assert_ne!(with(None, Some(120)), with(None, None));
     }
 }

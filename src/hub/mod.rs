@@ -1,11 +1,14 @@
-//! Who waits for what: long polls parked under a request, and streams reading the tail of events.
+//! Who waits for what: long polls parked under a request, streams reading the tail of events, and
+//! who stands behind them.
 //!
 //! The hub is told of commits in their order and wakes whom they concern. It knows no store, no
 //! HTTP and no rules, it never blocks, and it keeps nothing for somebody who has gone.
 
+pub mod listeners;
 pub mod tail;
 pub mod waiters;
 
+pub use listeners::{Listeners, Listening};
 pub use tail::{Entry, Subscriber, Tail, TailRead};
 pub use waiters::{Waiter, Waiters, Wants};
 
@@ -27,6 +30,8 @@ pub struct Hub {
     pub waiters: Waiters,
     /// Recent events, for streams.
     pub tail: Tail,
+    /// Those of the streams that belong to somebody who may decide.
+    pub listeners: Listeners,
 }
 
 impl Hub {
@@ -35,6 +40,7 @@ impl Hub {
         Self {
             waiters: Waiters::new(limits.waiters),
             tail: Tail::new(limits.subscribers),
+            listeners: Listeners::default(),
         }
     }
 
@@ -60,7 +66,7 @@ impl Hub {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 

@@ -179,6 +179,20 @@ impl Tail {
         })
     }
 
+    /// A reader of the daemon's own, which takes nobody's place and is not counted.
+    pub fn follow(&self) -> Subscriber {
+        let mut subscribers = lock(&self.subscribers);
+        let number = subscribers.next;
+        subscribers.next += 1;
+        drop(subscribers);
+        Subscriber {
+            head: self.head.subscribe(),
+            number,
+            place: Arc::default(),
+            all: Arc::clone(&self.subscribers),
+        }
+    }
+
     /// How many listen.
     pub fn subscribers(&self) -> usize {
         lock(&self.subscribers).places.len()

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::TryFutureExt;
 use futures_util::future::Either;
@@ -38,6 +39,8 @@ pub(super) struct Terms {
     pub(super) drain: CancellationToken,
     /// Where calls of HTTP/2 are waited for.
     pub(super) calls: TaskTracker,
+    /// Time for the head of a call to arrive, and for a new connection to send its first.
+    pub(super) head_time: Duration,
 }
 
 /// Who is at the other end.
@@ -65,6 +68,7 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
         routes,
         drain,
         calls,
+        head_time,
     } = terms;
     let (called, first_call) = watch::channel(false);
     let service = warp::service(routes);
@@ -109,10 +113,10 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
         };
         answer.map_ok(move |answer| answer.map(|body| Carried::new(body, carrier)))
     });
-    let builder = builder(Tracked(calls));
+    let builder = builder(Tracked(calls), head_time);
     let io = TokioIo::new(Polite::new(line));
     let mut connection = pin!(builder.serve_connection(io, service));
-    let mut late = pin!(late(first_call));
+    let mut late = pin!(late(first_call, head_time));
     let mut gone = pin!(socket.gone());
     let mut cut = pin!(carrier.cut());
     let mut draining = false;
@@ -131,10 +135,16 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
                 return Ended::TooSlow;
             }
             ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(?who, error, "connection");
-                }
-                return Ended::Itself;
+                let Err(error) = ended else {
+                    return Ended::Itself;
+                };
+                tracing::debug!(?who, error, "connection");
+                let error = error.downcast_ref::<hyper::Error>();
+                return if error.is_some_and(hyper::Error::is_timeout) {
+                    Ended::Late
+                } else {
+                    Ended::Itself
+                };
             }
             () = &mut gone => {
                 tracing::debug!(?who, "the peer has gone");
@@ -142,7 +152,7 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
             }
             () = &mut late => {
                 tracing::debug!(?who, "no call came in time");
-                return Ended::Itself;
+                return Ended::Late;
             }
         }
     }
@@ -155,6 +165,8 @@ pub(super) enum Ended {
     Itself,
     /// What was held for it was needed, or held for too long.
     TooSlow,
+    /// No call came in time, or no more of one.
+    Late,
 }
 
 /// Runs each call of HTTP/2 as a task that is waited for when the daemon winds down.
@@ -170,12 +182,12 @@ where
     }
 }
 
-fn builder(executor: Tracked) -> Builder<Tracked> {
+fn builder(executor: Tracked, head_time: Duration) -> Builder<Tracked> {
     let mut builder = Builder::new(executor);
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits::HEAD_TIME)
+        .header_read_timeout(head_time)
         .max_buf_size(limits::HEAD_BYTES)
         .half_close(false);
     builder
@@ -197,13 +209,13 @@ fn builder(executor: Tracked) -> Builder<Tracked> {
 /// Ends when no first call has come in time. hyper-util starts no timer before it has read enough
 /// to tell the versions of HTTP apart (hyper issue 3962), so a peer that sends nothing, or one
 /// byte, would stay for ever.
-async fn late(mut first_call: watch::Receiver<bool>) {
+async fn late(mut first_call: watch::Receiver<bool>, head_time: Duration) {
     tokio::select! {
         biased;
         () = async { drop(first_call.wait_for(|called| *called).await) } => {
             std::future::pending::<()>().await;
         }
-        () = sleep(limits::HEAD_TIME) => {}
+        () = sleep(head_time) => {}
     }
 }
 

@@ -91,6 +91,7 @@ impl Server {
             routes,
             drain,
             calls: TaskTracker::new(),
+            head_time: limits::HEAD_TIME,
         };
         Self {
             terms,
@@ -107,6 +108,16 @@ impl Server {
     #[must_use]
     pub fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
         Self { tls, ..self }
+    }
+
+    /// Waits for the head of a call for so long, and for a new connection to send its first.
+    #[must_use]
+    pub fn with_head_time(self, head_time: Duration) -> Self {
+        let terms = Terms {
+            head_time,
+            ..self.terms
+        };
+        Self { terms, ..self }
     }
 
     /// Has no more connections of one address than this says.
@@ -194,8 +205,10 @@ impl Server {
             };
             if let Some(line) = line {
                 let ended = connection::serve(line, who, carrier, terms).await;
-                if ended == Ended::TooSlow {
-                    metrics.cut.inc();
+                match ended {
+                    Ended::Itself => {}
+                    Ended::TooSlow => drop(metrics.cut.inc()),
+                    Ended::Late => drop(metrics.late.inc()),
                 }
             }
             drop((open, place, of_address));

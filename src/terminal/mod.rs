@@ -8,6 +8,7 @@ pub mod locale;
 pub mod measure;
 pub mod printable;
 pub mod qr;
+pub mod quoted;
 pub mod row;
 pub mod screen;
 pub mod spinner;

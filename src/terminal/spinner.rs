@@ -40,6 +40,8 @@ struct Line {
     until: Option<Instant>,
     poll: u64,
     seen: Option<String>,
+    votes: Option<String>,
+    connected: Option<u64>,
     trouble: Option<String>,
     code: Option<String>,
 }
@@ -105,6 +107,19 @@ impl Progress {
         self.change(&words);
     }
 
+    /// The question is one that was asked before, and has this name.
+    pub fn joined(&self, title: &str, name: &str, until: Instant) {
+        let words = {
+            let mut line = self.line();
+            line.title = visible(title);
+            line.name = Some(visible(name));
+            line.until = Some(until);
+            let left = left(until, Instant::now());
+            format!("waiting for \"{}\", {}, {left}", line.title, visible(name))
+        };
+        self.change(&words);
+    }
+
     /// The wait ends at `until`.
     pub fn until(&self, until: Instant) {
         self.line().until = Some(until);
@@ -126,6 +141,25 @@ impl Progress {
         };
         if let Some(news) = news {
             self.change(&news);
+        }
+    }
+
+    /// The votes so far, in words such as `1 of 2, alice`.
+    pub fn votes(&self, words: &str) {
+        let words = visible(words);
+        let news = self.line().votes.replace(words.clone());
+        if news.as_ref() != Some(&words) {
+            self.change(&format!("votes so far: {words}"));
+        }
+    }
+
+    /// So many people are there who may decide.
+    pub fn connected(&self, count: u64) {
+        self.line().connected = Some(count);
+        match count {
+            0 => self.change("nobody is connected who may approve"),
+            1 => self.change("1 approver is connected"),
+            count => self.change(&format!("{count} approvers are connected")),
         }
     }
 
@@ -299,6 +333,8 @@ impl Line {
             until: None,
             poll: 0,
             seen: None,
+            votes: None,
+            connected: None,
             trouble: None,
             code: None,
         }
@@ -324,8 +360,15 @@ impl Line {
         if let Some(trouble) = &self.trouble {
             let trouble = self.cut(trouble, limits::TROUBLE_COLUMNS);
             parts.push(format!("trouble: {trouble}"));
-        } else if let Some(seen) = &self.seen {
-            parts.push(seen.clone());
+        } else {
+            parts.extend(self.votes.iter().chain(&self.seen).cloned());
+            match self.connected {
+                // Who was there at the ask says less than what they have done since.
+                Some(_) | None if self.votes.is_some() || self.seen.is_some() => {}
+                Some(0) => parts.push("nobody connected".to_owned()),
+                Some(count) => parts.push(format!("{count} connected")),
+                None => {}
+            }
         }
         let point = self.look.charset.pick(" · ", " - ");
         let rest = format!("{point}{}", parts.join(point));
@@ -347,6 +390,15 @@ fn left(until: Instant, now: Instant) -> String {
     let left = until.saturating_duration_since(now);
     let left = span(left + Duration::from_millis(999));
     format!("{left} left")
+}
+
+/// A patience: as [`span`], but with its fraction where there is nothing else.
+pub fn shown(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{}ms", duration.as_millis())
+    } else {
+        span(duration)
+    }
 }
 
 /// A duration in its two largest units: `1h 2m`, `9m 48s`, `10m`.
@@ -394,6 +446,22 @@ mod tests {
             line.compose(now, 100),
             "Deploy? · abcdefgh · 12s · 9m 48s left · poll 3"
         );
+    }
+
+    #[test]
+    fn the_line_says_who_is_there_until_somebody_has_done_something() {
+        let mut line = Line {
+            connected: Some(2),
+            ..waiting("Deploy?")
+        };
+        let shown = |line: &Line| line.compose(line.since, 100);
+        assert!(shown(&line).ends_with("poll 3 · 2 connected"));
+        line.connected = Some(0);
+        assert!(shown(&line).ends_with("poll 3 · nobody connected"));
+        line.seen = Some("opened by bob".to_owned());
+        assert!(shown(&line).ends_with("poll 3 · opened by bob"));
+        line.votes = Some("1 of 2, alice".to_owned());
+        assert!(shown(&line).ends_with("poll 3 · 1 of 2, alice · opened by bob"));
     }
 
     #[test]
@@ -460,9 +528,13 @@ mod tests {
         progress.well();
         progress.seen(&["alice"]);
         progress.seen(&["alice"]);
+        for votes in ["0 of 2", "1 of 2, alice", "1 of 2, alice", "0 of 2"] {
+            progress.votes(votes);
+        }
+        progress.connected(0);
         progress.end(Mood::Good, "approved\u{1b}[0m");
         let lines = lines();
-        assert_eq!(lines.lines().count(), 5, "{lines}");
+        assert_eq!(lines.lines().count(), 9, "{lines}");
         assert!(
             lines.lines().all(|line| line.starts_with("program: ")),
             "{lines}"

@@ -62,6 +62,12 @@ impl Setup {
         self
     }
 
+    /// Adds one flag with a value that may have spaces in it.
+    pub(crate) fn flag(mut self, flag: &str, value: &str) -> Self {
+        self.args.extend([flag.to_owned(), value.to_owned()]);
+        self
+    }
+
     /// Lets it open no more than so many files.
     pub(crate) fn descriptors(self, files: u32) -> Self {
         let descriptors = Some(files);

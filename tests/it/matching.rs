@@ -1,5 +1,7 @@
 //! Match codes from the outside: in calls, between the two clients, and by whom what was done.
 
+mod people;
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 

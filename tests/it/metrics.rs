@@ -33,8 +33,9 @@ fn served(text: &str) -> BTreeSet<(String, String)> {
 
 #[tokio::test]
 async fn the_documents_list_exactly_what_is_served() {
-    // Some figures are there only where TLS is.
-    let daemon = Daemon::secured(setup().in_memory(), &Authority::new());
+    // Some figures are there only where TLS is, others where a command is told what happens.
+    let setup = setup().in_memory().flag("--notify", "true");
+    let daemon = Daemon::secured(setup, &Authority::new());
     let text = daemon.get("/metrics").await.text();
     assert_eq!(served(&text), documented(), "{text}");
     assert!(text.ends_with("# EOF\n"), "{text}");

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use crate::call::Call;
@@ -57,6 +58,14 @@ impl People {
     /// The token of somebody.
     pub(crate) fn token_of(&self, name: &str) -> &str {
         &self.tokens[name]
+    }
+
+    /// A file with somebody's token, of these permissions.
+    pub(crate) fn token_file(&self, name: &str, mode: u32) -> String {
+        let path = self.setup.path(&format!("{name}.token"));
+        fs::write(&path, format!("{}\n", self.token_of(name))).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     fn token(&self, args: &[&str]) -> String {

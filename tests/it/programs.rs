@@ -1,5 +1,6 @@
 //! The two clients as people run them: `requester` in a script, `approver` in a terminal.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
@@ -25,6 +26,8 @@ pub(crate) struct Requester {
 #[derive(Debug)]
 pub(crate) struct Left {
     pub(crate) code: Option<i32>,
+    /// The signal that has ended it.
+    pub(crate) signal: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
@@ -42,6 +45,14 @@ impl Requester {
         Self::run(command, url, args)
     }
 
+    /// The same without a URL: flags, variables and profiles say where the daemon is.
+    pub(crate) fn start_anywhere(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = Self::command(&[]);
+        let command_line = command.envs(environment.iter().copied()).args(args);
+        command_line.stdin(Stdio::null());
+        Self::spawned(command)
+    }
+
     /// The same as the child of another program, which is given with its arguments.
     pub(crate) fn start_under(program: &[&str], url: &str, args: &[&str]) -> Self {
         Self::run(Self::command(program), url, args)
@@ -51,7 +62,7 @@ impl Requester {
     ///
     /// A signal that a parent ignores stays ignored, and the suite may be run in the background
     /// of a script, whose shell has its jobs ignore Ctrl-C; so it gets a shell's usual signals.
-    fn command(under: &[&str]) -> Command {
+    pub(crate) fn command(under: &[&str]) -> Command {
         let mut command = Command::new("env");
         command
             .env_clear()
@@ -62,10 +73,13 @@ impl Requester {
     }
 
     fn run(mut command: Command, url: &str, args: &[&str]) -> Self {
+        command.args(["--url", url]).args(args).stdin(Stdio::null());
+        Self::spawned(command)
+    }
+
+    /// Starts it by a command that is complete.
+    pub(crate) fn spawned(mut command: Command) -> Self {
         let mut child = command
-            .args(["--url", url])
-            .args(args)
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -132,6 +146,7 @@ impl Requester {
         let output = soon("requester to end", ending).await;
         Left {
             code: output.status.code(),
+            signal: output.status.signal(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: self.stderr.lock().unwrap().clone(),
         }

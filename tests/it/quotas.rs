@@ -1,5 +1,8 @@
 //! Floods by one requester or from one address: they meet their own limit, and nobody else's.
 
+mod cool_down;
+mod programs;
+
 use std::num::NonZeroU64;
 
 use reqwest::Method;
@@ -8,7 +11,6 @@ use serde_json::json;
 use crate::call::{Call, Reply};
 use crate::daemon::{Daemon, Holds, setup};
 use crate::people::People;
-use crate::programs::Requester;
 use crate::until::until;
 
 /// What a daemon may have more of after a flood that was refused: the allocator's own, roughly.
@@ -105,24 +107,6 @@ async fn a_requester_that_asks_too_often_is_told_when_it_may_and_replays_do_not_
     .await;
 }
 
-/// It is told at once that no patience of its own would be enough.
-#[tokio::test]
-async fn a_requester_whose_ask_was_denied_recently_ends_with_75_and_the_daemons_words() {
-    let daemon = setup().flags("--cool-down 1h").start();
-    let deny = async || {
-        let id = daemon.the_pending_one().await;
-        let denying = daemon.deciding(&id, &json!({"verdict": "deny"}));
-        assert_eq!(denying.await.status, 200);
-    };
-    let url = format!("http://{}", daemon.address());
-    let ((), left) = tokio::join!(deny(), Requester::start(&url, &["-m", "Deploy?"]).left());
-    assert_eq!(left.code, Some(1), "{left:?}");
-    let patient = ["--connect-timeout", "30m", "-m", "Deploy?"];
-    let left = Requester::start(&url, &patient).left().await;
-    assert_eq!(left.code, Some(75), "{left:?}");
-    assert!(left.stderr.contains("denied a short while ago"), "{left:?}");
-}
-
 #[tokio::test]
 async fn long_polls_of_one_requester_leave_room_for_others() {
     let (daemon, people) = knowing("--max-waiters-per-requester 2");
@@ -171,29 +155,6 @@ async fn streams_of_one_requester_leave_room_for_others() {
     drop((open, other));
     daemon.figure_is(&people, "pushd_subscribers", 0).await;
     assert_eq!(listening("ci").open().await.status(), 200);
-}
-
-#[tokio::test]
-async fn what_was_denied_may_not_be_asked_again_for_a_while() {
-    let (daemon, people) = knowing("--cool-down 1h");
-    let keyed = || asking(&daemon, &people, "ci", "a").header("idempotency-key", "one");
-    let id = keyed().await.id();
-    let held = people.by("ci", daemon.get(&format!("/v1/requests/{id}?wait=60")));
-    let held = held.spawn();
-    daemon.figure_is(&people, "pushd_waiters", 1).await;
-    deny(&daemon, &people, &id).await;
-    assert_eq!(held.await.unwrap().json()["status"], "denied");
-    for _ in 0..10 {
-        let members = json!({"title": "a", "match_code": "004207", "expires_in_secs": 60});
-        let again = people.by("ci", daemon.asking(&members)).await;
-        let wait = wait_of(&again, "denied_recently");
-        assert!((3000..=3600).contains(&wait.get()), "{wait}");
-    }
-    assert_eq!(keyed().await.status, 200, "a replay tells the denial");
-    assert_eq!(asking(&daemon, &people, "ci", "b").await.status, 201);
-    assert_eq!(asking(&daemon, &people, "eve", "a").await.status, 201);
-    let daemon = daemon.crash_and_restart();
-    assert_eq!(asking(&daemon, &people, "ci", "a").await.status, 201);
 }
 
 #[tokio::test]

@@ -3,4 +3,5 @@
 mod clients;
 mod ends;
 mod file;
+mod profiles;
 mod table;

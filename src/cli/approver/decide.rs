@@ -7,9 +7,14 @@ use tokio::time::{Instant, sleep_until};
 
 use super::inbox::Gone;
 use crate::client::{Answer, Backoff, CallError, Client};
-use crate::domain::{MatchCode, Reason, RequestId, Verdict};
+use crate::domain::{Reason, RequestId, Verdict};
 use crate::limits;
 use crate::wire::{DecisionBody, RequestView, Status};
+
+/// The code of a refusal that passes with a freeze.
+const FROZEN: &str = "frozen";
+/// The code of a refusal to note more decisions on one request.
+const TOO_MANY_VOTES: &str = "too_many_votes";
 
 /// A decision on its way to the daemon.
 pub(super) struct Deciding {
@@ -69,29 +74,35 @@ pub(super) enum Outcome {
         why: String,
         /// Whether it may count all the same, because an answer was lost.
         unsure: bool,
+        /// What kind of trouble it was.
+        cause: Cause,
+    },
+}
+
+/// Why a decision failed, as far as it matters to what can be done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The daemon was not reached, or does not work as it should.
+    Trouble,
+    /// Not now: a limit, or a freeze.
+    Busy,
+    /// The daemon says no, with this HTTP status and code.
+    Refused {
+        /// The status.
+        status: u16,
+        /// The code; empty when a gate before the daemon has said it.
+        code: String,
     },
 }
 
 impl Deciding {
     /// Starts telling it; nothing is sent before [`Deciding::next`] is called.
-    pub(super) fn new(
-        client: Client,
-        view: &RequestView,
-        verdict: Verdict,
-        reason: Option<String>,
-        match_code: Option<MatchCode>,
-    ) -> Self {
-        let body = DecisionBody {
-            verdict,
-            reason,
-            version: Some(view.version),
-            match_code,
-        };
+    pub(super) fn new(client: Client, id: RequestId, body: DecisionBody) -> Self {
         let now = Instant::now();
         Self {
             step: Step::Pausing(now),
             client,
-            id: view.id,
+            id,
             body,
             until: now + limits::DECIDE_TIME,
             backoff: Backoff::new(),
@@ -131,10 +142,10 @@ impl Deciding {
         view.id == self.id
             && match (self.body.verdict, view.status) {
                 (Verdict::Approve, Status::Approved) | (Verdict::Deny, Status::Denied) => true,
-                // More approvals are needed, and ours is one of them.
-                (Verdict::Approve, Status::Pending) => {
+                // More of them are needed, and ours is one.
+                (verdict, Status::Pending) => {
                     let mut decisions = view.decisions.iter();
-                    decisions.any(|decision| decision.verdict == Verdict::Approve)
+                    decisions.any(|decision| decision.verdict == verdict)
                 }
                 (Verdict::Approve | Verdict::Deny, _) => false,
             }
@@ -174,19 +185,30 @@ impl Deciding {
             }
             Ok(_) => {
                 let why = "the daemon's answer is about something else".to_owned();
-                return Progress::Done(Outcome::Failed { why, unsure: true });
+                return Progress::Done(Outcome::Failed {
+                    why,
+                    unsure: true,
+                    cause: Cause::Trouble,
+                });
             }
             Err(error) => error,
         };
-        let (what, retry_after, unsent) = match error {
+        let (what, retry_after, unsent, cause) = match error {
             CallError::Transient {
                 what,
                 retry_after,
                 unsent,
-                ..
-            } => (what, retry_after, unsent),
+                at_limit,
+            } => {
+                let cause = if at_limit {
+                    Cause::Busy
+                } else {
+                    Cause::Trouble
+                };
+                (what, retry_after, unsent, cause)
+            }
             // The daemon that has sent the question was trusted, and may be again.
-            CallError::Untrusted { what } => (what, None, true),
+            CallError::Untrusted { what } => (what, None, true, Cause::Trouble),
             error @ (CallError::Refused { .. } | CallError::NotPushd { .. }) => {
                 return Progress::Done(refusal(error, self.unsure));
             }
@@ -196,7 +218,11 @@ impl Deciding {
         let again_in = self.backoff.next(retry_after);
         if now + again_in >= self.until {
             let unsure = self.unsure;
-            return Progress::Done(Outcome::Failed { why: what, unsure });
+            return Progress::Done(Outcome::Failed {
+                why: what,
+                unsure,
+                cause,
+            });
         }
         self.step = Step::Pausing(now + again_in);
         Progress::Again {
@@ -213,10 +239,19 @@ fn refusal(error: CallError, unsure: bool) -> Outcome {
         return Outcome::Gone;
     }
     match error {
+        // A freeze passes, and the request is pending still.
         CallError::Refused {
             status: 409,
             problem,
-        } => Outcome::TooLate(problem.request),
+        } if problem.code == FROZEN => Outcome::Failed {
+            why,
+            unsure,
+            cause: Cause::Busy,
+        },
+        CallError::Refused {
+            status: 409,
+            problem,
+        } if problem.code != TOO_MANY_VOTES => Outcome::TooLate(problem.request),
         CallError::Refused {
             status: 412,
             problem,
@@ -228,10 +263,21 @@ fn refusal(error: CallError, unsure: bool) -> Outcome {
             left: problem.tries_left,
             view: problem.request,
         },
-        CallError::Refused { .. }
-        | CallError::Transient { .. }
-        | CallError::Untrusted { .. }
-        | CallError::NotPushd { .. } => Outcome::Failed { why, unsure },
+        CallError::Refused { status, problem } => Outcome::Failed {
+            why,
+            unsure,
+            cause: Cause::Refused {
+                status,
+                code: problem.code,
+            },
+        },
+        CallError::Transient { .. } | CallError::Untrusted { .. } | CallError::NotPushd { .. } => {
+            Outcome::Failed {
+                why,
+                unsure,
+                cause: Cause::Trouble,
+            }
+        }
     }
 }
 
@@ -243,7 +289,16 @@ mod tests {
 
     fn deciding() -> Deciding {
         let client = Client::new("http://127.0.0.1:1".parse().unwrap(), "approver").unwrap();
-        Deciding::new(client, &request(1), Verdict::Approve, None, None)
+        Deciding::new(client, request(1).id, body(Verdict::Approve))
+    }
+
+    fn body(verdict: Verdict) -> DecisionBody {
+        DecisionBody {
+            verdict,
+            reason: None,
+            version: None,
+            match_code: None,
+        }
     }
 
     fn transient(unsent: bool) -> CallError {
@@ -268,15 +323,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_decision_names_the_version_that_was_shown() {
-        let mut view = request(1);
-        view.version = crate::domain::EventId(7);
-        let client = Client::new("http://127.0.0.1:1".parse().unwrap(), "approver").unwrap();
-        let deciding = Deciding::new(client, &view, Verdict::Deny, Some("no".to_owned()), None);
-        assert_eq!(deciding.body.version, Some(view.version));
-    }
-
     #[tokio::test(start_paused = true)]
     async fn what_may_pass_is_tried_again_until_the_time_is_over() {
         let mut deciding = deciding();
@@ -288,7 +334,13 @@ mod tests {
             }
         };
         let why = "connection refused".to_owned();
-        assert_eq!(outcome, Outcome::Failed { why, unsure: false });
+        let cause = Cause::Trouble;
+        let failed = Outcome::Failed {
+            why,
+            unsure: false,
+            cause,
+        };
+        assert_eq!(outcome, failed);
         let passed = start.elapsed();
         assert!(
             passed > limits::DECIDE_TIME / 2 && passed < limits::DECIDE_TIME,
@@ -372,6 +424,25 @@ mod tests {
             (refused(404, "not_found", None), Outcome::Gone),
         ] {
             assert_eq!(refusal(error, false), outcome);
+        }
+        // Neither is the end of the request.
+        for (code, cause) in [
+            ("frozen", Cause::Busy),
+            (
+                "too_many_votes",
+                Cause::Refused {
+                    status: 409,
+                    code: "too_many_votes".to_owned(),
+                },
+            ),
+        ] {
+            let outcome = refusal(refused(409, code, Some(request(1))), false);
+            let failed = Outcome::Failed {
+                why: "no".to_owned(),
+                unsure: false,
+                cause,
+            };
+            assert_eq!(outcome, failed);
         }
         // A 404 that is not the daemon's own, or about the path, says nothing about the request.
         for code in ["", "no_such_path"] {

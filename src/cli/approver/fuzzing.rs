@@ -7,7 +7,10 @@ use crate::terminal::locale::Charset;
 use crate::terminal::measure::columns;
 use crate::terminal::row::Row;
 use crate::terminal::style::Look;
-use crate::wire::{DecisionView, Field, Party, RequestView, Status};
+use crate::wire::{
+    BoundFile, Command, Content, DecisionView, Field, PanelView, Party, RequestView, Status,
+    Variable,
+};
 
 /// The narrowest screen on which questions are asked.
 const NARROWEST: usize = 20;
@@ -159,10 +162,30 @@ fn view(text: &str, status: u8) -> RequestView {
         reason: reason.clone(),
         at,
     });
+    let command = Command {
+        argv: vec![title.clone(), topic.clone(), details.clone()],
+        program: title.clone(),
+        directory: topic.clone(),
+        user: title.clone(),
+        host: topic.clone(),
+        environment: Some(vec![Variable {
+            name: title.clone(),
+            value: details.clone(),
+        }]),
+        stdin: Some(Content {
+            sha256: title.clone(),
+            bytes: 1,
+        }),
+        files: Some(vec![BoundFile {
+            path: details.clone(),
+            sha256: topic.clone(),
+            bytes: 2,
+        }]),
+    };
     RequestView {
         id: RequestId::from_bytes([7; 16]),
-        topic,
-        title,
+        topic: topic.clone(),
+        title: title.clone(),
         details,
         fields,
         status,
@@ -173,15 +196,20 @@ fn view(text: &str, status: u8) -> RequestView {
         expires_at: at,
         approvals_needed: 2,
         denials_needed: 1,
-        approvers: None,
-        panels: Vec::new(),
-        rules: Vec::new(),
-        reason_required: false,
-        freezes: Vec::new(),
-        command: None,
+        approvers: Some(vec![title.clone(), topic.clone()]),
+        panels: vec![PanelView {
+            group: title.clone(),
+            approvals: 2,
+            members: vec![topic.clone()],
+        }],
+        rules: vec![title.clone()],
+        reason_required: true,
+        freezes: vec![topic.clone()],
+        command: Some(command),
         lease_secs: None,
         lease_ended: false,
         use_within_secs: 3600,
+        approvers_connected: None,
         consumed_at: None,
         match_code_required: true,
         decisions: decisions.into(),

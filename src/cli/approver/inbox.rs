@@ -21,8 +21,14 @@ pub(super) struct Inbox {
     overflowed: bool,
     /// When a request to ask was looked for last.
     looked: Option<Instant>,
+    /// Whether a policy judges each request before a person is asked.
+    has_policy: bool,
+    /// When a request to judge was looked for last.
+    looked_to_judge: Option<Instant>,
     /// What is asked now.
     current: Option<Current>,
+    /// Who answers here, if the daemon knows them by name.
+    me: Option<String>,
 }
 
 /// Requests are asked in the order in which the daemon accepted them.
@@ -33,10 +39,27 @@ struct Entry {
     view: Box<RequestView>,
     /// When it was skipped last.
     skipped: Option<Instant>,
+    /// How far the policy is with it, and whether it was voted on here.
+    judged: Judged,
     /// Whether it was there before a reset and has not come again.
     stale: bool,
     /// Bytes that it holds.
     size: usize,
+}
+
+/// How far the policy is with a request, in the version that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    /// It has not seen it.
+    No,
+    /// It judges it, or an older version of it.
+    Now,
+    /// Its verdict could not be told; it judges it again at that time.
+    Again(Instant),
+    /// It has left it open.
+    Open,
+    /// A vote was given here, and others are waited for: nobody here is asked.
+    Voted,
 }
 
 /// The request that is on the screen, in the version that is.
@@ -56,6 +79,8 @@ pub(super) enum Change {
         /// Whether there is a request that was not there before.
         arrived: bool,
     },
+    /// The request on the screen has other votes, in the same version.
+    Votes(Box<RequestView>),
     /// The request on the screen has another version now.
     Redraw,
     /// The request on the screen is final, or gone.
@@ -72,6 +97,19 @@ pub(super) enum Gone {
 }
 
 impl Inbox {
+    /// An inbox whose requests a policy judges.
+    pub(super) fn judged() -> Self {
+        Self {
+            has_policy: true,
+            ..Self::default()
+        }
+    }
+
+    /// Takes in who answers here: what they have voted on is not asked again.
+    pub(super) fn answers_as(&mut self, me: String) {
+        self.me = Some(me);
+    }
+
     /// Takes in what the daemon says about a request.
     pub(super) fn apply(&mut self, view: Box<RequestView>) -> Change {
         if self.is_outdated(&view) {
@@ -106,7 +144,7 @@ impl Inbox {
             Change::None
         };
         for id in stale {
-            self.remove(id);
+            drop(self.remove(id));
             if self.take_current(id) {
                 change = Change::Settled(Gone::Unknown);
             }
@@ -122,8 +160,9 @@ impl Inbox {
         daemon_now: Option<Timestamp>,
     ) -> Option<RequestView> {
         self.looked = Some(now);
+        let (has_policy, me) = (self.has_policy, self.me.as_deref());
         let askable = |entry: &&Entry| {
-            !entry.stale && daemon_now.is_none_or(|now| now < entry.view.expires_at)
+            entry.waits(daemon_now) && entry.is_for_people(has_policy) && !entry.is_voted_by(me)
         };
         let mut entries = self.pending.values().filter(askable);
         let fresh = entries.clone().find(|entry| entry.skipped.is_none());
@@ -139,6 +178,69 @@ impl Inbox {
             version: view.version,
         });
         Some(view)
+    }
+
+    /// The next request for the policy, which is its from now on: the oldest that it has not judged
+    /// in this version.
+    pub(super) fn next_to_judge(
+        &mut self,
+        now: Instant,
+        daemon_now: Option<Timestamp>,
+    ) -> Option<RequestView> {
+        self.looked_to_judge = Some(now);
+        let current = self.current.map(|current| current.id);
+        let me = self.me.as_deref();
+        let entry = self.pending.values_mut().find(|entry| {
+            entry.waits(daemon_now)
+                && entry.is_for_policy(now)
+                && !entry.is_voted_by(me)
+                && current != Some(entry.view.id)
+        })?;
+        entry.judged = Judged::Now;
+        Some((*entry.view).clone())
+    }
+
+    /// When the policy is to judge a request again, of those whose time had not come when
+    /// [`Inbox::next_to_judge`] looked.
+    pub(super) fn judged_again(&self) -> Option<Instant> {
+        let looked = self.looked_to_judge;
+        let entries = self.pending.values();
+        let again = entries.filter_map(|entry| match entry.judged {
+            Judged::Again(at) => Some(at),
+            Judged::No | Judged::Now | Judged::Open | Judged::Voted => None,
+        });
+        again
+            .filter(|&at| looked.is_none_or(|looked| at > looked))
+            .min()
+    }
+
+    /// The policy has no opinion on a request, or its verdict does not count. It is not asked again
+    /// about the version that it has judged.
+    pub(super) fn leave_open(&mut self, id: RequestId, version: EventId) {
+        if let Some(entry) = self.entry(id) {
+            entry.judged = if entry.view.version == version {
+                Judged::Open
+            } else {
+                Judged::No
+            };
+        }
+    }
+
+    /// The policy judges a request again at that time.
+    pub(super) fn judge_again(&mut self, id: RequestId, at: Instant) {
+        if let Some(entry) = self.entry(id) {
+            entry.judged = Judged::Again(at);
+        }
+    }
+
+    /// A vote was given here on a request that needs more of them, which is so now.
+    pub(super) fn voted(&mut self, view: Box<RequestView>) {
+        let id = view.id;
+        self.take_current(id);
+        drop(self.apply(view));
+        if let Some(entry) = self.entry(id) {
+            entry.judged = Judged::Voted;
+        }
     }
 
     /// The current request as it is now, which is drawn again.
@@ -184,7 +286,7 @@ impl Inbox {
 
     /// Takes the current request out: it was decided, and `at` is the commit that says so.
     pub(super) fn done(&mut self, id: RequestId, at: Option<EventId>) {
-        self.remove(id);
+        drop(self.remove(id));
         self.take_current(id);
         if let Some(at) = at {
             self.remember(id, at);
@@ -193,10 +295,13 @@ impl Inbox {
 
     /// Requests that wait besides the current one.
     pub(super) fn others(&self) -> usize {
-        let current = self
-            .current
-            .is_some_and(|current| self.places.contains_key(&current.id));
-        self.pending.len() - usize::from(current)
+        let current = self.current.map(|current| current.id);
+        let me = self.me.as_deref();
+        let entries = self.pending.values();
+        let others = entries.filter(|entry| current != Some(entry.view.id));
+        others
+            .filter(|entry| entry.judged != Judged::Voted && !entry.is_voted_by(me))
+            .count()
     }
 
     /// Whether requests were left out for want of room, and there is room again.
@@ -211,9 +316,28 @@ impl Inbox {
         let size = size(&view);
         let version = view.version;
         let arrived = !self.places.contains_key(&id);
-        let skipped = self.entry(id).and_then(|entry| entry.skipped);
-        self.remove(id);
         let is_current = self.current.is_some_and(|current| current.id == id);
+        let skipped = self.entry(id).and_then(|entry| entry.skipped);
+        let judged = self
+            .entry(id)
+            .map(|entry| entry.judged_as(version, is_current));
+        let judged = match judged {
+            // The vote was taken back, or fell away.
+            Some(Judged::Voted) if self.me.is_some() && !is_voted_by(&view, self.me.as_deref()) => {
+                Judged::Open
+            }
+            Some(judged) => judged,
+            None => Judged::No,
+        };
+        // What the policy may answer calls nobody.
+        let calls = arrived && (!self.has_policy || view.match_code_required);
+        let old = self.remove(id);
+        let others = |old: &Entry| old.view.decisions != view.decisions;
+        let now = if is_current && old.as_ref().is_some_and(others) {
+            Change::Votes(view.clone())
+        } else {
+            Change::None
+        };
         let full = self.pending.len() >= limits::INBOX || self.bytes + size > limits::INBOX_BYTES;
         if full && !is_current {
             self.overflowed = true;
@@ -228,20 +352,21 @@ impl Inbox {
         let entry = Entry {
             view,
             skipped,
+            judged,
             stale: false,
             size,
         };
         self.pending.insert(place, entry);
         match self.current {
             Some(current) if current.id == id && current.version != version => Change::Redraw,
-            Some(current) if current.id == id => Change::None,
-            Some(_) | None if arrived => Change::Count { arrived: true },
+            Some(current) if current.id == id => now,
+            Some(_) | None if arrived => Change::Count { arrived: calls },
             Some(_) | None => Change::None,
         }
     }
 
     fn settle(&mut self, view: Box<RequestView>) -> Change {
-        let known = self.remove(view.id);
+        let known = self.remove(view.id).is_some();
         self.remember(view.id, view.event_id);
         if self.take_current(view.id) {
             Change::Settled(Gone::As(view))
@@ -274,13 +399,13 @@ impl Inbox {
         self.pending.get_mut(self.places.get(&id)?)
     }
 
-    fn remove(&mut self, id: RequestId) -> bool {
+    fn remove(&mut self, id: RequestId) -> Option<Entry> {
         let place = self.places.remove(&id);
         let entry = place.and_then(|place| self.pending.remove(&place));
         if let Some(entry) = &entry {
             self.bytes = self.bytes.saturating_sub(entry.size);
         }
-        entry.is_some()
+        entry
     }
 
     fn take_current(&mut self, id: RequestId) -> bool {
@@ -296,9 +421,59 @@ impl Inbox {
 }
 
 impl Entry {
+    /// Whether it is there still, as far as anybody knows.
+    fn waits(&self, daemon_now: Option<Timestamp>) -> bool {
+        !self.stale && daemon_now.is_none_or(|now| now < self.view.expires_at)
+    }
+
+    fn is_voted_by(&self, me: Option<&str>) -> bool {
+        is_voted_by(&self.view, me)
+    }
+
+    fn is_for_people(&self, has_policy: bool) -> bool {
+        match self.judged {
+            Judged::Open => true,
+            Judged::No | Judged::Now | Judged::Again(_) => {
+                !has_policy || self.view.match_code_required
+            }
+            Judged::Voted => false,
+        }
+    }
+
+    /// A match code is on a screen that no policy can see.
+    fn is_for_policy(&self, now: Instant) -> bool {
+        let is_due = match self.judged {
+            Judged::No => true,
+            Judged::Again(at) => at <= now,
+            Judged::Now | Judged::Open | Judged::Voted => false,
+        };
+        is_due && !self.view.match_code_required
+    }
+
+    /// What stands of what was judged, when the request has this version. A request that a person
+    /// looks at stays with that person.
+    fn judged_as(&self, version: EventId, is_current: bool) -> Judged {
+        if self.view.version == version || self.judged == Judged::Now {
+            self.judged
+        } else if is_current {
+            Judged::Open
+        } else {
+            Judged::No
+        }
+    }
+
     fn returns(&self) -> Option<Instant> {
         self.skipped.map(|skipped| skipped + limits::SKIP_TIME)
     }
+}
+
+/// Whether they have voted on it.
+fn is_voted_by(view: &RequestView, me: Option<&str>) -> bool {
+    let by = |me| {
+        let mut votes = view.decisions.iter();
+        votes.any(|vote| vote.approver.principal == me)
+    };
+    me.is_some_and(by)
 }
 
 /// Bytes that a request holds, roughly: every text in it counts, whoever it is from.

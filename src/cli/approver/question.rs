@@ -3,8 +3,14 @@
 //! What the asker claims is in a frame. What the daemon knows stands outside of it, next to the
 //! prompt, where no length of a claim can push it away.
 
+mod command;
+mod terms;
+
 use std::time::Duration;
 
+pub(super) use self::terms::{conditions, takes_votes, votes, votes_of, votes_row};
+
+use self::command::command_rows;
 use super::daemon_clock::{spell, spell_time};
 use crate::domain::{Timestamp, Verdict};
 use crate::limits;
@@ -19,6 +25,8 @@ use crate::wire::{DecisionView, Party, RequestView, Status};
 pub(super) const PROMPT: &str = "Approve? [y/n/s/d/q] ";
 /// The prompt after a yes to a request with a match code.
 pub(super) const CODE_PROMPT: &str = "Type the six digits that the requester shows: ";
+/// The prompt after a yes to a request that needs a reason.
+pub(super) const REASON_PROMPT: &str = "Why? ";
 /// Rows after the facts: one for trouble and feedback, one for how many others wait.
 pub(super) const STATUS_ROWS: usize = 2;
 /// Rows of the details that are shown however small the screen is.
@@ -42,24 +50,32 @@ pub(super) struct Question {
     pub(super) rows: Vec<Row>,
     /// Which of them tells the time.
     pub(super) time: usize,
+    /// Which tells the votes so far, if several are needed.
+    pub(super) votes: Option<usize>,
     /// Which is the first status row.
     pub(super) status: usize,
 }
 
 /// The rows of a question. `now` is the daemon's time, if it is known.
 pub(super) fn question(view: &RequestView, now: Option<Timestamp>, room: Room) -> Question {
-    let facts = facts(view, now, room);
+    let (facts, votes) = facts(view, now, room);
     // Head, "asker says", blank before the facts, prompt.
     let fixed = 4 + facts.len() + STATUS_ROWS;
     let mut rows = vec![head(Ink::Strong, "Approval asked", room)];
     rows.push(label("The asker says", room));
     rows.extend(claim(view, room, room.height.saturating_sub(fixed)));
     rows.push(label("The daemon knows", room));
+    let votes = votes.map(|index| rows.len() + index);
     rows.extend(facts);
     let time = rows.len() - 1;
     let status = rows.len();
     rows.extend(std::iter::repeat_n(Row::new(), STATUS_ROWS));
-    Question { rows, time, status }
+    Question {
+        rows,
+        time,
+        votes,
+        status,
+    }
 }
 
 /// A row that says how much of a part is not shown.
@@ -94,7 +110,14 @@ fn claim(view: &RequestView, room: Room, height: usize) -> Vec<Row> {
     let title = one_line(&view.title, room.look.charset);
     let mut rows = frame.rows("", Ink::Strong, &title);
     rows.push(topic_row(view, room));
-    let left = height.saturating_sub(rows.len() + 2).max(2 * LEAST_ROWS);
+    let mut left = height.saturating_sub(rows.len() + 2).max(2 * LEAST_ROWS);
+    if let Some(command) = &view.command {
+        // What an approval lets run matters more than what is said about it.
+        let command = command_rows(command, room);
+        let most = left.saturating_sub(LEAST_ROWS).max(LEAST_ROWS);
+        let shown = cut_rows(&mut rows, command, most, "the command", room);
+        left = left.saturating_sub(shown).max(LEAST_ROWS);
+    }
     let details = details_rows(&view.details, room);
     let wanted = details.len().min(limits::DETAILS_LINES);
     let for_fields = left.saturating_sub(wanted.min(LEAST_ROWS.max(left / 2)));
@@ -200,7 +223,9 @@ pub(super) fn whole(view: &RequestView, room: Room) -> Vec<Row> {
     rows.extend(frame.rows("", Ink::Strong, &one_line(&view.title, room.look.charset)));
     let topic = one_line(&view.topic, room.look.charset);
     rows.extend(frame.rows("topic: ", Ink::Plain, &topic));
+    let command = view.command.as_ref();
     for part in [
+        command.map_or_else(Vec::new, |command| command_rows(command, room)),
         fields_rows(view, room, None),
         details_rows(&view.details, room),
     ] {
@@ -212,30 +237,22 @@ pub(super) fn whole(view: &RequestView, room: Room) -> Vec<Row> {
     rows
 }
 
-/// What the daemon knows; the row with the times is the last one.
-fn facts(view: &RequestView, now: Option<Timestamp>, room: Room) -> Vec<Row> {
+/// What the daemon knows; the row with the times is the last one. The number is that of the row
+/// with the votes.
+fn facts(view: &RequestView, now: Option<Timestamp>, room: Room) -> (Vec<Row>, Option<usize>) {
     let charset = room.look.charset;
     let fact = |name: &str, text: String| fact_row(name, text, room);
     let mut rows = vec![
         fact("request", view.id.to_string()),
         fact("asked by", party(&view.requester, charset)),
     ];
-    if view.match_code_required {
-        let text = "a yes needs the six digits that the requester shows";
-        rows.push(fact("code", text.to_owned()));
+    let votes = takes_votes(view).then_some(rows.len());
+    if votes.is_some() {
+        rows.push(votes_row(view, room));
     }
-    if view.approvals_needed > 1 {
-        let have = view
-            .decisions
-            .iter()
-            .filter(|one| one.verdict == Verdict::Approve);
-        rows.push(fact(
-            "approvals",
-            format!("{} of {}", have.count(), view.approvals_needed),
-        ));
-    }
+    rows.extend(conditions(view, room));
     rows.push(time_row(view, now, room));
-    rows
+    (rows, votes)
 }
 
 /// The row that tells age and time left, which change while it is shown.
@@ -258,7 +275,7 @@ fn times(view: &RequestView, now: Option<Timestamp>) -> String {
     }
 }
 
-fn fact_row(name: &str, text: String, room: Room) -> Row {
+pub(super) fn fact_row(name: &str, text: String, room: Room) -> Row {
     Row::new()
         .and(Ink::Faint, format!("    {name:<10}"))
         .and(Ink::Plain, text)
@@ -283,7 +300,7 @@ pub(super) fn count_row(others: usize, room: Room) -> Row {
 }
 
 /// Somebody, as the daemon knows them.
-fn party(party: &Party, charset: Charset) -> String {
+pub(super) fn party(party: &Party, charset: Charset) -> String {
     let name = one_line(&party.principal, charset);
     match &party.address {
         Some(address) => format!("{name} from {}", one_line(address, charset)),
@@ -297,37 +314,50 @@ pub(super) fn outcome(view: &RequestView, room: Room) -> Vec<Row> {
         Status::Approved => (Ink::Yes, "approved"),
         Status::Denied => (Ink::No, "denied"),
         Status::Expired => (Ink::Trouble, "expired: its time is over"),
+        Status::Cancelled if view.lease_ended => (Ink::Trouble, "cancelled: its asker is gone"),
         Status::Cancelled => (Ink::Trouble, "cancelled by its requester"),
-        Status::Pending => (Ink::Trouble, "pending still: it needs more approvals"),
+        Status::Pending => (Ink::Trouble, "pending still"),
         Status::Unknown => (
             Ink::Trouble,
             "settled in a way that this version does not know",
         ),
     };
+    let charset = room.look.charset;
     let row = Row::new().and(ink, format!("  {text}"));
-    let Some(decision) = deciding(view) else {
-        return vec![row.cut(room.width, room.look.ellipsis())];
+    let row = match deciding(view) {
+        None if view.status == Status::Pending => {
+            row.and(Ink::Plain, format!(": {}", votes_of(view, charset)))
+        }
+        None => row,
+        Some(verdict) => {
+            let by = votes_by(view, verdict).map(|vote| party(&vote.approver, charset));
+            let by: Vec<_> = by.collect();
+            match by.as_slice() {
+                [] => row,
+                by => row.and(Ink::Plain, format!(" by {}", by.join(", "))),
+            }
+        }
     };
-    let by = format!(" by {}", party(&decision.approver, room.look.charset));
-    let mut rows = vec![
-        row.and(Ink::Plain, by)
-            .cut(room.width, room.look.ellipsis()),
-    ];
-    rows.extend(reason_rows(decision.reason.as_deref(), room));
+    let mut rows = vec![row.cut(room.width, room.look.ellipsis())];
+    if let Some(verdict) = deciding(view) {
+        let reasons = votes_by(view, verdict).map(|vote| vote.reason.as_deref());
+        rows.extend(reasons.flat_map(|reason| reason_rows(reason, room)));
+    }
     rows
 }
 
-/// The decision that made the request final.
-fn deciding(view: &RequestView) -> Option<&DecisionView> {
-    let verdict = match view.status {
-        Status::Approved => Verdict::Approve,
-        Status::Denied => Verdict::Deny,
-        Status::Pending | Status::Expired | Status::Cancelled | Status::Unknown => return None,
-    };
-    view.decisions
-        .iter()
-        .rev()
-        .find(|decision| decision.verdict == verdict)
+/// The verdict that made the request final.
+const fn deciding(view: &RequestView) -> Option<Verdict> {
+    match view.status {
+        Status::Approved => Some(Verdict::Approve),
+        Status::Denied => Some(Verdict::Deny),
+        Status::Pending | Status::Expired | Status::Cancelled | Status::Unknown => None,
+    }
+}
+
+fn votes_by(view: &RequestView, verdict: Verdict) -> impl Iterator<Item = &DecisionView> {
+    let votes = view.decisions.iter();
+    votes.filter(move |vote| vote.verdict == verdict)
 }
 
 fn reason_rows(reason: Option<&str>, room: Room) -> Vec<Row> {

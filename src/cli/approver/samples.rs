@@ -35,6 +35,7 @@ pub(super) fn request(n: u8) -> Box<RequestView> {
         lease_secs: None,
         lease_ended: false,
         use_within_secs: 3600,
+        approvers_connected: None,
         consumed_at: None,
         match_code_required: false,
         decisions: Vec::new(),

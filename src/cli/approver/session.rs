@@ -4,29 +4,32 @@
 mod asking;
 mod courtesy;
 mod deciding;
+mod judging;
 mod link;
 mod paging;
 mod waiting;
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::pin::Pin;
 
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout};
 
-use self::link::Link;
 use self::waiting::Next;
 use super::daemon_clock::DaemonClock;
 use super::decide::Deciding;
+use super::end::End;
 use super::inbox::{Gone, Inbox};
+use super::link::Link;
 use super::pager::{Pager, Pages};
+use super::policy::Desk;
 use super::question::Room;
 use super::signals::{Disturbance, Redrawing, stop_this_process};
 use super::tally::Tally;
 use crate::client::{Client, EventStream};
-use crate::domain::{RequestId, Timestamp};
+use crate::domain::{MatchCode, RequestId, Timestamp};
 use crate::limits;
 use crate::terminal::lines::Typed;
 use crate::terminal::measure::wrap;
@@ -35,27 +38,6 @@ use crate::terminal::screen::Screen;
 use crate::terminal::style::{Ink, Look};
 use crate::terminal::tty::{Mode, Tty};
 use crate::wire::{MeView, RequestView};
-
-/// Why the program ends by itself.
-#[derive(Debug)]
-pub(super) enum End {
-    /// `q`, Ctrl-D or the end of input.
-    Left,
-    /// The terminal is gone.
-    Hangup(io::Error),
-    /// We may not listen.
-    Refused(String),
-    /// What answers is no pushd.
-    NotPushd(String),
-    /// The daemon wants no listeners (204).
-    Dismissed,
-}
-
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> Self {
-        Self::Hangup(error)
-    }
-}
 
 /// A person at a terminal and a daemon.
 pub(super) struct Session<'a> {
@@ -78,6 +60,11 @@ pub(super) struct Session<'a> {
     seen: BTreeSet<RequestId>,
     courtesies: FuturesUnordered<Courtesy>,
     paging: &'a Cell<bool>,
+    desk: Option<Desk>,
+    /// What the policy has done while a question was on the screen, to be told after it.
+    judged: VecDeque<Vec<Row>>,
+    /// Whether it ends after one decision.
+    once: bool,
 }
 
 /// A call that we can do without; it may answer who we are.
@@ -87,18 +74,31 @@ type Courtesy = Pin<Box<dyn Future<Output = Option<MeView>>>>;
 struct Asked {
     view: RequestView,
     time: usize,
+    votes: Option<usize>,
     status: usize,
     note: Row,
     /// Until when what is typed is thrown away.
     guard: Option<Instant>,
     /// When the times are looked at next.
     clock_at: Instant,
-    /// Whether the question was said yes to, and its match code is typed now.
-    wants_code: bool,
+    /// What is typed now.
+    wants: Wants,
     /// Whether an answer was on its way when it was given up.
     doubt: bool,
     /// Whether the bell has rung for newcomers.
     rang: bool,
+}
+
+/// What the line is that is typed below a question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Wants {
+    /// An answer.
+    #[default]
+    Answer,
+    /// The match code, after a yes.
+    Code,
+    /// The reason, after a yes and the match code, if there is one.
+    Reason(Option<MatchCode>),
 }
 
 /// What goes on besides the question.
@@ -144,7 +144,23 @@ impl<'a> Session<'a> {
             seen: BTreeSet::new(),
             courtesies: FuturesUnordered::new(),
             paging,
+            desk: None,
+            judged: VecDeque::new(),
+            once: false,
         }
+    }
+
+    /// Has a policy judge each request first.
+    pub(super) fn judge_by(&mut self, desk: Option<Desk>) {
+        if desk.is_some() {
+            self.inbox = Inbox::judged();
+        }
+        self.desk = desk;
+    }
+
+    /// Ends after one decision that counts, if so.
+    pub(super) const fn leave_after_one(&mut self, once: bool) {
+        self.once = once;
     }
 
     /// Asks one question after the other. It may be dropped at any time, and then
@@ -173,6 +189,10 @@ impl<'a> Session<'a> {
             self.screen.disturbed();
         } else if matches!(work, Work::Deciding(_)) {
             let text = "  Left while a decision was on its way: it may count or not.";
+            rows.insert(0, Row::new().and(Ink::Trouble, text));
+        }
+        if self.desk.as_ref().is_some_and(|desk| !desk.is_idle()) {
+            let text = "  Left while the policy was at work: what it decides may count or not.";
             rows.insert(0, Row::new().and(Ink::Trouble, text));
         }
         if self.asked.is_some() && rows.len() == 1 {
@@ -207,6 +227,7 @@ impl<'a> Session<'a> {
             Next::Stream(event) => self.on_stream(event).await?,
             Next::Decided(progress) => self.on_progress(progress).await?,
             Next::Paged(shown) => self.on_paged(shown).await?,
+            Next::Judged(report) => self.on_judged(&report).await?,
             Next::Courtesy(me) => self.on_courtesy(me.as_ref()).await?,
             Next::Typed(typed) => self.on_typed(typed).await?,
             Next::Tick => self.on_tick().await?,
@@ -301,6 +322,7 @@ impl<'a> Session<'a> {
             self.stream.start_over();
             self.start_afresh();
         }
+        self.judge();
         let now = Instant::now();
         match (&mut self.work, &self.news) {
             (Work::Paging(_), _) | (Work::Deciding(_), None) => return Ok(()),
@@ -321,7 +343,8 @@ impl<'a> Session<'a> {
             }
             None => {}
         }
-        if self.asked.is_none() {
+        if self.asked.is_none() && !self.is_judging_alone() {
+            self.tell_judged().await?;
             let daemon_now = self.daemon_now();
             match self.inbox.choose(now, daemon_now) {
                 Some(_) if self.screen.is_too_narrow() => {
@@ -340,6 +363,9 @@ impl<'a> Session<'a> {
         let text = match self.inbox.skipped() {
             _ if self.screen.is_too_narrow() => {
                 "Too narrow to ask: make the window wider.".to_owned()
+            }
+            0 if self.desk.is_some() => {
+                "Nothing waits for you; the policy judges what comes.".to_owned()
             }
             0 => "No request waits for an answer.".to_owned(),
             1 => "Nothing else waits; the skipped request returns in a moment.".to_owned(),

@@ -1,6 +1,8 @@
 //! The command line of `pushd`.
 
+mod arrival;
 mod audit;
+mod notify;
 mod token;
 
 use std::net::SocketAddr;
@@ -11,7 +13,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use warp::http::uri::Authority;
 
+pub(super) use self::arrival::ArrivalFlags;
 pub(super) use self::audit::{Audit, ExportFlags};
+pub(super) use self::notify::NotifyFlags;
 pub(super) use self::token::{CreateFlags, ListFlags, RevokeFlags, TokenCommand};
 use crate::cli::flags::duration;
 use crate::client::{DaemonUrl, socket_path};
@@ -176,6 +180,9 @@ pub(super) struct Flags {
     #[arg(long, value_name = "FILE", env = "PUSHD_TOKENS")]
     pub(super) tokens: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(super) notify: NotifyFlags,
+
     /// Let anybody who can reach the address ask AND APPROVE
     ///
     /// Without --tokens the daemon listens on loopback addresses only.
@@ -212,6 +219,9 @@ pub(super) struct Flags {
     /// Pending requests at most [default: 100000]
     #[arg(long, value_name = "N", env = "PUSHD_MAX_PENDING", value_parser = at_least_one)]
     pub(super) max_pending: Option<usize>,
+
+    #[command(flatten)]
+    pub(super) arrival: ArrivalFlags,
 
     #[command(flatten)]
     pub(super) quotas: QuotaFlags,

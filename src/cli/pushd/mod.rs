@@ -20,6 +20,7 @@ use std::time::Duration;
 use anyhow::Context;
 use etcetera::BaseStrategy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -36,8 +37,9 @@ use crate::clock::SystemClock;
 use crate::domain::HistoryId;
 use crate::http::{self, AllowedHosts, Api};
 use crate::hub::Hub;
-use crate::limits::{Limits, PerRequester, connections_per_address};
+use crate::limits::{Arrival, Limits, PerRequester, connections_per_address};
 use crate::metrics::Metrics;
+use crate::notices::{self, Notices};
 use crate::principals::{People, Registry, Users};
 use crate::server::{Accounts, PerAddress, Server, Tls};
 use crate::store::memory::MemoryStore;
@@ -135,6 +137,10 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         let begun = Classic::begin(Arc::clone(&approvals)).await;
         classic = Some(begun.or_exit(exit::CONFIGURATION)?);
     }
+    let public_url = flags.public_url.as_ref().map(DaemonUrl::to_string);
+    let terms = flags.notify.terms(public_url.as_deref());
+    let notifying = notifying(terms, &approvals, &metrics, &drain).await;
+    let notifying = notifying.or_exit(exit::CONFIGURATION)?;
     let tasks = keep(Arc::clone(&approvals), flags.retain, classic.clone());
     let tasks = following(tls.clone(), tasks);
     let tasks = tokio::spawn(vital(tasks, drain.clone()));
@@ -148,7 +154,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         hosts,
         trust: trusting(tokens, clock, &metrics, &drain),
         classic,
-        public_url: flags.public_url.map(|url| url.to_string().into()),
+        public_url: public_url.map(Into::into),
     };
     let server = Server::new(
         http::routes(&api),
@@ -157,7 +163,10 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         drain.clone(),
     );
     let per_address = PerAddress::beyond_loopback(limits.connections_per_address);
-    let server = server.with_tls(tls).with_per_address(per_address);
+    let server = server
+        .with_tls(tls)
+        .with_per_address(per_address)
+        .with_head_time(limits.arrival.head_time);
     sockets.tell();
     // It, too, lives as long as the process, which works to the very end.
     tokio::spawn(manager::tell(told));
@@ -168,6 +177,11 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let serving = server.run(sockets.listeners, grace(flags.drain));
     let (drained_from, ()) = tokio::join!(begun_to_drain, serving);
     drop(sockets.files);
+    if let Some(notifying) = notifying {
+        notifying
+            .end(drained_from + grace_of_notices(flags.drain))
+            .await;
+    }
     end(tasks, store, drained_from + flags.drain).await
 }
 
@@ -186,6 +200,38 @@ fn trusting(
     let following = async move { followed.keep(watched, clock, metrics).await };
     tokio::spawn(vital(following, drain.clone()));
     http::Trust::in_tokens(tokens)
+}
+
+/// The task that tells a command what happens, and how to end it.
+struct Notifying {
+    end: oneshot::Sender<Instant>,
+    task: JoinHandle<()>,
+}
+
+impl Notifying {
+    /// Lets it tell what has happened, until then at the latest.
+    async fn end(self, until: Instant) {
+        let told = self.end.send(until);
+        if let Err(error) = self.task.await {
+            tracing::warn!(%error, was_told = told.is_ok(), "notices broke off");
+        }
+    }
+}
+
+/// Begins to tell, if the flags ask for it; it comes before anybody can ask.
+async fn notifying(
+    terms: Option<notices::Terms>,
+    approvals: &Arc<Approvals>,
+    metrics: &Arc<Metrics>,
+    drain: &CancellationToken,
+) -> anyhow::Result<Option<Notifying>> {
+    let Some(terms) = terms else { return Ok(None) };
+    let (approvals, metrics) = (Arc::clone(approvals), Arc::clone(metrics));
+    let notices = Notices::begin(approvals, metrics, terms).await;
+    let (end, ended) = oneshot::channel();
+    let telling = notices.context("reading the store")?.run(ended);
+    let task = tokio::spawn(vital(telling, drain.clone()));
+    Ok(Some(Notifying { end, task }))
 }
 
 /// TLS, if the flags ask for it.
@@ -273,6 +319,11 @@ fn grace(drain: Duration) -> Duration {
     drain.mul_f32(0.8)
 }
 
+/// The part of that time after which notices that still run are killed.
+fn grace_of_notices(drain: Duration) -> Duration {
+    drain.mul_f32(0.9)
+}
+
 /// The limits that the flags name, the rest from the number of files that may be open, which is
 /// raised as far as the system lets an ordinary process.
 fn limits(flags: &Flags) -> Limits {
@@ -304,6 +355,11 @@ fn limits(flags: &Flags) -> Limits {
     limits.waiters = flags.max_waiters.unwrap_or(limits.connections);
     limits.subscribers = flags.max_subscribers.unwrap_or(limits.connections);
     limits.pending = flags.max_pending.unwrap_or(limits.pending);
+    limits.arrival = Arrival {
+        head_time: flags.arrival.head_time,
+        body_time: flags.arrival.body_time,
+        body_bytes: flags.arrival.max_body_bytes,
+    };
     let quotas = &flags.quotas;
     limits.connections_per_address = quotas
         .max_connections_per_address

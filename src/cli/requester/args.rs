@@ -1,33 +1,106 @@
-//! The command line of `requester`.
+//! The command line of `requester`: asking, and commands for what was asked before.
 
-use std::sync::LazyLock;
+mod asking;
+mod common;
+mod program;
+mod values;
+mod waiting;
+
+use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::Parser;
-use clap::builder::FalseyValueParser;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use super::details::Source;
-use crate::cli::flags::{DaemonFlags, duration, topic};
-use crate::domain::{Field, Title, Topic};
-use crate::limits;
+pub(super) use self::asking::{AskFlags, Lease};
+pub(super) use self::common::CommonFlags;
+pub(super) use self::waiting::{UseFlags, WaitFlags};
+use crate::cli::flags::DaemonFlags;
+use crate::cli::handbook;
+use crate::domain::RequestId;
 
 /// Asks for a person's approval and waits for it; the exit code tells
 ///
-/// Exits with 0 only if the request was approved.
+/// Exits with 0 only if the request was approved. With a program behind -- an approval runs it, as
+/// it was shown to the approver and once, and the exit code is the program's.
 #[derive(Debug, Parser)]
-#[command(name = "requester", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(
+    name = "requester",
+    version,
+    max_term_width = 100,
+    after_help = AFTER_HELP,
+    disable_help_subcommand = true
+)]
 pub(super) struct Requester {
     #[command(flatten)]
     pub(super) daemon: DaemonFlags,
 
     #[command(flatten)]
     pub(super) ask: AskFlags,
+
+    #[command(flatten)]
+    pub(super) waiting: WaitFlags,
+
+    #[command(flatten)]
+    pub(super) common: CommonFlags,
+
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
 }
 
-/// The default of `--timeout`, as it is typed.
-static POLL: LazyLock<String> = LazyLock::new(|| typed(limits::POLL_DEFAULT));
-/// The default of `--connect-timeout`, as it is typed.
-static CONNECT: LazyLock<String> = LazyLock::new(|| typed(limits::CONNECT_DEFAULT));
+/// What else there is to do than to ask.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    #[command(flatten)]
+    Known(Known),
+    /// Say what is wrong on the way to the daemon, and what to do about it
+    ///
+    /// It looks at the configuration, proxies, the address, TLS, clocks, versions and the token, and
+    /// asks nobody for anything. Each line on standard output is ok, warn or fail; --json prints one
+    /// object instead, and --quiet leaves out what is ok.
+    ///
+    /// Leaves with 0 if an ask would come through, and else with the code that an ask would leave
+    /// with.
+    Doctor,
+}
+
+/// What there is to do with a request that was asked before.
+#[derive(Debug, Subcommand)]
+pub(super) enum Known {
+    /// Wait for the answer to a request that was asked before
+    ///
+    /// Leaves as the one who asked would. A signal ends the wait alone: the request stays, because
+    /// others may wait for it as well.
+    Wait {
+        /// The request
+        #[arg(value_name = "ID")]
+        id: RequestId,
+
+        #[command(flatten)]
+        waiting: WaitFlags,
+    },
+    /// Say where a request stands, without waiting for it
+    ///
+    /// Leaves with 3 while it is pending, and with the code of its outcome afterwards.
+    Status {
+        /// The request
+        #[arg(value_name = "ID")]
+        id: RequestId,
+
+        #[command(flatten)]
+        using: UseFlags,
+    },
+    /// Withdraw a request, so that nobody can approve it any more
+    ///
+    /// Leaves with 0 when it is cancelled, also when it was before, and with 1 when it was decided
+    /// or has expired.
+    Cancel {
+        /// The request
+        #[arg(value_name = "ID")]
+        id: RequestId,
+    },
+}
 
 fn typed(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
@@ -39,134 +112,60 @@ Two clocks:
   --expires  is the deadline of the request. After it nobody can approve it any more.
 
 Exit codes:
-  0 approved      1 denied       4 cancelled by somebody else   124 expired
+  0 approved      1 denied       3 still pending (--detach, --wait-at-most, status)
+  4 cancelled     124 expired, or approved too long ago
   64 usage        69 daemon unreachable, or outcome unknown     70 internal error
   75 try later    77 not permitted      78 configuration
+  With a program behind -- that is approved its own, and before it runs also
+  65 not as it was shown   77 used already   126 cannot be run   127 not found
   129, 130, 143   ended by SIGHUP, Ctrl-C or SIGTERM, after cancelling the request";
 
-/// What is asked, and how it is waited for.
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of its own, and they go together as they like"
-)]
-#[allow(
-    rustdoc::broken_intra_doc_links,
-    reason = "these comments are the help text"
-)]
-#[derive(Debug, clap::Args)]
-pub(super) struct AskFlags {
-    /// The question, in one line of at most 200 characters
-    /// [default: Approval asked by USER@HOST in DIR]
-    #[arg(short, long, env = "PUSHD_MESSAGE", value_name = "TITLE", value_parser = title)]
-    pub(super) message: Option<Title>,
-
-    /// More about it, of any number of lines and at most 64 KiB: the text itself, @FILE for what
-    /// is in a file, or - for standard input
-    #[arg(
-        short,
-        long,
-        env = "PUSHD_DETAILS",
-        value_name = "TEXT|@FILE|-",
-        allow_hyphen_values = true
-    )]
-    pub(super) details: Option<Source>,
-
-    /// A fact about it; can be given up to 32 times
-    #[arg(short, long = "field", env = "PUSHD_FIELD", value_name = "KEY=VALUE", value_parser = field)]
-    pub(super) fields: Vec<Field>,
-
-    /// What it is about, so that approvers can listen to a part, such as deploy/prod
-    /// [default: default]
-    #[arg(long, env = "PUSHD_TOPIC", value_parser = topic)]
-    pub(super) topic: Option<Topic>,
-
-    /// How long one poll may take, at least 1s; then it is sent again, until the request is
-    /// decided or expires. The daemon holds a poll for at most 1m
-    #[arg(long, env = "PUSHD_TIMEOUT", value_name = "TIME", default_value = POLL.as_str(), value_parser = poll)]
-    pub(super) timeout: Duration,
-
-    /// How long the request can be decided, from 1s to 30d, in whole seconds [default: 1h]
-    #[arg(long, env = "PUSHD_EXPIRES", value_name = "TIME", value_parser = expiry)]
-    pub(super) expires: Option<Duration>,
-
-    /// How long to try until the daemon has accepted the request
-    #[arg(
-        long,
-        env = "PUSHD_CONNECT_TIMEOUT",
-        value_name = "TIME",
-        default_value = CONNECT.as_str(),
-        value_parser = duration
-    )]
-    pub(super) connect_timeout: Duration,
-
-    /// Names this request: the same key with the same question is the same request, and gets the
-    /// same answer [default: a random one]
-    #[arg(long, env = "PUSHD_KEY", value_parser = key)]
-    pub(super) key: Option<String>,
-
-    /// Draw six digits, show them here, and let nobody approve who does not type them
-    ///
-    /// They are shown even with --quiet. Each run draws others, so it does not go with --key, under
-    /// which a second run would have to ask the same
-    #[arg(long = "match", env = "PUSHD_MATCH", value_parser = FalseyValueParser::new())]
-    pub(super) matched: bool,
-
-    /// Show the link of the request's page, for a phone or another machine, and where the terminal
-    /// has the room also as a QR code
-    #[arg(long, env = "PUSHD_QR", value_parser = FalseyValueParser::new())]
-    pub(super) qr: bool,
-
-    /// Print the final request on standard output, as one line of JSON; an approval that cannot be
-    /// printed ends with 70. A closed standard output (>&-) counts as /dev/null
-    #[arg(long, env = "PUSHD_JSON", value_parser = FalseyValueParser::new())]
-    pub(super) json: bool,
-
-    /// Show nothing but errors
-    #[arg(short, long, env = "PUSHD_QUIET", value_parser = FalseyValueParser::new())]
-    pub(super) quiet: bool,
+/// Reads a command line, the program's name first.
+///
+/// # Errors
+/// It is wrong, or asks for help or the version: what clap has to say.
+pub(super) fn read(
+    line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<Requester, clap::Error> {
+    let mut command = handbook::flagged(Requester::command());
+    let line: Vec<OsString> = line.into_iter().map(Into::into).collect();
+    let matches = command.try_get_matches_from_mut(&line);
+    let matches = matches.map_err(|error| program::with_a_tip(error, &command))?;
+    handbook::misplaced(&matches)
+        .map_err(|words| command.error(ErrorKind::ArgumentConflict, words))?;
+    if let Some(words) = program::lacking(&line, &matches) {
+        return Err(command.error(ErrorKind::MissingRequiredArgument, words));
+    }
+    if let Some((name, _)) = matches.subcommand()
+        && let Some(flag) = flag_of_an_ask(&matches)
+    {
+        let words = format!(
+            "{flag} is about asking and waiting, so it does not go before {name}; leave it out, or \
+             write it after {name} if `requester {name} --help` has it"
+        );
+        return Err(command.error(ErrorKind::ArgumentConflict, words));
+    }
+    let mut line = Requester::from_arg_matches(&matches)?;
+    let leaves = line.ask.detach || line.waiting.wait_at_most.is_some();
+    if leaves && !is_given(&matches, "lease") {
+        // Whoever leaves on purpose must not be taken for one who is gone.
+        line.ask.lease = Some(Lease::Unlimited);
+    }
+    Ok(line)
 }
 
-fn title(text: &str) -> Result<Title, String> {
-    Title::new(text.to_owned())
-        .map_err(|error| format!("the title {error}; what does not fit goes into --details"))
+/// Whether the flag is on the command line itself. Variables are set for many calls.
+fn is_given(matches: &ArgMatches, id: &str) -> bool {
+    matches.value_source(id) == Some(ValueSource::CommandLine)
 }
 
-fn field(text: &str) -> Result<Field, String> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or("there is no = in it; write it like environment=production")?;
-    Field::new(name.to_owned(), value.to_owned())
-        .map_err(|(part, error)| format!("the {part} of the field {error}"))
-}
-
-fn poll(text: &str) -> Result<Duration, String> {
-    let poll = duration(text)?;
-    if poll < Duration::from_secs(1) {
-        return Err("a poll takes at least 1s".to_owned());
-    }
-    Ok(poll)
-}
-
-fn expiry(text: &str) -> Result<Duration, String> {
-    let expiry = duration(text)?;
-    if expiry.subsec_nanos() > 0 {
-        return Err("must be whole seconds".to_owned());
-    }
-    if !(limits::EXPIRY_MIN..=limits::EXPIRY_MAX).contains(&expiry) {
-        return Err("must be from 1s to 30d".to_owned());
-    }
-    Ok(expiry)
-}
-
-fn key(text: &str) -> Result<String, String> {
-    let most = limits::IDEMPOTENCY_KEY_CHARS;
-    if text.is_empty() || text.len() > most {
-        return Err(format!("must have 1 to {most} characters"));
-    }
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("must be letters, digits and signs of ASCII, without spaces".to_owned());
-    }
-    Ok(text.to_owned())
+/// A flag for asking that is on the command line itself.
+fn flag_of_an_ask(matches: &ArgMatches) -> Option<String> {
+    let flags = AskFlags::augment_args(WaitFlags::augment_args(clap::Command::new("")));
+    let given = |flag: &&clap::Arg| is_given(matches, flag.get_id().as_str());
+    let mut given = flags.get_arguments().filter(given);
+    let flag = given.find_map(clap::Arg::get_long)?;
+    Some(format!("--{flag}"))
 }
 
 #[cfg(test)]
@@ -174,17 +173,21 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::cli::requester::details::Source;
+    use crate::limits;
 
     fn parse(args: &[&str]) -> Result<Requester, String> {
-        Requester::try_parse_from([&["requester"], args].concat())
-            .map_err(|error| error.to_string())
+        read([&["requester"], args].concat()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_command_line_is_consistent_and_every_flag_has_a_variable() {
-        Requester::command().debug_assert();
-        for arg in Requester::command().get_arguments() {
-            assert!(arg.get_env().is_some(), "{}", arg.get_id());
+        let command = Requester::command();
+        command.clone().debug_assert();
+        for command in std::iter::once(&command).chain(command.get_subcommands()) {
+            for arg in command.get_arguments().filter(|arg| !arg.is_positional()) {
+                assert!(arg.get_env().is_some(), "{}", arg.get_id());
+            }
         }
     }
 
@@ -192,9 +195,9 @@ mod tests {
     fn a_url_and_a_timeout_are_enough() {
         let line = parse(&["--url", "http://h:1", "--timeout", "5s"]).unwrap();
         assert_eq!(line.daemon.url.unwrap().to_string(), "http://h:1");
-        assert_eq!(line.ask.timeout, Duration::from_secs(5));
-        assert_eq!(line.ask.connect_timeout, limits::CONNECT_DEFAULT);
-        assert_eq!(parse(&[]).unwrap().ask.timeout, limits::POLL_DEFAULT);
+        assert_eq!(line.waiting.timeout, Duration::from_secs(5));
+        assert_eq!(line.common.connect_timeout, limits::CONNECT_DEFAULT);
+        assert_eq!(parse(&[]).unwrap().waiting.timeout, limits::POLL_DEFAULT);
     }
 
     #[test]
@@ -234,10 +237,107 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_after_two_dashes_is_a_command_and_nothing_else_is() {
+        let line = parse(&["-q", "--", "status", "--json", "-x"]).unwrap();
+        assert!(line.command.is_none() && line.common.quiet && !line.common.json);
+        for empty in [&["--"][..], &["-m", "Deploy?", "--"]] {
+            let error = parse(empty).unwrap_err();
+            assert!(error.contains("no program behind --"), "{error}");
+        }
+        assert!(parse(&["-d", "--"]).unwrap().ask.details.is_some());
+        let error = parse(&["terraform", "apply"]).unwrap_err();
+        assert!(error.contains("after --"), "{error}");
+        let error = parse(&["--bogus"]).unwrap_err();
+        assert!(!error.contains("after --"), "{error}");
+    }
+
+    #[test]
     fn a_lone_dash_is_standard_input() {
         assert_eq!(
             parse(&["-d", "-"]).unwrap().ask.details,
             Some(Source::Stdin)
         );
+    }
+
+    const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    #[test]
+    fn a_command_takes_the_flags_of_all_before_and_after_its_name() {
+        for args in [
+            &["--url", "http://h:1", "--json", "status", ID][..],
+            &["status", "--json", ID, "--url", "http://h:1"],
+            &["--url", "http://h:1", "status", ID, "--json"],
+        ] {
+            let line = parse(args).unwrap();
+            assert_eq!(line.daemon.url.unwrap().to_string(), "http://h:1");
+            assert!(line.common.json);
+            assert!(
+                matches!(line.command, Some(Command::Known(Known::Status { id, .. })) if id.to_string() == ID)
+            );
+        }
+    }
+
+    #[test]
+    fn a_command_takes_no_flags_of_an_ask_and_no_id_that_is_none() {
+        for (args, words) in [
+            (
+                &["-m", "Deploy?", "status", ID][..],
+                ["--message", "before status"],
+            ),
+            (
+                &["--timeout", "5s", "status", ID],
+                ["--timeout", "requester status --help"],
+            ),
+            (
+                &["status", ID, "--expires", "5m"],
+                ["--expires", "unexpected"],
+            ),
+            (&["status", "abc"], ["abc", "26 lower-case letters"]),
+            (&["status"], ["<ID>", "required"]),
+            (&["stats", ID], ["stats", "status"]),
+        ] {
+            let error = parse(args).unwrap_err();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
+    }
+
+    #[test]
+    fn whoever_waits_has_a_lease_and_whoever_leaves_only_if_it_is_asked_for() {
+        let default = limits::LEASE_DEFAULT.as_secs();
+        for (args, lease) in [
+            (&[][..], Some(default)),
+            (&["--lease", "30s"], Some(30)),
+            (&["--lease", "none"], None),
+            (&["--lease", "0"], None),
+            (&["--detach"], None),
+            (&["--wait-at-most", "1m"], None),
+            (&["--detach", "--lease", "1h"], Some(3600)),
+            (&["--wait-at-most", "1m", "--lease", "5m"], Some(300)),
+        ] {
+            assert_eq!(parse(args).unwrap().ask.lease_secs(), lease, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn terms_are_within_their_bounds() {
+        let line = parse(&["--need", "2", "--from", "alice,@sre"]).unwrap();
+        assert_eq!(line.ask.need, Some(2));
+        let from: Vec<_> = line.ask.from.iter().map(ToString::to_string).collect();
+        assert_eq!(from, ["alice", "@sre"]);
+        for (args, words) in [
+            (["--need", "0"], ["--need", "1..=16"]),
+            (["--need", "17"], ["--need", "1..=16"]),
+            (["--from", "alice,"], ["--from", "@sre"]),
+            (["--lease", "25h"], ["--lease", "none for no lease"]),
+            (["--lease", "1500ms"], ["--lease", "whole seconds"]),
+            (["--use-within", "31d"], ["--use-within", "1s to 30d"]),
+            (
+                ["--wait-at-most", "500ms"],
+                ["--wait-at-most", "at least 1s"],
+            ),
+        ] {
+            let error = parse(&args).unwrap_err();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        }
     }
 }

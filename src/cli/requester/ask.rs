@@ -1,6 +1,6 @@
 //! Getting the ask acknowledged.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -11,8 +11,8 @@ use super::outcome::{End, refused};
 use crate::cli::exit;
 use crate::client::{Answer, Backoff, CallError};
 use crate::limits;
-use crate::terminal::spinner::{Progress, span};
-use crate::wire::RequestView;
+use crate::terminal::spinner::{Progress, shown};
+use crate::wire::{AskBody, ProblemView, RequestView};
 
 /// The ask on its way; every attempt carries the same key, so they are one ask.
 pub(super) struct Asking<'a, D> {
@@ -27,6 +27,8 @@ pub(super) struct Asking<'a, D> {
     in_flight: Cell<bool>,
     /// Whether nobody wants the ask any more unless it may have been accepted.
     unwanted: Cell<bool>,
+    /// What is asked; less than planned if the daemon is an older one.
+    body: RefCell<AskBody>,
 }
 
 /// Why the ask was not acknowledged.
@@ -60,10 +62,11 @@ impl<'a, D: Daemon> Asking<'a, D> {
             daemon,
             plan,
             progress,
-            limit: Cell::new(Instant::now() + plan.connect_timeout.min(limits::DEADLINE_MAX)),
+            limit: Cell::new(Instant::now() + patience(plan).min(limits::DEADLINE_MAX)),
             doubtful: Cell::new(false),
             in_flight: Cell::new(false),
             unwanted: Cell::new(false),
+            body: RefCell::new(plan.ask.clone()),
         }
     }
 
@@ -80,7 +83,8 @@ impl<'a, D: Daemon> Asking<'a, D> {
 
     /// Asks until the daemon has acknowledged it or nothing is left to try.
     pub(super) async fn run(&self) -> Result<Answer<RequestView>, Stop> {
-        let mut backoff = Backoff::new();
+        let lease = self.plan.ask.lease_secs.map(Duration::from_secs);
+        let mut backoff = Backoff::under(lease);
         loop {
             let error = match self.attempt().await {
                 Ok(answer) => {
@@ -97,6 +101,11 @@ impl<'a, D: Daemon> Asking<'a, D> {
                 } => (*retry_after, *at_limit),
                 // An earlier attempt may have reached a daemon, so this may be its proxy.
                 error if error.is_foreign() && self.doubtful.get() => (None, false),
+                CallError::Refused { problem, .. } if self.knows_no_lease(problem) => {
+                    self.body.borrow_mut().lease_secs = None;
+                    self.progress.say(NO_LEASE);
+                    continue;
+                }
                 CallError::Refused { status, problem } => {
                     let (code, error) = refused(*status, problem);
                     return Err(self.failed(code, error));
@@ -113,7 +122,11 @@ impl<'a, D: Daemon> Asking<'a, D> {
             // The daemon has said that it will not take it before: then nobody need wait for that.
             let again = now.checked_add(retry_after.unwrap_or_default());
             if at_limit && again.is_none_or(|again| again >= self.limit.get()) {
-                return Err(self.gave_up(&error, at_limit));
+                return Err(match retry_after {
+                    // A second is what the daemon says when it knows no time.
+                    Some(wait) if wait > limits::RETRY_AFTER => self.no_use(&error, wait),
+                    Some(_) | None => self.gave_up(&error, at_limit),
+                });
             }
             sleep(pause.min(self.limit.get().saturating_duration_since(now))).await;
             if Instant::now() >= self.limit.get() {
@@ -127,7 +140,8 @@ impl<'a, D: Daemon> Asking<'a, D> {
         let silence = begun + limits::POLL_GRACE;
         let limit = silence.min(self.limit.get());
         self.in_flight.set(true);
-        let call = self.daemon.ask(&self.plan.ask, &self.plan.key);
+        let body = self.body.borrow().clone();
+        let call = self.daemon.ask(&body, &self.plan.key);
         let outcome = timeout_at(limit, call).await;
         self.in_flight.set(false);
         let outcome = outcome.unwrap_or_else(|_| Err(CallError::silent(begun.elapsed())));
@@ -135,6 +149,15 @@ impl<'a, D: Daemon> Asking<'a, D> {
             self.doubtful.set(true);
         }
         outcome
+    }
+
+    /// Whether the daemon is an older one that refuses the lease which nobody has asked for.
+    fn knows_no_lease(&self, problem: &ProblemView) -> bool {
+        let has_one = self.body.borrow().lease_secs.is_some();
+        let is_unknown = problem.code == "invalid_member"
+            && problem.detail.contains("unknown")
+            && problem.detail.contains("lease_secs");
+        has_one && is_unknown && !self.plan.lease_wanted
     }
 
     fn failed(&self, code: u8, error: anyhow::Error) -> Stop {
@@ -167,8 +190,19 @@ impl<'a, D: Daemon> Asking<'a, D> {
         self.failed(exit::UNAVAILABLE, error)
     }
 
+    /// The daemon takes the ask later than anybody waits for it here.
+    fn no_use(&self, error: &CallError, wait: Duration) -> Stop {
+        let daemon = &self.plan.daemon;
+        let error = anyhow!("{error}").context(format!(
+            "the daemon at {daemon} does not take this request for another {}, and \
+             --connect-timeout is over before that; try again then",
+            shown(wait)
+        ));
+        self.failed(exit::TRY_LATER, error)
+    }
+
     fn gave_up(&self, error: &CallError, at_limit: bool) -> Stop {
-        let (daemon, patience) = (&self.plan.daemon, shown(self.plan.connect_timeout));
+        let (daemon, patience) = (&self.plan.daemon, shown(patience(self.plan)));
         if at_limit {
             let error = anyhow!("{error}").context(format!(
                 "the daemon at {daemon} does not take this request now; try later"
@@ -183,15 +217,16 @@ impl<'a, D: Daemon> Asking<'a, D> {
     }
 }
 
+/// What is said when an older daemon is asked for less.
+const NO_LEASE: &str = "the daemon is an older one that knows no leases: if this process is killed, \
+                        its request stays until it expires (--lease none says that this is fine)";
+
+/// How long to try until the ask is acknowledged.
+fn patience(plan: &Plan) -> Duration {
+    let stay = plan.stay.limit().unwrap_or(plan.connect_timeout);
+    plan.connect_timeout.min(stay)
+}
+
 /// What an error adds when an attempt was sent and its answer was lost.
 const DOUBT: &str = "an attempt was left without an answer, so the request may exist all \
                      the same, but nobody waits for its decision";
-
-/// A span, with its fraction where there is nothing else.
-fn shown(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        format!("{}ms", duration.as_millis())
-    } else {
-        span(duration)
-    }
-}

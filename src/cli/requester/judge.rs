@@ -23,6 +23,8 @@ pub(super) enum Meaning {
         /// How long the server wants to be left alone.
         retry_after: Option<Duration>,
     },
+    /// The daemon says that it is final.
+    Final(Box<Answer<RequestView>>),
     /// Waiting on would change nothing.
     Over(End),
 }
@@ -40,7 +42,7 @@ pub(super) fn judge(asked: RequestId, expires_at: Timestamp, outcome: Outcome) -
     match request.status {
         Status::Pending => Meaning::Pending(Box::new(answer)),
         Status::Approved | Status::Denied | Status::Expired | Status::Cancelled => {
-            Meaning::Over(End::Settled(Box::new(answer.value)))
+            Meaning::Final(Box::new(answer))
         }
         // Only a status that is not final can still become one that we know.
         Status::Unknown if request.decided_at.is_some() => Meaning::Over(End::internal(anyhow!(

@@ -1,93 +1,158 @@
 //! `requester`: asks, waits, and leaves with the answer as its exit code.
 //!
 //! `ask` gets the request acknowledged, `wait` polls until it is final, `withdraw` cancels it
-//! after a signal. What an answer means is decided in `judge`, and how it all ends in
-//! `outcome`, both without input or output.
+//! after a signal. What an answer means is decided in `judge`, whether an approval still counts in
+//! `freshness`, and how it all ends in `outcome`, all without input or output.
+//! Other processes come back to a request by `rejoin`, `status` and `cancel`.
 
 mod args;
 mod ask;
+mod cancel;
 mod daemon_time;
 mod details;
+mod doctor;
 mod flow;
+mod freshness;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod interrupt;
 mod judge;
+mod nobody;
 mod outcome;
 mod page;
+mod printing;
+mod reach;
+mod rejoin;
 #[cfg(test)]
 mod script;
+mod status;
 mod title;
+mod votes;
 mod wait;
 mod withdraw;
+mod wrap;
 
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::Context;
+use clap::CommandFactory as _;
 
-use self::args::{AskFlags, Requester};
-use self::flow::Plan;
+use self::args::{AskFlags, Command, CommonFlags, Known, Requester, WaitFlags};
+use self::flow::{Plan, Stay};
+use self::freshness::Freshness;
 use self::interrupt::Signals;
 use self::outcome::End;
-use super::exit;
-use super::flags::parse;
-use crate::client::DaemonUrl;
+use self::printing::Printing;
+use self::reach::Reach;
+use self::wait::Waits;
+use self::wrap::Wrapped;
+use super::config::Daemon;
+use super::flags::unparsed;
+use super::{exit, handbook};
+use crate::client::{Client, DaemonUrl};
 use crate::domain::{MatchCode, Title};
 use crate::terminal::spinner::{Mood, Progress};
-use crate::wire::{AskBody, RequestView};
+use crate::wire::AskBody;
 
 /// What the program calls itself, to people and to daemons.
 const PROGRAM: &str = "requester";
 
-/// The whole program: reads the command line, asks and waits, and gives the exit code.
+/// The whole program: reads the command line, carries it out, and gives the exit code.
 ///
 /// It must not be called from within a runtime.
 pub fn main() -> u8 {
     // A panic has been told by its hook already; it must not look like an answer.
-    catch_unwind(AssertUnwindSafe(|| parse().map_or_else(|code| code, run)))
-        .unwrap_or(exit::INTERNAL)
+    let line: Vec<_> = std::env::args_os().collect();
+    catch_unwind(AssertUnwindSafe(|| {
+        handbook::print(Requester::command(), &line)
+            .unwrap_or_else(|| args::read(line).map_or_else(|error| unparsed(&error), run))
+    }))
+    .unwrap_or(exit::INTERNAL)
 }
 
 fn run(line: Requester) -> u8 {
-    let (json, quiet) = (line.ask.json, line.ask.quiet);
-    let daemon = match line.daemon.resolve() {
-        Ok(daemon) => daemon,
-        Err(error) => {
-            let end = End::failed(exit::CONFIGURATION, error);
-            return finish(&Progress::on_stderr(PROGRAM, "", quiet), json, end);
+    let common = line.common;
+    let daemon = match (line.daemon.resolve(), &line.command) {
+        (Ok(daemon), _) => daemon,
+        (Err(error), Some(Command::Doctor)) => return doctor::run(Err(error), &common),
+        (Err(error), _) => return early(&common, End::failed(exit::CONFIGURATION, error)),
+    };
+    match line.command {
+        None => match plan(line.ask, &line.waiting, &common, &daemon.url) {
+            Ok((plan, command)) => ask(daemon, &common, &plan, command),
+            Err(end) => early(&common, end),
+        },
+        Some(Command::Doctor) => doctor::run(Ok(daemon), &common),
+        Some(Command::Known(command)) => carry_out(command, daemon, &common),
+    }
+}
+
+fn ask(daemon: Daemon, common: &CommonFlags, plan: &Plan, command: Option<Wrapped>) -> u8 {
+    let title = &plan.ask.title;
+    let printing = Printing::of_ask(common, plan);
+    let course = async |client: &Client, signals: &mut Signals, progress: &Progress| {
+        if let Some(code) = &plan.ask.match_code {
+            progress.match_code(&code.spelled());
+        }
+        let end = flow::run(client, plan, signals, progress).await;
+        match command {
+            Some(command) => wrap::go_on(client, command, plan.stay, end, signals, progress).await,
+            None => end,
         }
     };
-    let plan = match plan(line.ask, &daemon.url) {
-        Ok(plan) => plan,
-        Err(end) => return finish(&Progress::on_stderr(PROGRAM, "", quiet), json, end),
+    conduct(daemon, common, title, printing, course)
+}
+
+/// What comes back to a request by its id.
+fn carry_out(command: Known, daemon: Daemon, common: &CommonFlags) -> u8 {
+    let id = match command {
+        Known::Wait { id, .. } | Known::Status { id, .. } | Known::Cancel { id } => id,
     };
+    let reach = Reach {
+        daemon: daemon.url.to_string(),
+        id,
+        patience: common.connect_timeout,
+    };
+    let course = async |client: &Client, signals: &mut Signals, progress: &Progress| match command {
+        Known::Wait { waiting, .. } => {
+            let how = Waits::for_known(&reach, &waiting);
+            let freshness = Freshness::of_found(waiting.using.use_within);
+            rejoin::run(client, &reach, &how, freshness, signals, progress).await
+        }
+        Known::Status { using, .. } => {
+            let freshness = Freshness::of_found(using.use_within);
+            status::run(client, &reach, freshness, signals, progress).await
+        }
+        Known::Cancel { .. } => cancel::run(client, &reach, signals, progress).await,
+    };
+    // The title is not known yet.
+    let title = format!("request {id}");
+    conduct(daemon, common, &title, Printing::of_known(common), course)
+}
+
+/// Carries something out with a client of the daemon, and tells how it has ended.
+fn conduct(
+    daemon: Daemon,
+    common: &CommonFlags,
+    title: &str,
+    printing: Printing,
+    course: impl AsyncFnOnce(&Client, &mut Signals, &Progress) -> End,
+) -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = match runtime.context("cannot start") {
         Ok(runtime) => runtime,
-        Err(error) => {
-            return finish(
-                &Progress::on_stderr(PROGRAM, "", quiet),
-                json,
-                End::internal(error),
-            );
-        }
+        Err(error) => return early(common, End::internal(error)),
     };
     let code = runtime.block_on(async {
-        let progress = Progress::on_stderr(PROGRAM, &plan.ask.title, quiet);
-        if let Some(code) = &plan.ask.match_code {
-            progress.match_code(&code.spelled());
-        }
+        let progress = Progress::on_stderr(PROGRAM, title, common.quiet);
         let end = match (daemon.client(PROGRAM), Signals::listen()) {
-            (Ok(client), Ok(mut signals)) => {
-                flow::run(&client, &plan, &mut signals, &progress).await
-            }
+            (Ok(client), Ok(mut signals)) => course(&client, &mut signals, &progress).await,
             (Err(error), _) => End::failed(exit::CONFIGURATION, error.into()),
             (_, Err(error)) => End::internal(error.into()),
         };
-        finish(&progress, json, end)
+        finish(&progress, printing, end)
     });
     // A look-up of the daemon's name cannot be taken back. Dropping the runtime would wait for it,
     // with a name server that is silent for long after everything was said.
@@ -95,8 +160,21 @@ fn run(line: Requester) -> u8 {
     code
 }
 
+/// An end before anything has begun.
+fn early(common: &CommonFlags, end: End) -> u8 {
+    let progress = Progress::on_stderr(PROGRAM, "", common.quiet);
+    finish(&progress, Printing::of_known(common), end)
+}
+
 /// Everything that is known before the daemon is.
-fn plan(flags: AskFlags, daemon: &DaemonUrl) -> Result<Plan, End> {
+fn plan(
+    flags: AskFlags,
+    waiting: &WaitFlags,
+    common: &CommonFlags,
+    daemon: &DaemonUrl,
+) -> Result<(Plan, Option<Wrapped>), End> {
+    wrap::check(&flags, waiting, common)?;
+    let lease_secs = flags.lease_secs();
     let details = flags.details.map(details::Source::read).transpose();
     let details = details.map_err(|error| End::failed(exit::USAGE, error))?;
     if flags.fields.len() > crate::limits::FIELDS {
@@ -113,29 +191,60 @@ fn plan(flags: AskFlags, daemon: &DaemonUrl) -> Result<Plan, End> {
     }
     let match_code = flags.matched.then(random_code).transpose();
     let match_code = match_code.map_err(End::internal)?;
+    if flags.from.len() > crate::limits::FROM {
+        let (count, most) = (flags.from.len(), crate::limits::FROM);
+        let error = anyhow::anyhow!("--from has {count} names, at most {most} are taken");
+        return Err(End::failed(exit::USAGE, error));
+    }
+    let use_within = waiting.using.use_within;
+    let named = flags.key.is_some();
     let key = match flags.key {
         Some(key) => key,
         None => random_key().map_err(End::internal)?,
     };
+    let nonce = random_key().map_err(End::internal)?;
+    let (command, shown) = Wrapped::prepare(flags.wrap, nonce)?.unzip();
     let title = flags.message.as_ref().map(Title::as_str);
     let fields: Vec<_> = flags.fields.iter().map(Into::into).collect();
+    let from: Vec<_> = flags.from.iter().map(ToString::to_string).collect();
     let ask = AskBody {
-        title: title.map_or_else(title::default_title, str::to_owned),
+        title: match (title, &shown) {
+            (Some(title), _) => title.to_owned(),
+            (None, Some(command)) => wrap::title(command),
+            (None, None) => title::default_title(),
+        },
         details: details.filter(|details| !details.is_empty()),
         fields: (!fields.is_empty()).then_some(fields),
         topic: flags.topic.map(|topic| topic.as_str().to_owned()),
         expires_in_secs: flags.expires.map(|expires| expires.as_secs()),
         match_code,
-        ..AskBody::default()
+        command: shown.map(Into::into),
+        // What an older daemon need not know is not said to it.
+        need: flags.need.filter(|&need| need > 1),
+        from: (!from.is_empty()).then_some(from),
+        lease_secs,
+        use_within_secs: use_within
+            .filter(|&within| within != crate::limits::USE_WITHIN.1)
+            .map(|within| within.as_secs()),
     };
-    Ok(Plan {
+    let plan = Plan {
         ask,
         page_of: flags.qr.then(|| daemon.clone()),
         daemon: daemon.to_string(),
         key,
-        timeout: flags.timeout,
-        connect_timeout: flags.connect_timeout,
-    })
+        named,
+        stay: match waiting.wait_at_most {
+            _ if flags.detach => Stay::ForTheId,
+            Some(wait) => Stay::AtMost(wait),
+            None => Stay::ForTheAnswer,
+        },
+        timeout: waiting.timeout,
+        connect_timeout: common.connect_timeout,
+        use_within,
+        lease_wanted: flags.lease.is_some(),
+        fail_if_nobody: flags.fail_if_nobody,
+    };
+    Ok((plan, command))
 }
 
 /// A key that nobody else draws: 128 random bits.
@@ -151,60 +260,24 @@ fn random_code() -> anyhow::Result<MatchCode> {
 }
 
 /// Tells how it ended, and gives the exit code.
-fn finish(progress: &Progress, json: bool, end: End) -> u8 {
-    match end {
-        End::Settled(request) => {
-            let code = outcome::code(&request);
-            progress.end(mood(code), &outcome::words(&request));
-            printed(progress, json, Some(&request), code)
-        }
-        End::Interrupted {
-            signal,
-            words,
-            request,
-        } => {
-            progress.end(Mood::Neutral, &words);
-            printed(progress, json, request.as_deref(), signal.code())
-        }
-        End::Failed { code, error } => {
-            progress.fail(&format!("{error:#}"));
-            code
-        }
+fn finish(progress: &Progress, printing: Printing, end: End) -> u8 {
+    let told = end.told();
+    if told.is_error {
+        progress.fail(&told.words);
+    } else {
+        progress.end(mood(told.code), &told.words);
+    }
+    match told.request {
+        Some(request) => printing.print(progress, &request, told.code),
+        None => told.code,
     }
 }
 
+/// The mood in which an end is told: a success, a no, or neither.
 const fn mood(code: u8) -> Mood {
     match code {
-        exit::APPROVED => Mood::Good,
+        exit::SUCCESS => Mood::Good,
         exit::DENIED => Mood::Bad,
         _ => Mood::Neutral,
     }
-}
-
-/// Prints the result for a program that reads it. An approval that its reader cannot have got is
-/// not one: whoever asked for the result may need it to go on.
-fn printed(progress: &Progress, json: bool, request: Option<&RequestView>, code: u8) -> u8 {
-    let Some(request) = request.filter(|_| json) else {
-        return code;
-    };
-    match print(request).context("cannot write the result to standard output") {
-        Ok(()) => code,
-        Err(error) => {
-            progress.fail(&format!("{error:#}"));
-            if code == exit::APPROVED {
-                exit::INTERNAL
-            } else {
-                code
-            }
-        }
-    }
-}
-
-fn print(request: &RequestView) -> anyhow::Result<()> {
-    let mut line = serde_json::to_vec(request)?;
-    line.push(b'\n');
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(&line)?;
-    stdout.flush()?;
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! How it can end, with which exit code and in which words.
 
+use std::time::Duration;
+
 use anyhow::{Error, anyhow};
 
 use super::interrupt::Signal;
@@ -12,6 +14,26 @@ use crate::wire::{Party, ProblemView, RequestView, Status};
 pub(super) enum End {
     /// The daemon says that the request is final; its id is the asked one.
     Settled(Box<RequestView>),
+    /// The daemon says that it was cancelled or has expired, but it is not this run that has asked.
+    Found(Box<RequestView>),
+    /// It was approved, but that does not count any more.
+    TooLate {
+        /// The request.
+        request: Box<RequestView>,
+        /// How long ago that was.
+        age: Duration,
+        /// How long it has counted.
+        within: Duration,
+    },
+    /// We were to cancel it; it is final now, one way or another.
+    Withdrawn(Box<RequestView>),
+    /// It is not final, and nobody waits here for it any more.
+    Pending {
+        /// The request as it was last known.
+        request: Box<RequestView>,
+        /// Where it stands, and how to go on.
+        words: String,
+    },
     /// A signal came.
     Interrupted {
         /// Which.
@@ -47,10 +69,60 @@ impl End {
     pub(super) fn internal(error: Error) -> Self {
         Self::failed(exit::INTERNAL, error)
     }
+
+    /// What there is to tell of it.
+    pub(super) fn told(self) -> Told {
+        let told = |code, words, request| Told {
+            code,
+            words,
+            request,
+            is_error: false,
+        };
+        match self {
+            Self::Settled(request) => told(code(&request), words(&request), Some(request)),
+            Self::Found(request) => told(code(&request), words_of_found(&request), Some(request)),
+            Self::TooLate {
+                request,
+                age,
+                within,
+            } => {
+                let words = words_of_too_late(&request, age, within);
+                told(exit::EXPIRED, words, Some(request))
+            }
+            Self::Withdrawn(request) => told(
+                code_of_withdrawal(&request),
+                words_of_withdrawal(&request),
+                Some(request),
+            ),
+            Self::Pending { request, words } => told(exit::PENDING, words, Some(request)),
+            Self::Interrupted {
+                signal,
+                words,
+                request,
+            } => told(signal.code(), words, request),
+            Self::Failed { code, error } => Told {
+                is_error: true,
+                ..told(code, format!("{error:#}"), None)
+            },
+        }
+    }
+}
+
+/// An end, as it is told.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// The exit code.
+    pub(super) code: u8,
+    /// What a person reads.
+    pub(super) words: String,
+    /// Whether those who want quiet read it too.
+    pub(super) is_error: bool,
+    /// What a program reads.
+    pub(super) request: Option<Box<RequestView>>,
 }
 
 /// The exit code for a request that is final. Nothing but "approved" is a yes.
-pub(super) fn code(request: &RequestView) -> u8 {
+fn code(request: &RequestView) -> u8 {
     match request.status {
         Status::Approved => exit::APPROVED,
         Status::Denied => exit::DENIED,
@@ -58,6 +130,49 @@ pub(super) fn code(request: &RequestView) -> u8 {
         Status::Expired => exit::EXPIRED,
         Status::Pending | Status::Unknown => exit::INTERNAL,
     }
+}
+
+/// The exit code for a request that we were to cancel.
+fn code_of_withdrawal(request: &RequestView) -> u8 {
+    match request.status {
+        Status::Cancelled => exit::SUCCESS,
+        Status::Approved | Status::Denied | Status::Expired => exit::DENIED,
+        Status::Pending | Status::Unknown => exit::INTERNAL,
+    }
+}
+
+/// What became of a request that we were to cancel.
+fn words_of_withdrawal(request: &RequestView) -> String {
+    let id = request.id;
+    match request.status {
+        Status::Cancelled => format!("request {id} is {}", words(request)),
+        Status::Approved | Status::Denied => {
+            let words = words(request);
+            format!("request {id} cannot be cancelled: it was {words}")
+        }
+        Status::Expired => {
+            let words = words(request);
+            format!("request {id} cannot be cancelled: it has {words}")
+        }
+        Status::Pending | Status::Unknown => {
+            format!("request {id} is not cancelled: it is {}", words(request))
+        }
+    }
+}
+
+/// What became of a request that was asked by an earlier run with the same key.
+fn words_of_found(request: &RequestView) -> String {
+    let words = words(request);
+    format!("{words}; it was asked before with this --key, and another key asks anew")
+}
+
+/// Why an approval does not count.
+fn words_of_too_late(request: &RequestView, age: Duration, within: Duration) -> String {
+    let (words, age, within) = (words(request), span(age), span(within));
+    format!(
+        "approved, but too long ago: {age}, and it counts for {within} (--use-within); ask anew, \
+         with another key if there is a --key ({words})"
+    )
 }
 
 /// What became of a request: the outcome, who, how long it took, the reason.
@@ -71,14 +186,27 @@ pub(super) fn words(request: &RequestView) -> String {
             };
             let after = took(request.decided_at.unwrap_or(last.at));
             let who = party(&last.approver);
+            let used = if request.consumed_at.is_some() {
+                ", and has been used"
+            } else {
+                ""
+            };
             match &last.reason {
-                Some(reason) => format!("{outcome} by {who} after {after}: {reason}"),
-                None => format!("{outcome} by {who} after {after}"),
+                Some(reason) => format!("{outcome} by {who} after {after}{used}: {reason}"),
+                None => format!("{outcome} by {who} after {after}{used}"),
             }
         }
         Status::Expired => {
             let after = took(request.expires_at);
             format!("expired after {after}: nobody decided in time")
+        }
+        Status::Cancelled if request.lease_ended => {
+            let lease = request.lease_secs.map(Duration::from_secs);
+            let lease = lease.map_or_else(String::new, |lease| format!(" of {}", span(lease)));
+            format!(
+                "cancelled by the daemon, which had no sign of the asker for longer than the \
+                 lease{lease}; --lease sets another"
+            )
         }
         Status::Cancelled => {
             let step = request.history.iter().flatten().rev();
@@ -165,6 +293,20 @@ mod tests {
             "expired after 1h: nobody decided in time"
         );
         assert_eq!(words(&settled(Status::Cancelled)), "cancelled");
+    }
+
+    #[test]
+    fn the_end_of_a_lease_is_told_as_such() {
+        let ended = RequestView {
+            lease_secs: Some(120),
+            lease_ended: true,
+            ..settled(Status::Cancelled)
+        };
+        let words = words(&ended);
+        assert!(
+            words.contains("for longer than the lease of 2m;"),
+            "{words}"
+        );
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub(super) fn request(status: Status) -> RequestView {
         lease_secs: None,
         lease_ended: false,
         use_within_secs: 3600,
+        approvers_connected: None,
         consumed_at: None,
         match_code_required: false,
         decisions: if decided { vec![decision] } else { Vec::new() },
@@ -125,7 +126,8 @@ pub(super) fn foreign(status: u16) -> Outcome {
     refused(status, "", None)
 }
 
-fn refused(status: u16, code: &str, request: Option<RequestView>) -> Outcome {
+/// The same with a certain code.
+pub(super) fn refused(status: u16, code: &str, request: Option<RequestView>) -> Outcome {
     Err(CallError::Refused {
         status,
         problem: Box::new(crate::wire::ProblemView {
@@ -192,12 +194,24 @@ impl Script {
 
 impl Daemon for Script {
     async fn ask(&self, body: &AskBody, key: &str) -> Outcome {
-        self.play(format!("ask {} {key}", body.title)).await
+        let lease = body.lease_secs.map(|secs| format!(" lease {secs}"));
+        let lease = lease.unwrap_or_default();
+        self.play(format!("ask {} {key}{lease}", body.title)).await
     }
 
     async fn read(&self, known: &RequestView, wait: Duration) -> Outcome {
         assert_eq!(known.id, ID);
         self.play(format!("read {}", wait.as_secs())).await
+    }
+
+    async fn look(&self, id: RequestId) -> Outcome {
+        assert_eq!(id, ID);
+        self.play("look".to_owned()).await
+    }
+
+    async fn consume(&self, id: RequestId, nonce: &str) -> Outcome {
+        assert_eq!(id, ID);
+        self.play(format!("consume {nonce}")).await
     }
 
     async fn cancel(&self, id: RequestId) -> Outcome {

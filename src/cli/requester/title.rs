@@ -8,13 +8,21 @@ const NAME_CHARS: usize = 48;
 
 /// "Approval asked by USER@HOST in DIR", of what this process can find out.
 pub(super) fn default_title() -> String {
-    let user = whoami::username().unwrap_or_else(|_| "somebody".to_owned());
-    let host = whoami::hostname().unwrap_or_else(|_| "somewhere".to_owned());
     let directory = std::env::current_dir().map_or_else(
         |_| "a directory that is gone".to_owned(),
         |path| path.to_string_lossy().into_owned(),
     );
-    compose(&user, &host, &directory)
+    compose(&user(), &host(), &directory)
+}
+
+/// The name of the user whose rights this process has.
+pub(super) fn user() -> String {
+    whoami::username().unwrap_or_else(|_| "somebody".to_owned())
+}
+
+/// The name of this machine.
+pub(super) fn host() -> String {
+    whoami::hostname().unwrap_or_else(|_| "somewhere".to_owned())
 }
 
 /// One line of at most [`limits::TITLE_CHARS`] characters; a long directory keeps its end, which

@@ -1,82 +1,60 @@
 //! Waiting for an acknowledged request: poll after poll until it is final.
 
+use std::time::Duration;
+
 use anyhow::anyhow;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::args::WaitFlags;
 use super::daemon_time::DaemonTime;
-use super::flow::{Daemon, Plan};
+use super::flow::Daemon;
+use super::freshness::Freshness;
 use super::judge::{Meaning, judge};
 use super::outcome::End;
-use super::page;
+use super::reach::Reach;
+use super::votes;
 use crate::cli::exit;
 use crate::client::{Answer, Backoff, CallError};
 use crate::domain::RequestId;
 use crate::limits;
-use crate::terminal::spinner::Progress;
+use crate::terminal::spinner::{Progress, span};
 use crate::wire::RequestView;
 
-/// Polls until the request is final, or until there is no sense in going on.
-pub(super) async fn until_final(
-    daemon: &impl Daemon,
-    plan: &Plan,
-    acknowledged: Answer<RequestView>,
-    progress: &Progress,
-) -> End {
-    let mut waiting = Waiting::new(acknowledged.value.clone(), progress);
-    if let Next::End(end) = waiting.take(Ok(acknowledged)) {
-        return end;
-    }
-    waiting.introduce();
-    if let Some(url) = &plan.page_of {
-        let public = daemon.public_url().await;
-        page::show(public.as_deref(), url, waiting.id, progress);
-    }
-    let wait = plan.timeout.min(limits::WAIT_MAX);
-    let mut number = 0;
-    loop {
-        number += 1;
-        progress.poll(number);
-        // After trouble the first poll is short, so that its end is soon seen to be over.
-        let wait = match waiting.trouble {
-            Some(_) => wait.min(limits::POLL_AFTER_TROUBLE),
-            None => wait,
-        };
+/// How an answer is waited for.
+#[derive(Clone, Debug)]
+pub(super) struct Waits {
+    /// Where the daemon is, for messages.
+    pub(super) daemon: String,
+    /// How long one poll may take.
+    pub(super) timeout: Duration,
+    /// When to leave a request that is pending.
+    pub(super) until: Option<Instant>,
+    /// How to go on after that.
+    pub(super) onward: String,
+}
+
+impl Waits {
+    /// The wait for a request that was asked before; it begins now.
+    pub(super) fn for_known(reach: &Reach, flags: &WaitFlags) -> Self {
         let begun = Instant::now();
-        let silence = begun + wait + limits::POLL_GRACE;
-        let limit = silence.min(waiting.limit());
-        let seen = waiting.known.seen_by.len();
-        let outcome = timeout_at(limit, daemon.read(&waiting.known, wait)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(CallError::silent(begun.elapsed())));
-        let pause = match waiting.take(outcome) {
-            Next::End(end) => return end,
-            // Somebody has opened it, which happens a few times at most.
-            Next::Poll if waiting.known.seen_by.len() > seen => continue,
-            // A poll that was not held would make this a busy loop.
-            Next::Poll if begun.elapsed() < limits::POLL_HASTE => waiting.backoff.next(None),
-            Next::Poll => {
-                waiting.backoff.reset();
-                continue;
-            }
-            Next::Retry(pause) => pause,
-        };
-        sleep_until_latest(waiting.limit(), pause).await;
-        if Instant::now() >= waiting.limit() {
-            return waiting.unknown(&plan.daemon);
+        let wait = flags.wait_at_most;
+        Self {
+            daemon: reach.daemon.clone(),
+            timeout: flags.timeout,
+            until: wait.map(|wait| begun + wait.min(limits::DEADLINE_MAX)),
+            onward: "the same command waits on".to_owned(),
         }
     }
 }
 
-async fn sleep_until_latest(latest: Instant, pause: std::time::Duration) {
-    sleep(pause.min(latest.saturating_duration_since(Instant::now()))).await;
-}
-
 /// What is known of the request and of the way to it.
-struct Waiting<'a> {
+pub(super) struct Waiting<'a> {
     id: RequestId,
     /// As it was last told, still pending.
     known: RequestView,
     time: DaemonTime,
     deadline: Instant,
+    freshness: Freshness,
     backoff: Backoff,
     trouble: Option<String>,
     progress: &'a Progress,
@@ -86,36 +64,124 @@ struct Waiting<'a> {
 enum Next {
     End(End),
     Poll,
-    Retry(std::time::Duration),
+    Retry(Duration),
 }
 
 impl<'a> Waiting<'a> {
-    fn new(request: RequestView, progress: &'a Progress) -> Self {
+    /// Takes in the first answer about a request, which need not be pending any more.
+    ///
+    /// # Errors
+    /// It is over: the request is final.
+    pub(super) fn begin(
+        answer: Answer<RequestView>,
+        freshness: Freshness,
+        progress: &'a Progress,
+    ) -> Result<Self, End> {
+        let request = answer.value.clone();
         let now = Instant::now();
         // The daemon's clock cannot be behind the moment at which it accepted the ask.
         let time = DaemonTime::new(request.created_at, now);
-        Self {
+        let mut waiting = Self {
             id: request.id,
             deadline: time.instant(request.expires_at, now),
+            backoff: Backoff::under(lease(&request)),
             known: request,
             time,
-            backoff: Backoff::new(),
+            freshness,
             trouble: None,
             progress,
+        };
+        match waiting.take(Ok(answer)) {
+            Next::End(end) => Err(end),
+            Next::Poll | Next::Retry(_) => Ok(waiting),
         }
     }
 
-    fn introduce(&self) {
-        self.progress.named(&self.id.to_string(), self.deadline);
+    /// Of which request.
+    pub(super) const fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// What is known of it.
+    pub(super) const fn known(&self) -> &RequestView {
+        &self.known
+    }
+
+    /// When it expires, as far as it is known.
+    pub(super) const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Polls until the request is final, or until there is no sense in going on.
+    pub(super) async fn until_final(mut self, daemon: &impl Daemon, how: &Waits) -> End {
+        let longest = how.timeout.min(limits::WAIT_MAX);
+        let mut number = 0;
+        loop {
+            let begun = Instant::now();
+            let left = how
+                .until
+                .map(|until| until.saturating_duration_since(begun));
+            if left.is_some_and(|left| left.is_zero()) {
+                return self.leave(&how.onward);
+            }
+            number += 1;
+            self.progress.poll(number);
+            // After trouble the first poll is short, so that its end is soon seen to be over.
+            let wait = match self.trouble {
+                Some(_) => longest.min(limits::POLL_AFTER_TROUBLE),
+                None => longest,
+            };
+            let wait = wait.min(left.unwrap_or(wait));
+            let silence = begun + wait + self.grace();
+            let limit = silence.min(self.limit(how));
+            let seen = self.known.seen_by.len();
+            let outcome = timeout_at(limit, daemon.read(&self.known, wait)).await;
+            let outcome = match outcome {
+                Ok(outcome) => outcome,
+                Err(_) if is_over(how.until) => return self.leave(&how.onward),
+                Err(_) => Err(CallError::silent(begun.elapsed())),
+            };
+            let pause = match self.take(outcome) {
+                Next::End(end) => return end,
+                // Somebody has opened it, which happens a few times at most.
+                Next::Poll if self.known.seen_by.len() > seen => continue,
+                // A poll that was not held would make this a busy loop.
+                Next::Poll if begun.elapsed() < limits::POLL_HASTE => self.backoff.next(None),
+                Next::Poll => {
+                    self.backoff.reset();
+                    continue;
+                }
+                Next::Retry(pause) => pause,
+            };
+            let left = self.limit(how).saturating_duration_since(Instant::now());
+            sleep(pause.min(left)).await;
+            if Instant::now() >= self.end() {
+                return self.unknown(&how.daemon);
+            }
+        }
+    }
+
+    /// How long a poll may stay silent beyond its end: the daemon has then let go of it, so it takes
+    /// from the lease as a pause does.
+    fn grace(&self) -> Duration {
+        let half = lease(&self.known).map(|lease| lease / 2);
+        limits::POLL_GRACE.min(half.unwrap_or(limits::POLL_GRACE))
     }
 
     /// When waiting ends whatever happens: the daemon had its time to say that it expired.
-    fn limit(&self) -> Instant {
+    fn end(&self) -> Instant {
         self.deadline + limits::DEADLINE_GRACE
+    }
+
+    /// The same, or before it when we are to leave.
+    fn limit(&self, how: &Waits) -> Instant {
+        let end = self.end();
+        end.min(how.until.unwrap_or(end))
     }
 
     fn take(&mut self, outcome: Result<Answer<RequestView>, CallError>) -> Next {
         match judge(self.id, self.known.expires_at, outcome) {
+            Meaning::Final(answer) => Next::End(self.freshness.end(*answer)),
             Meaning::Over(end) => Next::End(end),
             Meaning::Pending(answer) => {
                 self.pending(&answer);
@@ -131,6 +197,7 @@ impl<'a> Waiting<'a> {
 
     fn pending(&mut self, answer: &Answer<RequestView>) {
         let now = Instant::now();
+        self.freshness.pending(now);
         if let Some(date) = answer.date {
             self.time.observe(date, now);
         }
@@ -149,7 +216,29 @@ impl<'a> Waiting<'a> {
         let seen = request.seen_by.iter().map(|seen| &*seen.by.principal);
         let seen: Vec<_> = seen.collect();
         self.progress.seen(&seen);
+        if let Some(votes) = votes::words(request) {
+            self.progress.votes(&votes);
+        }
         self.known = request.clone();
+    }
+
+    /// Nobody waits here any more; the request stays, for as long as its lease if it has one.
+    pub(super) fn leave(self, onward: &str) -> End {
+        let id = self.id;
+        let lease = lease(&self.known).map(|lease| {
+            let lease = span(lease);
+            format!(" (it is cancelled when nobody has waited for {lease}, its lease)")
+        });
+        let lease = lease.unwrap_or_default();
+        let words = match self.trouble {
+            None => format!("request {id} is still pending; {onward}{lease}"),
+            Some(trouble) => format!(
+                "request {id} was still pending when the daemon was last heard ({trouble}); \
+                 {onward}{lease}"
+            ),
+        };
+        let request = Box::new(self.known);
+        End::Pending { request, words }
     }
 
     /// The deadline is over and the daemon has not said what became of the request.
@@ -165,4 +254,13 @@ impl<'a> Waiting<'a> {
         ));
         End::failed(exit::UNAVAILABLE, error)
     }
+}
+
+/// How long the request outlives those who wait for it.
+fn lease(request: &RequestView) -> Option<Duration> {
+    request.lease_secs.map(Duration::from_secs)
+}
+
+fn is_over(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() >= until)
 }

@@ -81,7 +81,7 @@ pub(super) async fn acknowledged(
 }
 
 /// What became of a cancellation.
-enum Withdrawal {
+pub(super) enum Withdrawal {
     /// The request is final, cancelled or otherwise.
     Final(Box<RequestView>),
     /// The daemon does not know it.
@@ -121,7 +121,12 @@ fn told(signal: Signal, withdrawal: &Withdrawal, request: &RequestView) -> End {
     }
 }
 
-async fn cancel(daemon: &impl Daemon, request: &RequestView, limit: Instant) -> Withdrawal {
+/// Cancels a request, until `limit` at the latest.
+pub(super) async fn cancel(
+    daemon: &impl Daemon,
+    request: &RequestView,
+    limit: Instant,
+) -> Withdrawal {
     let mut backoff = Backoff::new();
     let mut why = "no answer".to_owned();
     loop {

@@ -34,6 +34,8 @@ pub(super) enum NotOpen {
         retry_after: Option<Duration>,
         /// Whether what answers seems to be no pushd.
         foreign: bool,
+        /// Whether a limit was reached.
+        at_limit: bool,
     },
 }
 
@@ -43,6 +45,7 @@ impl NotOpen {
             why: why.into(),
             retry_after: None,
             foreign: false,
+            at_limit: false,
         }
     }
 
@@ -51,6 +54,7 @@ impl NotOpen {
             why,
             retry_after: None,
             foreign: true,
+            at_limit: false,
         }
     }
 }
@@ -162,10 +166,15 @@ fn failure(error: &CallError) -> NotOpen {
         CallError::Refused {
             status: 401 | 403, ..
         } => NotOpen::Refused(why),
-        CallError::Transient { retry_after, .. } => NotOpen::Failed {
+        CallError::Transient {
+            retry_after,
+            at_limit,
+            ..
+        } => NotOpen::Failed {
             why,
             retry_after: *retry_after,
             foreign: false,
+            at_limit: *at_limit,
         },
         CallError::Untrusted { .. } | CallError::Refused { .. } | CallError::NotPushd { .. } => {
             NotOpen::foreign(why)

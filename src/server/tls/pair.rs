@@ -11,8 +11,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
-use x509_cert::der::Decode as _;
 
+use crate::certificate::validity;
 use crate::domain::Timestamp;
 use crate::limits;
 use crate::wire::rfc3339;
@@ -102,7 +102,7 @@ impl Pair {
     )]
     pub(super) fn read(certificate: &Path, key: &Path) -> Result<Self, PairError> {
         let chain = chain(certificate)?;
-        let lasts = chain.first().and_then(validity);
+        let lasts = chain.first().and_then(|first| validity(first));
         let (bytes, key_is_open) = read(key)?;
         let secret = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
             pem::Error::NoItemsFound => PairError::NoKey {
@@ -197,15 +197,4 @@ fn damaged(path: &Path, cause: pem::Error) -> PairError {
         path: path.to_owned(),
         cause,
     }
-}
-
-/// From when to when a certificate is valid (RFC 5280 section 4.1.2.5).
-fn validity(certificate: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
-    let parsed = x509_cert::Certificate::from_der(certificate).ok()?;
-    let validity = parsed.tbs_certificate().validity();
-    let at = |time: x509_cert::time::Time| {
-        let millis = time.to_unix_duration().as_millis();
-        i64::try_from(millis).ok().map(Timestamp::from_millis)
-    };
-    Some((at(validity.not_before)?, at(validity.not_after)?))
 }

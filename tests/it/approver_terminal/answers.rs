@@ -186,3 +186,65 @@ fn a_skipped_request_comes_after_all_others() {
     pty.wait_for("Deploy 4?");
     assert_eq!(daemon.decisions(), [""; 0]);
 }
+
+#[test]
+fn a_yes_that_needs_a_reason_is_none_without_it() {
+    let daemon = StandIn::start();
+    let mut view = request(1);
+    view.reason_required = true;
+    daemon.send("request", &view);
+    let pty = approver(&daemon);
+    pty.wait_for("a yes needs one");
+    pty.answer("y");
+    pty.wait_for("Why?");
+    pty.wait_until_open();
+    pty.type_keys(" \n");
+    pty.wait_for("There was no reason. Nothing was decided");
+    assert_eq!(daemon.decisions(), [""; 0]);
+    // A reason is a reason, and no answer to anything else.
+    pty.answer("y");
+    pty.wait_for("Why?");
+    pty.wait_until_open();
+    pty.type_keys("n\n");
+    daemon.wait_for_decisions(1);
+    let told = r#"{"verdict":"approve","reason":"n","version":1}"#;
+    assert_eq!(daemon.decisions(), [told]);
+}
+
+#[test]
+fn code_and_reason_are_asked_for_one_after_the_other() {
+    let daemon = StandIn::start();
+    let mut view = request(1);
+    (view.match_code_required, view.reason_required) = (true, true);
+    daemon.send("request", &view);
+    let pty = approver(&daemon);
+    pty.answer("y");
+    pty.wait_for("Type the six digits");
+    pty.wait_until_open();
+    pty.type_keys("004207\n");
+    pty.wait_for("Why?");
+    pty.wait_until_open();
+    pty.type_keys("reviewed\n");
+    daemon.wait_for_decisions(1);
+    let told = r#"{"verdict":"approve","reason":"reviewed","version":1,"match_code":"004207"}"#;
+    assert_eq!(daemon.decisions(), [told]);
+}
+
+#[test]
+fn a_freeze_is_told_and_the_question_stays() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    daemon.refuse_as(
+        "409 Conflict",
+        "frozen",
+        "frozen until Monday",
+        Some(request(1)),
+    );
+    pty.type_keys("y\n");
+    pty.wait_for("NOT decided: frozen until Monday");
+    pty.wait_until_open();
+    assert!(!pty.text().contains("No longer asked"));
+}

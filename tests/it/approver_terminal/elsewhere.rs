@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::approver;
 use super::stand_in::{StandIn, decided, request};
+use crate::pty::Pty;
 
 #[test]
 fn what_was_typed_for_a_question_that_is_settled_elsewhere_does_not_answer_the_next() {
@@ -192,4 +193,41 @@ fn a_question_that_is_withdrawn_or_over_is_struck_out_with_what_happened() {
         pty.wait_for("Enter alone is no answer");
         assert_eq!(daemon.decisions(), [""; 0]);
     }
+}
+
+#[test]
+fn a_request_whose_asker_is_gone_is_struck_out_and_says_so() {
+    let daemon = StandIn::start();
+    daemon.send("request", &request(1));
+    let pty = approver(&daemon);
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    let mut last = request(1);
+    (last.status, last.event_id) = (Status::Cancelled, EventId(9));
+    last.lease_ended = true;
+    daemon.send("request", &last);
+    pty.wait_for("No longer asked; nothing typed here counts");
+    pty.wait_for("\u{1b}[9m│ Deploy 1?");
+    pty.wait_for("cancelled: its asker is gone");
+}
+
+#[test]
+fn a_policy_decides_the_version_that_it_has_judged() {
+    let daemon = StandIn::start();
+    let mut changed = request(1);
+    (changed.version, changed.event_id) = (EventId(5), EventId(5));
+    daemon.refuse("412 Precondition Failed", "another version", Some(changed));
+    daemon.send("request", &request(1));
+    let args = ["--url", &daemon.url(), "--policy", "exit 0"];
+    let pty = Pty::run(super::APPROVER, &args, &[]);
+    pty.wait_for("NOT decided: it changed before the policy could approve it");
+    // What it is now is judged anew.
+    daemon.wait_for_decisions(2);
+    let versions = [
+        r#"{"verdict":"approve","version":1}"#,
+        r#"{"verdict":"approve","version":5}"#,
+    ];
+    assert_eq!(daemon.decisions(), versions);
+    pty.wait_for("approved by the policy");
+    assert!(!pty.text().contains("Approve?"));
 }

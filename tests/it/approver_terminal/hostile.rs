@@ -137,3 +137,25 @@ fn a_daemon_s_words_cannot_begin_a_line_of_ours() {
     assert_eq!(pty.exit_code(), 77);
     pty.wait_for("go away\\u{a}approver: 1 decided here\\u{a}$ ");
 }
+
+#[test]
+fn a_daemon_s_words_are_one_line_of_a_command_too() {
+    let daemon = StandIn::start();
+    let id = request(1).id.to_string();
+    let words = "no\napprover: it is approved\u{1b}[2J";
+    for (status, code) in [("403 Forbidden", 77), ("422 Unprocessable Content", 64)] {
+        daemon.refuse(status, words, None);
+        let output = std::process::Command::new(super::APPROVER)
+            .args(["--url", &daemon.url(), "approve", &id])
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert!(
+            told.contains("no\\u{a}approver: it is approved\\u{1b}[2J"),
+            "{told}"
+        );
+    }
+}

@@ -61,7 +61,7 @@ fn without_a_terminal_it_says_what_to_do_and_exits_64() {
     assert_eq!(output.status.code(), Some(64), "{told}");
     assert!(
         told.starts_with("approver: standard input is not a terminal; ")
-            && told.contains("/decision"),
+            && told.contains("approver approve ID"),
         "{told}"
     );
     assert_eq!(output.stdout, b"");

@@ -91,9 +91,20 @@ impl StandIn {
 
     /// Answers a coming decision with an error that may carry the request.
     pub(super) fn refuse(&self, status: &'static str, why: &str, request: Option<RequestView>) {
+        self.refuse_as(status, "refused", why, request);
+    }
+
+    /// The same with this code.
+    pub(super) fn refuse_as(
+        &self,
+        status: &'static str,
+        code: &str,
+        why: &str,
+        request: Option<RequestView>,
+    ) {
         let problem = ProblemView {
             detail: why.to_owned(),
-            code: "refused".to_owned(),
+            code: code.to_owned(),
             request: request.map(Box::new),
             ..ProblemView::default()
         };
@@ -292,6 +303,7 @@ pub(super) fn request(n: u8) -> RequestView {
         lease_secs: None,
         lease_ended: false,
         use_within_secs: 3600,
+        approvers_connected: None,
         consumed_at: None,
         match_code_required: false,
         decisions: Vec::new(),

@@ -24,18 +24,10 @@ fn knowing() -> (People, Daemon) {
     (people, daemon)
 }
 
-/// A private file with somebody's token.
-fn token_file(people: &People, daemon: &Daemon, name: &str, mode: u32) -> String {
-    let path = daemon.setup().path(&format!("{name}.token"));
-    fs::write(&path, format!("{}\n", people.token_of(name))).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
 #[tokio::test]
 async fn a_requester_and_an_approver_are_who_their_tokens_say() {
     let (people, daemon) = knowing();
-    let (url, file) = (daemon.url(), token_file(&people, &daemon, "ci", 0o600));
+    let (url, file) = (daemon.url(), people.token_file("ci", 0o600));
     let requester = Requester::start(&url, &["--token-file", &file, "-m", "Deploy?", "--json"]);
     let token = [("PUSHD_TOKEN", people.token_of("alice"))];
     let terminal = Pty::run(env!("CARGO_BIN_EXE_approver"), &["--url", &url], &token);
@@ -91,7 +83,7 @@ async fn a_profile_names_daemon_and_token_and_is_private() {
     let folder = home.join(".config/pushd");
     fs::create_dir_all(&folder).unwrap();
     let config = folder.join("config.toml");
-    let file = token_file(&people, &daemon, "ci", 0o600);
+    let file = people.token_file("ci", 0o600);
     let url = daemon.url();
     fs::write(
         &config,
@@ -111,7 +103,7 @@ async fn a_profile_names_daemon_and_token_and_is_private() {
     let left = run(0o644).await;
     assert_eq!(left.code, Some(78), "{left:?}");
     assert!(left.stderr.contains("chmod 600"), "{left:?}");
-    let readable = token_file(&people, &daemon, "ci", 0o644);
+    let readable = people.token_file("ci", 0o644);
     let left = Requester::start(&url, &["--token-file", &readable])
         .left()
         .await;

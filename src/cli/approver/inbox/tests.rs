@@ -202,3 +202,131 @@ fn every_text_of_a_request_takes_room() {
         assert_eq!(chosen(&mut inbox, Instant::now()), None);
     }
 }
+
+fn judged(inbox: &mut Inbox, now: Instant) -> Option<u8> {
+    let view = inbox.next_to_judge(now, None)?;
+    view.id.as_bytes().first().copied()
+}
+
+/// An inbox with a policy, and these requests.
+fn judging(ids: &[u8]) -> Inbox {
+    let mut inbox = Inbox::judged();
+    for &id in ids {
+        assert_eq!(inbox.apply(request(id)), Change::Count { arrived: false });
+    }
+    inbox
+}
+
+/// A request in another version, under a later event.
+fn changed(id: u8, event: u64) -> Box<RequestView> {
+    let mut view = request(id);
+    (view.version, view.event_id) = (EventId(event), EventId(event));
+    view
+}
+
+/// A request with a vote, in the same version, under a later event.
+fn voted(id: u8, event: u64, by: &str) -> Box<RequestView> {
+    let mut view = request(id);
+    view.event_id = EventId(event);
+    view.decisions = settled(id, event, Status::Approved).decisions;
+    for vote in &mut view.decisions {
+        by.clone_into(&mut vote.approver.principal);
+    }
+    view
+}
+
+#[test]
+fn the_policy_judges_each_once_and_people_are_asked_what_it_leaves_open() {
+    let mut inbox = judging(&[1, 2]);
+    let now = Instant::now();
+    assert_eq!(chosen(&mut inbox, now), None);
+    assert_eq!(judged(&mut inbox, now), Some(1));
+    assert_eq!(judged(&mut inbox, now), Some(2));
+    assert_eq!(judged(&mut inbox, now), None);
+    inbox.leave_open(request(2).id, EventId(2));
+    assert_eq!(judged(&mut inbox, now), None);
+    assert_eq!(chosen(&mut inbox, now), Some(2));
+    inbox.put_back();
+    // Neither a reset nor others who look at it make it judge again.
+    inbox.reset();
+    let mut seen = request(2);
+    seen.event_id = EventId(5);
+    inbox.apply(seen);
+    assert_eq!(judged(&mut inbox, now), None);
+    // Another version does.
+    inbox.apply(changed(2, 6));
+    assert_eq!(chosen(&mut inbox, now), None);
+    assert_eq!(judged(&mut inbox, now), Some(2));
+}
+
+#[test]
+fn a_request_that_changes_while_it_is_judged_is_judged_again_after_that() {
+    let mut inbox = judging(&[1]);
+    let now = Instant::now();
+    assert_eq!(judged(&mut inbox, now), Some(1));
+    inbox.apply(changed(1, 5));
+    // Not twice at the same time.
+    assert_eq!(judged(&mut inbox, now), None);
+    inbox.leave_open(request(1).id, EventId(1));
+    assert_eq!(chosen(&mut inbox, now), None);
+    assert_eq!(judged(&mut inbox, now), Some(1));
+}
+
+#[test]
+fn a_verdict_that_was_not_told_is_judged_again_at_its_time() {
+    let mut inbox = judging(&[1]);
+    let now = Instant::now();
+    assert_eq!(judged(&mut inbox, now), Some(1));
+    inbox.judge_again(request(1).id, now + SECOND);
+    assert_eq!(judged(&mut inbox, now), None);
+    assert_eq!(inbox.judged_again(), Some(now + SECOND));
+    assert_eq!(judged(&mut inbox, now + SECOND), Some(1));
+    assert_eq!(inbox.judged_again(), None);
+}
+
+#[test]
+fn a_match_code_is_for_people() {
+    let mut inbox = Inbox::judged();
+    let mut coded = request(1);
+    coded.match_code_required = true;
+    assert_eq!(inbox.apply(coded), Change::Count { arrived: true });
+    let now = Instant::now();
+    assert_eq!(judged(&mut inbox, now), None);
+    assert_eq!(chosen(&mut inbox, now), Some(1));
+}
+
+#[test]
+fn what_was_voted_on_here_is_not_asked_again_until_the_vote_is_taken_back() {
+    let mut inbox = inbox(&[1, 2]);
+    inbox.answers_as("alice".to_owned());
+    let now = Instant::now();
+    assert_eq!(chosen(&mut inbox, now), Some(1));
+    inbox.voted(voted(1, 5, "alice"));
+    assert_eq!(chosen(&mut inbox, now), Some(2));
+    assert_eq!(inbox.others(), 0);
+    inbox.done(request(2).id, None);
+    // An event from before the vote comes late.
+    let mut seen = request(1);
+    seen.event_id = EventId(4);
+    inbox.apply(seen);
+    assert_eq!(chosen(&mut inbox, now), None);
+    let mut back = request(1);
+    back.event_id = EventId(6);
+    inbox.apply(back);
+    assert_eq!(chosen(&mut inbox, now), Some(1));
+    // A vote that was given elsewhere, by the same person, counts as well.
+    inbox.put_back();
+    inbox.apply(voted(1, 7, "alice"));
+    assert_eq!(chosen(&mut inbox, now), None);
+    inbox.apply(voted(1, 8, "bob"));
+    assert_eq!(chosen(&mut inbox, now), Some(1));
+}
+
+#[test]
+fn votes_of_others_are_told_of_the_request_on_the_screen_alone() {
+    let mut inbox = inbox(&[1, 2]);
+    assert_eq!(chosen(&mut inbox, Instant::now()), Some(1));
+    let vote = voted(1, 5, "bob");
+    assert_eq!(inbox.apply(vote.clone()), Change::Votes(vote));
+    assert_eq!(inbox.apply(voted(2, 6, "bob")), Change::None);
+}

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cli::approver::samples::{request, settled};
-use crate::wire::Field;
+use crate::wire::{Command, Content, Field, PanelView, Variable};
 
 fn room(width: usize, height: usize) -> Room {
     let look = Look {
@@ -60,6 +60,126 @@ fn a_question_shows_all_facts_and_keeps_claims_apart() {
             "",
             "",
         ]
+    );
+}
+
+#[test]
+fn a_command_is_shown_exactly_before_what_is_said_about_it() {
+    let mut view = request(1);
+    view.fields = vec![field("env", "production")];
+    let argv = ["terraform", "apply", "plan  out", "a\nb", "", "\u{202e}"];
+    view.command = Some(Command {
+        argv: argv.map(str::to_owned).to_vec(),
+        program: "/usr/bin/terraform".to_owned(),
+        directory: "/srv/x y".to_owned(),
+        user: "alice".to_owned(),
+        host: "ci-1".to_owned(),
+        environment: Some(vec![Variable {
+            name: "TF_WORKSPACE".to_owned(),
+            value: "prod $x".to_owned(),
+        }]),
+        stdin: Some(Content {
+            sha256: "ab".repeat(32),
+            bytes: 123,
+        }),
+        files: None,
+    });
+    let stdin = format!("  │ stdin    123 bytes, SHA-256 {}", "ab".repeat(32));
+    assert_eq!(
+        shown(&view, room(120, 40))[2..14],
+        [
+            "  │ Deploy 1?",
+            "  │ topic: default",
+            "  │ ",
+            "  │ runs     terraform apply $'plan \\x20out' $'a\\nb' '' $'\\u202e'",
+            "  │ program  /usr/bin/terraform",
+            "  │ in       '/srv/x y'",
+            "  │ as       alice on ci-1",
+            "  │ with     TF_WORKSPACE='prod $x'",
+            &stdin,
+            "  │ ",
+            "  │ env  production",
+            "The daemon knows",
+        ]
+    );
+    // What does not fit is counted, and shown on demand.
+    let long = vec!["x".repeat(70); 100];
+    if let Some(command) = &mut view.command {
+        command.argv.extend(long);
+    }
+    let rows = shown(&view, room(79, 24));
+    assert!(rows.len() <= 24, "{rows:?}");
+    assert!(
+        rows.iter()
+            .any(|row| row.ends_with("more lines of the command; d shows them all")),
+        "{rows:?}"
+    );
+    assert!(texts(&whole(&view, room(79, 24))).len() > 100);
+}
+
+fn vote(name: &str, verdict: Verdict) -> DecisionView {
+    DecisionView {
+        verdict,
+        approver: Party {
+            principal: name.to_owned(),
+            address: None,
+            channel: None,
+        },
+        reason: Some(format!("{name} says so")),
+        at: Timestamp::from_millis(1_700_000_000_000),
+    }
+}
+
+#[test]
+fn what_it_takes_and_who_has_voted_is_told() {
+    let mut view = request(1);
+    (view.approvals_needed, view.denials_needed) = (3, 2);
+    view.reason_required = true;
+    view.approvers = Some(vec!["alice".to_owned(), "bob".to_owned()]);
+    view.panels = vec![PanelView {
+        group: "sre".to_owned(),
+        approvals: 1,
+        members: vec!["alice".to_owned()],
+    }];
+    view.freezes = vec!["from A until B".to_owned()];
+    view.rules = vec!["production".to_owned(), "night".to_owned()];
+    view.decisions = vec![
+        vote("alice", Verdict::Approve),
+        vote("bob", Verdict::Approve),
+        vote("carol", Verdict::Deny),
+    ];
+    let drawn = question(&view, None, room(100, 40));
+    let rows = texts(&drawn.rows);
+    for row in [
+        "    votes     2 of 3 approvals: alice, bob; 1 of 2 denials: carol",
+        "    reason    a yes needs one",
+        "    from      only a yes of these counts: alice, bob",
+        "    panel     1 of sre: alice",
+        "    frozen    no yes from A until B",
+        "    rules     production, night",
+    ] {
+        assert!(rows.contains(&row.to_owned()), "{row} {rows:?}");
+    }
+    let votes = drawn.votes.unwrap();
+    assert_eq!(drawn.rows[votes], votes_row(&view, room(100, 40)));
+    assert_eq!(question(&request(2), None, room(100, 40)).votes, None);
+    assert_eq!(
+        texts(&outcome(&view, room(100, 40))),
+        ["  pending still: 2 of 3 approvals: alice, bob; 1 of 2 denials: carol"]
+    );
+    view.status = Status::Approved;
+    assert_eq!(
+        texts(&outcome(&view, room(100, 40))),
+        [
+            "  approved by alice, bob",
+            "  │ reason: alice says so",
+            "  │ reason: bob says so",
+        ]
+    );
+    (view.status, view.lease_ended) = (Status::Cancelled, true);
+    assert_eq!(
+        texts(&outcome(&view, room(100, 40))),
+        ["  cancelled: its asker is gone"]
     );
 }
 

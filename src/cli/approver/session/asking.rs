@@ -4,13 +4,15 @@ use std::io;
 
 use tokio::time::Instant;
 
-use super::{Asked, End, Gone, News, Session, Work};
+use super::{Asked, Gone, News, Session, Wants, Work};
 use crate::cli::approver::answer::{Answer, parse_answer, parse_code};
+use crate::cli::approver::end::End;
 use crate::cli::approver::inbox::Change;
 use crate::cli::approver::question::{
-    CODE_PROMPT, PROMPT, STATUS_ROWS, count_row, head, one_line, outcome, question, time_row,
+    CODE_PROMPT, PROMPT, REASON_PROMPT, STATUS_ROWS, count_row, head, one_line, outcome, question,
+    time_row, votes_row,
 };
-use crate::domain::Verdict;
+use crate::domain::{MatchCode, Reason, Verdict};
 use crate::limits;
 use crate::terminal::row::Row;
 use crate::terminal::style::Ink;
@@ -50,11 +52,12 @@ impl Session<'_> {
         self.asked = Some(Asked {
             view,
             time: drawn.time,
+            votes: drawn.votes,
             status: drawn.status,
             note,
             guard: None,
             clock_at: Instant::now() + limits::CLOCK_TICK,
-            wants_code: false,
+            wants: Wants::Answer,
             doubt: false,
             rang,
         });
@@ -100,18 +103,19 @@ impl Session<'_> {
     /// A line was typed after the guard; `None` is a line that cannot be read.
     pub(super) async fn on_answer(&mut self, line: Option<&str>) -> Result<(), End> {
         self.tty.set_mode(Mode::Quiet)?;
-        let (mut asks_code, mut wants_code) = (false, false);
-        if let Some(asked) = &mut self.asked {
-            asks_code = asked.view.match_code_required;
-            wants_code = std::mem::take(&mut asked.wants_code);
-        }
-        if wants_code {
-            return Ok(self.on_code(line).await?);
+        let wants = match &mut self.asked {
+            Some(asked) => std::mem::take(&mut asked.wants),
+            None => Wants::Answer,
+        };
+        match wants {
+            Wants::Answer => {}
+            Wants::Code => return Ok(self.on_code(line).await?),
+            Wants::Reason(code) => return Ok(self.on_reason(line, code).await?),
         }
         let unreadable = || Answer::Nothing("That cannot be read.".to_owned());
         match line.map_or_else(unreadable, parse_answer) {
-            Answer::Approve if asks_code => self.ask_code().await?,
-            Answer::Approve => self.decide(Verdict::Approve, None, None),
+            Answer::Approve if self.asks_code() => self.ask(Wants::Code, CODE_PROMPT).await?,
+            Answer::Approve => self.approve(None).await?,
             Answer::Deny(reason) => self.decide(Verdict::Deny, reason, None),
             Answer::Skip => self.skip().await?,
             Answer::Details => self.show_whole().await?,
@@ -124,26 +128,57 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// After a yes to a request with a match code: asks for it, under the same rules as for an
-    /// answer. What was typed ahead is thrown away, so nobody gives a code that they were not asked
-    /// for.
-    async fn ask_code(&mut self) -> io::Result<()> {
-        if let Some(asked) = &mut self.asked {
-            asked.wants_code = true;
+    fn asks_code(&self) -> bool {
+        let asked = self.asked.as_ref();
+        asked.is_some_and(|asked| asked.view.match_code_required)
+    }
+
+    /// After a yes, and the match code if there is one: decides, or asks for the reason first.
+    async fn approve(&mut self, code: Option<MatchCode>) -> io::Result<()> {
+        let asked = self.asked.as_ref();
+        if asked.is_some_and(|asked| asked.view.reason_required) {
+            return self.ask(Wants::Reason(code), REASON_PROMPT).await;
         }
-        self.screen.set_prompt(self.prompt(CODE_PROMPT));
+        self.decide(Verdict::Approve, None, code);
+        Ok(())
+    }
+
+    /// After a yes that needs more: asks for it, under the same rules as for an answer. What was
+    /// typed ahead is thrown away, so nobody gives what they were not asked for.
+    async fn ask(&mut self, wants: Wants, prompt: &str) -> io::Result<()> {
+        if let Some(asked) = &mut self.asked {
+            asked.wants = wants;
+        }
+        self.screen.set_prompt(self.prompt(prompt));
         self.prompt_again().await
     }
 
     /// A line was typed in the place of the match code.
     async fn on_code(&mut self, line: Option<&str>) -> io::Result<()> {
         if let Some(code) = line.and_then(parse_code) {
-            self.decide(Verdict::Approve, None, Some(code));
-            return Ok(());
+            return self.approve(Some(code)).await;
         }
+        self.not_given("Those are not six digits.").await
+    }
+
+    /// A line was typed in the place of the reason.
+    async fn on_reason(&mut self, line: Option<&str>, code: Option<MatchCode>) -> io::Result<()> {
+        let text = line.unwrap_or_default().trim_matches([' ', '\t']);
+        match Reason::new(text.to_owned()) {
+            Ok(Some(reason)) => {
+                self.decide(Verdict::Approve, Some(reason.as_str().to_owned()), code);
+                Ok(())
+            }
+            Ok(None) => self.not_given("There was no reason.").await,
+            Err(error) => self.not_given(&format!("The reason {error}.")).await,
+        }
+    }
+
+    /// What a yes needs was not given, so it was none.
+    async fn not_given(&mut self, why: &str) -> io::Result<()> {
         self.screen.set_prompt(self.prompt(PROMPT));
-        let text = "Those are not six digits. Nothing was decided: type y again, n, s, d or q.";
-        self.no_answer(text.to_owned()).await
+        let text = format!("{why} Nothing was decided: type y again, n, s, d or q.");
+        self.no_answer(text).await
     }
 
     /// Says why what was typed decides nothing, and asks again.
@@ -204,6 +239,7 @@ impl Session<'_> {
     pub(super) async fn on_change(&mut self, change: Change) -> io::Result<()> {
         match change {
             Change::None => {}
+            Change::Votes(view) => self.show_votes(*view).await?,
             Change::Redraw => self.news = Some(News::Redraw),
             Change::Settled(gone) => self.news = Some(News::Settled(gone)),
             Change::Count { arrived } => {
@@ -222,6 +258,24 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Brings the votes on the screen up to date.
+    async fn show_votes(&mut self, view: RequestView) -> io::Result<()> {
+        let room = self.room();
+        let Some(asked) = &mut self.asked else {
+            return Ok(());
+        };
+        asked.view = view;
+        let row = votes_row(&asked.view, room);
+        match (asked.votes, &self.work) {
+            // Somebody else has the screen, and it is drawn anew after that.
+            (_, Work::Paging(_) | Work::Pages(_)) | (None, _) => Ok(()),
+            (Some(index), Work::None | Work::Deciding(_)) => {
+                let text = self.screen.change(index, row);
+                self.tty.write(&text).await
+            }
+        }
     }
 
     async fn skip(&mut self) -> io::Result<()> {

@@ -2,13 +2,14 @@
 
 use std::io;
 
-use super::{End, Gone, News, Session, Work};
+use super::{Gone, News, Session, Work};
 use crate::cli::approver::decide::{Deciding, Outcome, Progress};
+use crate::cli::approver::end::End;
 use crate::cli::approver::question::{one_line, outcome};
 use crate::domain::{MatchCode, Verdict};
 use crate::terminal::row::Row;
 use crate::terminal::style::Ink;
-use crate::wire::{RequestView, Status};
+use crate::wire::{DecisionBody, RequestView, Status};
 
 impl Session<'_> {
     /// Starts telling the daemon.
@@ -19,7 +20,13 @@ impl Session<'_> {
         code: Option<MatchCode>,
     ) {
         if let Some(asked) = &self.asked {
-            let deciding = Deciding::new(self.client.clone(), &asked.view, verdict, reason, code);
+            let body = DecisionBody {
+                verdict,
+                reason,
+                version: Some(asked.view.version),
+                match_code: code,
+            };
+            let deciding = Deciding::new(self.client.clone(), asked.view.id, body);
             self.work = Work::Deciding(Box::new(deciding));
         }
     }
@@ -77,7 +84,7 @@ impl Session<'_> {
                 let text = format!("NOT decided: that is not the match code; {rest}.");
                 self.not_decided(Row::new().and(Ink::No, text));
             }
-            Outcome::Failed { why, unsure } => {
+            Outcome::Failed { why, unsure, .. } => {
                 let why = one_line(&why, self.screen.look().charset);
                 let text = if unsure {
                     format!("NOT decided as far as known (answering again is safe): {why}")
@@ -114,16 +121,24 @@ impl Session<'_> {
         }
     }
 
-    async fn counted(&mut self, verdict: Verdict, view: &RequestView) -> io::Result<()> {
+    async fn counted(&mut self, verdict: Verdict, view: &RequestView) -> Result<(), End> {
         self.tally.count(verdict);
-        self.inbox.done(view.id, Some(view.event_id));
+        if view.status == Status::Pending {
+            self.inbox.voted(Box::new(view.clone()));
+        } else {
+            self.inbox.done(view.id, Some(view.event_id));
+        }
         self.news = None;
         let room = self.room();
         let mut rows = outcome(view, room);
         rows.push(Row::new());
         self.asked = None;
         let text = self.screen.answered(&rows);
-        self.tty.write(&text).await
+        self.tty.write(&text).await?;
+        if self.once {
+            return Err(End::Decided(verdict));
+        }
+        Ok(())
     }
 
     async fn changed(&mut self, view: Option<Box<RequestView>>, text: &str) -> io::Result<()> {

@@ -4,79 +4,18 @@ use std::io;
 
 use tokio::time::Instant;
 
-use super::{End, Session, Work};
+use super::{Session, Work};
 use crate::cli::approver::daemon_clock::DaemonClock;
+use crate::cli::approver::end::End;
+use crate::cli::approver::link::Heard;
 use crate::cli::approver::question::one_line;
 use crate::client::StreamEvent;
 use crate::domain::Timestamp;
 use crate::limits;
+use crate::terminal::measure::wrap;
 use crate::terminal::row::Row;
 use crate::terminal::style::Ink;
 use crate::wire::{MarkView, MeView};
-
-/// Whether the daemon can be heard, and what of it was told.
-#[derive(Debug)]
-pub(super) struct Link {
-    is: Heard,
-    told: Heard,
-    /// How often it was told without a rest.
-    in_a_row: u32,
-    told_at: Option<Instant>,
-}
-
-/// Whether the daemon can be heard.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Heard {
-    /// There was no stream yet.
-    New,
-    /// There is one.
-    Up,
-    /// There is none, for this reason.
-    Down(String),
-}
-
-impl Link {
-    /// A link of which nothing is known yet.
-    pub(super) const fn new() -> Self {
-        Self {
-            is: Heard::New,
-            told: Heard::New,
-            in_a_row: 0,
-            told_at: None,
-        }
-    }
-
-    /// When it is time to tell what was held back.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.is_untold().then(|| self.rested()).flatten()
-    }
-
-    /// What is to be told now, if anything. A link that comes and goes is told a few times, and
-    /// from then on only at intervals.
-    fn news(&mut self, now: Instant) -> Option<Heard> {
-        if !self.is_untold() {
-            return None;
-        }
-        if self.rested().is_none_or(|rested| rested <= now) {
-            self.in_a_row = 0;
-        } else if self.in_a_row >= limits::LINK_NEWS {
-            return None;
-        }
-        self.in_a_row += 1;
-        self.told_at = Some(now);
-        self.told = self.is.clone();
-        Some(self.is.clone())
-    }
-
-    fn is_untold(&self) -> bool {
-        // A first stream is nothing to talk about.
-        self.is != self.told && !(self.told == Heard::New && self.is == Heard::Up)
-    }
-
-    fn rested(&self) -> Option<Instant> {
-        Some(self.told_at? + limits::LINK_NEWS_TIME)
-    }
-}
 
 impl Session<'_> {
     pub(super) async fn on_stream(&mut self, event: StreamEvent) -> Result<(), End> {
@@ -98,10 +37,13 @@ impl Session<'_> {
             }
             StreamEvent::Cut {
                 why, foreign: true, ..
-            } if self.link.is == Heard::New => {
+            } if !self.link.is_known() => {
                 return Err(End::NotPushd(why));
             }
-            StreamEvent::Cut { why, .. } => self.cut(why).await?,
+            StreamEvent::Cut { why, at_limit, .. } => {
+                self.link.is_cut(why, at_limit);
+                self.tell_link().await?;
+            }
             StreamEvent::Skipped { why } => {
                 let why = one_line(&why, self.screen.look().charset);
                 self.tell(Ink::Trouble, &format!("Something was left out: {why}"))
@@ -118,12 +60,7 @@ impl Session<'_> {
             self.start_afresh();
         }
         self.set_date(now);
-        self.link.is = Heard::Up;
-        self.tell_link().await
-    }
-
-    async fn cut(&mut self, why: String) -> io::Result<()> {
-        self.link.is = Heard::Down(why);
+        self.link.is(Heard::Up);
         self.tell_link().await
     }
 
@@ -133,6 +70,11 @@ impl Session<'_> {
             Some(Heard::Down(why)) => {
                 let why = one_line(&why, self.screen.look().charset);
                 let text = format!("No connection to the daemon, trying again: {why}");
+                self.tell(Ink::Trouble, &text).await
+            }
+            Some(Heard::Full(why)) => {
+                let why = one_line(&why, self.screen.look().charset);
+                let text = format!("The daemon has no place for us now, trying again: {why}");
                 self.tell(Ink::Trouble, &text).await
             }
             Some(Heard::Up) => self.tell(Ink::Yes, "Connected again.").await,
@@ -150,20 +92,28 @@ impl Session<'_> {
             }
             return Ok(());
         }
-        let row = Row::new().and(ink, text);
         if self.asked.is_some() {
-            self.note(row).await
-        } else {
-            self.idle_told = None;
-            self.print(&[row.cut(self.screen.width(), self.screen.look().ellipsis())])
-                .await
+            return self.note(Row::new().and(ink, text)).await;
         }
+        self.idle_told = None;
+        let mut rows: Vec<_> = wrap(text, self.screen.width())
+            .into_iter()
+            .map(|line| Row::new().and(ink, line))
+            .collect();
+        rows.truncate(limits::LINK_ROWS);
+        self.print(&rows).await
     }
 
     pub(super) async fn on_courtesy(&mut self, me: Option<&MeView>) -> io::Result<()> {
-        let (Some(me), None) = (me, &self.asked) else {
+        let Some(me) = me else {
             return Ok(());
         };
+        if me.known {
+            self.inbox.answers_as(me.party.principal.clone());
+        }
+        if self.asked.is_some() {
+            return Ok(());
+        }
         let name = one_line(&me.party.principal, self.screen.look().charset);
         let text = format!("You answer as {name}.");
         let row = Row::new()
@@ -195,41 +145,5 @@ impl Session<'_> {
         if !close {
             self.clock = Some(DaemonClock::new(date, at));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_link_that_flaps_is_told_a_few_times_and_then_at_intervals() {
-        // A stream that ended at once, again and again, filled the screen.
-        let mut link = Link::new();
-        let start = Instant::now();
-        let step = limits::LINK_NEWS_TIME / 100;
-        let mut told = 0;
-        for n in 0..300 {
-            link.is = if n % 2 == 0 {
-                Heard::Down("cut".to_owned())
-            } else {
-                Heard::Up
-            };
-            told += u32::from(link.news(start + step * n).is_some());
-        }
-        assert!(told <= 4 * limits::LINK_NEWS, "{told}");
-        assert_eq!(link.is, Heard::Up);
-        // What was held back is told in the end.
-        link.told = Heard::Down("cut".to_owned());
-        let due = link.due().unwrap();
-        assert_eq!(link.news(due), Some(Heard::Up));
-        assert_eq!((link.due(), link.news(due)), (None, None));
-    }
-
-    #[test]
-    fn a_first_stream_is_no_news() {
-        let mut link = Link::new();
-        link.is = Heard::Up;
-        assert_eq!((link.news(Instant::now()), link.due()), (None, None));
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Session, Work};
 use crate::cli::approver::decide::Progress;
+use crate::cli::approver::policy::Report;
 use crate::cli::approver::signals::Disturbance;
 use crate::client::StreamEvent;
 use crate::terminal::lines::Typed;
@@ -19,6 +20,7 @@ pub(super) enum Next {
     Stream(StreamEvent),
     Decided(Progress),
     Paged(bool),
+    Judged(Box<Report>),
     Courtesy(Option<MeView>),
     Typed(Typed),
     Tick,
@@ -36,6 +38,7 @@ impl Session<'_> {
             stream,
             work,
             courtesies,
+            desk,
             ..
         } = self;
         let working = async {
@@ -52,6 +55,12 @@ impl Session<'_> {
                 pending().await
             }
         };
+        let judging = async {
+            match desk {
+                Some(desk) => desk.next().await,
+                None => pending().await,
+            }
+        };
         let waking = async {
             match wake {
                 Some(at) => sleep_until(at).await,
@@ -62,6 +71,7 @@ impl Session<'_> {
             biased;
             disturbance = redrawing.next() => Next::Disturbed(disturbance),
             next = working => next,
+            report = judging => Next::Judged(report),
             event = stream.next() => Next::Stream(event),
             typed = typing => Next::Typed(typed?),
             () = waking => Next::Tick,
@@ -81,7 +91,9 @@ impl Session<'_> {
     /// When to wake up by ourselves.
     fn wake(&self) -> Option<Instant> {
         let question = self.question_wakes();
-        question.into_iter().chain(self.link.due()).min()
+        let again = self.inbox.judged_again();
+        let wakes = question.into_iter().chain(self.link.due());
+        wakes.chain(again).min()
     }
 
     fn question_wakes(&self) -> Option<Instant> {

@@ -1,13 +1,12 @@
 //! The same course over real sockets, where time is real too: nothing here waits for it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::tests::plan;
 use super::*;
 use crate::cli::requester::interrupt::Signal;
-use crate::cli::requester::outcome;
 use crate::cli::requester::script::request;
 use crate::client::stand_in::{Call, Reply, StandIn};
 use crate::wire::Status;
@@ -41,22 +40,13 @@ async fn run_against(
     let client = Client::new(server.url(), "requester").unwrap();
     let plan = Plan {
         daemon: server.url().to_string(),
-        ask: AskBody {
-            title: "Deploy?".to_owned(),
-            ..AskBody::default()
-        },
-        page_of: None,
-        key: "key-1".to_owned(),
-        timeout: Duration::from_secs(5),
-        connect_timeout: Duration::from_secs(10),
+        ..plan()
     };
     let progress = Progress::to_lines("requester", "Deploy?", Box::new(std::io::sink()));
-    let (code, words) = match run(&client, &plan, &mut Given(signal), &progress).await {
-        End::Settled(request) => (outcome::code(&request), outcome::words(&request)),
-        End::Interrupted { signal, words, .. } => (signal.code(), words),
-        End::Failed { code, error } => (code, format!("{error:#}")),
-    };
-    (code, words, server.calls())
+    let told = run(&client, &plan, &mut Given(signal), &progress)
+        .await
+        .told();
+    (told.code, told.words, server.calls())
 }
 
 #[tokio::test]

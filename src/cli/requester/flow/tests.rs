@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::*;
 use crate::cli::requester::interrupt::Signal;
+use crate::cli::requester::script;
 use crate::cli::requester::script::{
     Scheduled, Script, answer, broken, busy, foreign, nobody, refusal, request, says,
 };
-use crate::cli::requester::{outcome, script};
 use crate::domain::RequestId;
 use crate::limits;
 use crate::wire::Status;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
-fn plan() -> Plan {
+pub(super) fn plan() -> Plan {
     Plan {
         daemon: "http://h:1".to_owned(),
         ask: AskBody {
@@ -23,8 +23,13 @@ fn plan() -> Plan {
         },
         page_of: None,
         key: "key-1".to_owned(),
+        named: false,
+        stay: Stay::ForTheAnswer,
         timeout: 5 * SECOND,
         connect_timeout: 10 * SECOND,
+        use_within: None,
+        lease_wanted: false,
+        fail_if_nobody: false,
     }
 }
 
@@ -38,11 +43,9 @@ pub(super) async fn interrupted(
     signals: impl IntoIterator<Item = (Duration, Signal)>,
 ) -> (u8, String) {
     let progress = Progress::to_lines("requester", "Deploy?", Box::new(std::io::sink()));
-    match run(script, &plan(), &mut Scheduled::new(signals), &progress).await {
-        End::Settled(request) => (outcome::code(&request), outcome::words(&request)),
-        End::Interrupted { signal, words, .. } => (signal.code(), words),
-        End::Failed { code, error } => (code, format!("{error:#}")),
-    }
+    let mut signals = Scheduled::new(signals);
+    let told = run(script, &plan(), &mut signals, &progress).await.told();
+    (told.code, told.words)
 }
 
 pub(super) fn after(secs: u64, outcome: Outcome) -> (Duration, Outcome) {

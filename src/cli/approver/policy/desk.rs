@@ -1,0 +1,212 @@
+//! The requests that a policy judges at the moment, and what it said of them told to the daemon.
+
+use std::pin::Pin;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::Instant;
+
+use super::command::Policy;
+use super::opinion::Opinion;
+use crate::cli::approver::decide::{Cause, Deciding, Outcome, Progress};
+use crate::cli::approver::inbox::Inbox;
+use crate::client::Client;
+use crate::domain::Verdict;
+use crate::limits;
+use crate::wire::{DecisionBody, RequestView, Status};
+
+/// A place where so many requests are judged at the same time.
+pub(in crate::cli::approver) struct Desk {
+    policy: Policy,
+    jobs: usize,
+    client: Client,
+    running: FuturesUnordered<Job>,
+}
+
+type Job = Pin<Box<dyn Future<Output = Box<Report>>>>;
+
+/// What came of one request.
+#[derive(Debug)]
+pub(in crate::cli::approver) struct Report {
+    /// The request as it was judged.
+    view: RequestView,
+    opinion: Opinion,
+    /// What the policy has said on standard error.
+    said: Vec<String>,
+    /// What became of its verdict.
+    outcome: Option<Outcome>,
+}
+
+impl Desk {
+    /// A desk at which at most `jobs` requests are judged at the same time; `client` tells the
+    /// daemon.
+    pub(in crate::cli::approver) fn new(policy: Policy, jobs: usize, client: Client) -> Self {
+        Self {
+            policy,
+            jobs,
+            client,
+            running: FuturesUnordered::new(),
+        }
+    }
+
+    /// Whether another request can be judged.
+    pub(in crate::cli::approver) fn has_room(&self) -> bool {
+        self.running.len() < self.jobs
+    }
+
+    /// Whether no request is being judged.
+    pub(in crate::cli::approver) fn is_idle(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Starts to judge a request.
+    pub(in crate::cli::approver) fn judge(&mut self, view: RequestView) {
+        let (policy, client) = (self.policy.clone(), self.client.clone());
+        self.running.push(Box::pin(async move {
+            let ran = policy.judge(&view).await;
+            let outcome = match &ran.opinion {
+                Opinion::Verdict(verdict, reason) => {
+                    Some(decide(client, &view, *verdict, reason.clone()).await)
+                }
+                Opinion::Open(_) | Opinion::Trouble(_) => None,
+            };
+            Box::new(Report {
+                view,
+                opinion: ran.opinion,
+                said: ran.said,
+                outcome,
+            })
+        }));
+    }
+
+    /// What came of the next one that is done with; waits for ever when none is judged. Cancel
+    /// safe.
+    pub(in crate::cli::approver) async fn next(&mut self) -> Box<Report> {
+        match self.running.next().await {
+            Some(report) => report,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Tells the daemon; the decision names the version that was judged.
+async fn decide(
+    client: Client,
+    view: &RequestView,
+    verdict: Verdict,
+    reason: Option<String>,
+) -> Outcome {
+    let body = DecisionBody {
+        verdict,
+        reason,
+        version: Some(view.version),
+        match_code: None,
+    };
+    let mut deciding = Deciding::new(client, view.id, body);
+    loop {
+        if let Progress::Done(outcome) = deciding.next().await {
+            return outcome;
+        }
+    }
+}
+
+impl Report {
+    /// The verdict, if it counts.
+    pub(in crate::cli::approver) const fn counted(&self) -> Option<Verdict> {
+        match (&self.opinion, &self.outcome) {
+            (Opinion::Verdict(verdict, _), Some(Outcome::Counted(_))) => Some(*verdict),
+            _ => None,
+        }
+    }
+
+    /// What there is to tell, line by line; strangers' words are in it.
+    pub(in crate::cli::approver) fn lines(&self) -> Vec<String> {
+        let id = self.view.id;
+        let mut lines: Vec<String> = self
+            .said
+            .iter()
+            .map(|line| format!("policy, {id}: {line}"))
+            .collect();
+        let (ours, theirs) = self.words();
+        let why = theirs.map_or_else(String::new, |theirs| format!(": {theirs}"));
+        lines.push(format!("{id} {ours}{why}; asked: {}", self.view.title));
+        lines
+    }
+
+    /// What was asked.
+    pub(in crate::cli::approver) fn title(&self) -> &str {
+        &self.view.title
+    }
+
+    /// What came of it, in words of ours, and why, in words of others.
+    pub(in crate::cli::approver) fn words(&self) -> (String, Option<&str>) {
+        let (verdict, reason) = match &self.opinion {
+            Opinion::Verdict(Verdict::Approve, reason) => ("approve", reason.as_deref()),
+            Opinion::Verdict(Verdict::Deny, reason) => ("deny", reason.as_deref()),
+            Opinion::Open(reason) => {
+                return ("left open by the policy".to_owned(), reason.as_deref());
+            }
+            Opinion::Trouble(why) => {
+                let ours = format!("left open: the policy has no opinion, {why}");
+                return (ours, None);
+            }
+        };
+        let (ours, reason) = match &self.outcome {
+            Some(Outcome::Counted(view)) if view.status == Status::Pending => {
+                let ours = format!("voted for by the policy ({verdict}), pending still");
+                (ours, reason)
+            }
+            Some(Outcome::Counted(view)) => {
+                (format!("{} by the policy", view.status.as_str()), reason)
+            }
+            Some(Outcome::TooLate(Some(view))) => {
+                let status = view.status.as_str();
+                let ours = format!("was {status} before the policy could {verdict} it");
+                (ours, None)
+            }
+            Some(Outcome::TooLate(None) | Outcome::Gone) => (
+                format!("was gone before the policy could {verdict} it"),
+                None,
+            ),
+            Some(Outcome::Changed(_)) => {
+                let ours = format!("NOT decided: it changed before the policy could {verdict} it");
+                (ours, None)
+            }
+            Some(Outcome::WrongCode { .. }) | None => {
+                let ours = format!("NOT decided, though the policy would {verdict} it");
+                (ours, None)
+            }
+            Some(Outcome::Failed { why, unsure, .. }) => {
+                let known = if *unsure { ", as far as known" } else { "" };
+                let ours = format!("NOT decided{known}, though the policy would {verdict} it");
+                (ours, Some(why.as_str()))
+            }
+        };
+        (ours, reason)
+    }
+
+    /// Tells the inbox.
+    pub(in crate::cli::approver) fn take_in(&self, inbox: &mut Inbox, now: Instant) {
+        let (id, version) = (self.view.id, self.view.version);
+        match &self.outcome {
+            // With more decisions needed, it waits for those of others.
+            Some(Outcome::Counted(view)) if view.status == Status::Pending => {
+                inbox.voted(view.clone());
+            }
+            Some(Outcome::Counted(view) | Outcome::TooLate(Some(view))) => {
+                inbox.done(id, Some(view.event_id));
+            }
+            Some(Outcome::TooLate(None) | Outcome::Gone) => inbox.done(id, None),
+            Some(Outcome::Changed(Some(view))) => {
+                inbox.leave_open(id, version);
+                drop(inbox.apply(view.clone()));
+            }
+            Some(Outcome::Failed {
+                cause: Cause::Trouble | Cause::Busy,
+                ..
+            }) => inbox.judge_again(id, now + limits::POLICY_AGAIN),
+            Some(Outcome::Changed(None) | Outcome::WrongCode { .. } | Outcome::Failed { .. })
+            | None => inbox.leave_open(id, version),
+        }
+    }
+}
