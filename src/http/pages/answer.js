@@ -5,9 +5,10 @@ import { mayApprove, myVote, whyNot } from "./caller.js";
 import { now } from "./clock.js";
 import { decide, takeBack } from "./decision.js";
 import { el, setText } from "./dom.js";
+import { frozenUntil } from "./freezes.js";
 import { holdsFocus, holdsStill, unwatch, watch } from "./guard.js";
-import { frozenUntil, standing } from "./votes.js";
-import { pointInTime, t } from "./words.js";
+import { standing } from "./votes.js";
+import { t } from "./words.js";
 
 const SENDING = { approve: "sending-approve", deny: "sending-deny", "take-back": "sending-take-back" };
 const COUNTED = { approve: "counted", deny: "counted-deny", "take-back": "taken-back" };
@@ -248,7 +249,7 @@ function lineFor(view) {
 
 function frozenLine(view) {
   const until = frozenUntil(view, now());
-  return until ? t("frozen-until", { until: pointInTime(until, now()) }) : "";
+  return until ? t("frozen-until", { until }) : "";
 }
 
 const kindOf = (view) =>

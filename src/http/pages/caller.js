@@ -33,10 +33,10 @@ export async function askAgain() {
 }
 
 /** Why the caller may not decide this request; `null` if they may, as far as is known. */
-export function whyNot({ requester }) {
+export function whyNot({ requester, self_approval: mayBeOwn }) {
   if (!me) return null;
   if (!me.roles.includes("approver")) return t("may-not-decide", { roles: me.roles.join(", ") });
-  return me.known && requester.principal === me.principal ? t("may-not-own") : null;
+  return me.known && requester.principal === me.principal && !mayBeOwn ? t("may-not-own") : null;
 }
 
 /** Whether the caller's approval counts on the request's terms, as far as is known. */

@@ -5,9 +5,10 @@ import { claim } from "./claim.js";
 import { now } from "./clock.js";
 import { el, setText } from "./dom.js";
 import { deciding, outcome, settledAgo } from "./facts.js";
+import { frozenUntil } from "./freezes.js";
 import { Known } from "./known.js";
 import { visibleNodes } from "./visible.js";
-import { frozenUntil, isPlain } from "./votes.js";
+import { isPlain } from "./votes.js";
 import { t } from "./words.js";
 
 export class Card {
@@ -17,7 +18,7 @@ export class Card {
   #known = new Known();
   #answer;
   // Until when it is frozen, as it is drawn.
-  #frozen = null;
+  #frozen = "";
 
   /**
    * `learn(view)` hears of each view that an answer to a decision brings; the card itself changes

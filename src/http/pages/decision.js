@@ -5,8 +5,8 @@ import { BACKOFF, DECIDE_TIME } from "./limits.js";
 import { Refusal, Trouble, call } from "./api.js";
 import { now } from "./clock.js";
 import { backoff, pause } from "./dom.js";
+import { frozenUntil } from "./freezes.js";
 import { makeRoom } from "./room.js";
-import { frozenUntil } from "./votes.js";
 import { pointInTime, t } from "./words.js";
 
 /**
@@ -70,6 +70,7 @@ function refused(refusal, unsure) {
 
 // Until when nothing is approved, by the daemon's word or by the request's own.
 function frozen({ pause: rest, request }) {
-  const until = rest > 0 ? now() + rest : request && frozenUntil(request, now());
-  return until ? t("frozen-until", { until: pointInTime(until, now()) }) : t("frozen");
+  const known = request ? frozenUntil(request, now()) : "";
+  const until = rest > 0 ? pointInTime(now() + rest, now()) : known;
+  return until ? t("frozen-until", { until }) : t("frozen");
 }

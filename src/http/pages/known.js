@@ -2,9 +2,10 @@
 
 import { el, setText } from "./dom.js";
 import { partLeft, party, times } from "./facts.js";
+import { freeze } from "./freezes.js";
 import { scrolling } from "./scrolling.js";
 import { visible, visibleNodes } from "./visible.js";
-import { freezeTimes, isPlain, standing } from "./votes.js";
+import { isPlain, standing } from "./votes.js";
 import { duration, pointInTime, t } from "./words.js";
 
 export class Known {
@@ -64,22 +65,23 @@ function long(name, ...value) {
 const list = (items) => el("ul", {}, ...items);
 const names = (people) => people.map(visible).join(", ");
 
-// On which terms it is approved, as far as they are not the plain ones.
-function terms({ approvers, rules = [], reason_required: needsReason, freezes = [] }, now) {
+// On which terms it is approved, where they are not the plain ones.
+function terms(view, now) {
+  const { approvers, rules = [], freezes = [] } = view;
   const rows = [];
   if (approvers) rows.push(long("fact-approvers", names(approvers)));
   if (rules.length > 0) rows.push(long("fact-rules", names(rules)));
-  if (needsReason) rows.push(fact("fact-reason", t("reason-for-approval")));
-  if (freezes.length > 0) rows.push(long("fact-freezes", list(freezes.map((words) => freeze(words, now)))));
+  if (view.reason_required) rows.push(fact("fact-reason", t("reason-for-approval")));
+  if (view.self_approval) rows.push(fact("fact-self-approval", t("self-approval")));
+  if (freezes.length > 0) rows.push(long("fact-freezes", list(freezes.map((text) => freezeLine(text, now)))));
   return rows;
 }
 
-function freeze(words, now) {
-  const times = freezeTimes(words);
-  if (!times) return el("li", {}, ...visibleNodes(words));
-  const [from, until] = [times.from, times.until].map((time) => pointInTime(time, now));
-  const isNow = times.from <= now && now < times.until;
-  return el("li", { "data-now": isNow }, t(isNow ? "freeze-now" : "freeze", { from, until }));
+function freezeLine(text, now) {
+  const { words, end } = freeze(text, now);
+  const line = el("li", {}, ...visibleNodes(words));
+  if (end) line.append(" ", el("strong", { class: "now" }, t("freeze-now")));
+  return line;
 }
 
 // How the votes stand, and who has said what.

@@ -48,16 +48,3 @@ function seat(panels, names) {
 /** What somebody has said on a request that waits for more votes; `undefined` if nothing. */
 export const voteOf = ({ status, decisions }, principal) =>
   status === "pending" ? decisions.find(({ approver }) => approver.principal === principal) : undefined;
-
-/** A freeze as `{from, until}` in milliseconds; `null` where its words say no two points in time. */
-export function freezeTimes(words) {
-  const [, from, until] = /^from (\S+) until (\S+)$/.exec(words) ?? [];
-  const times = { from: Date.parse(from), until: Date.parse(until) };
-  return Number.isNaN(times.from + times.until) ? null : times;
-}
-
-/** Until when approvals are not taken, in milliseconds, if that is known and holds `now`. */
-export function frozenUntil({ freezes = [] }, now) {
-  const times = freezes.map(freezeTimes).filter((it) => it && it.from <= now && now < it.until);
-  return times.length > 0 ? Math.max(...times.map(({ until }) => until)) : null;
-}

@@ -82,8 +82,8 @@ async fn what_a_policy_sets_is_told_in_words() {
         "may approve\nalice, bob, carol",
         "rules\nproduction, two people",
         "reason\nNeeded to approve",
-        "frozen\nnow, until ",
-        "every Friday afternoon",
+        "frozen\nfrom ",
+        " – now\nevery Friday afternoon",
         "approvals\n1 of 2",
         // Bob could stand for either, and stands for one.
         "sre: 1 of 1\ndba: 0 of 2, 2 more of bob, carol\nEach person counts for one group only.",
@@ -95,6 +95,85 @@ async fn what_a_policy_sets_is_told_in_words() {
         assert!(text.contains(words), "{words}: {text}");
     }
     browser.is_content().await;
+}
+
+/// What a freeze is in words, and until when it holds on a Friday at 18:30 in Berlin.
+const FREEZES: [(&str, &str, &str); 9] = [
+    (
+        "fri, sun, from 18:00 until 08:00 the next day (Europe/Berlin)",
+        "Fri, Sun, from 18:00 until 08:00 the next day (Europe/Berlin)",
+        "08:00 (Europe/Berlin)",
+    ),
+    (
+        "thu, from 20:00 until 18:31 the next day (Europe/Berlin)",
+        "Thu, from 20:00 until 18:31 the next day (Europe/Berlin)",
+        "18:31 (Europe/Berlin)",
+    ),
+    (
+        "thu, sat, from 18:00 until 18:30 the next day (Europe/Berlin)",
+        "Thu, Sat, from 18:00 until 18:30 the next day (Europe/Berlin)",
+        "",
+    ),
+    (
+        "fri, from 17:00 until 18:30 (Europe/Berlin)",
+        "Fri, from 17:00 until 18:30 (Europe/Berlin)",
+        "",
+    ),
+    (
+        "every day, from 17:30 until 17:31 (UTC)",
+        "every day, from 17:30 until 17:31 (UTC)",
+        "17:31 (UTC)",
+    ),
+    (
+        "fri, from 18:00 until 19:00 (Nowhere/There)",
+        "Fri, from 18:00 until 19:00 (Nowhere/There)",
+        "",
+    ),
+    (
+        "from 2024-01-05T17:00:00.000Z until 2024-01-05T18:00:00.000Z",
+        "from 5:00:00 PM until 6:00:00 PM",
+        "6:00:00 PM",
+    ),
+    (
+        "from 2024-01-05T17:00:00.000Z until 2024-01-05T17:30:00.000Z",
+        "from 5:00:00 PM until 5:30:00 PM",
+        "",
+    ),
+    ("from time to time", "from time to time", ""),
+];
+
+#[tokio::test]
+async fn a_freeze_is_told_in_the_readers_words_and_whether_it_holds_now() {
+    let daemon = setup().start();
+    let browser = Browser::start().await;
+    let zone = json!({"timezoneId": "UTC"});
+    browser
+        .devtools("Emulation.setTimezoneOverride", zone)
+        .await;
+    browser.open(&daemon.url()).await;
+    let told = "return (async function (texts) {
+        const { freeze } = await import('/assets/freezes.js');
+        const now = Date.parse('2024-01-05T17:30:00Z');
+        // Which space stands before PM is the browser's affair.
+        const told = ({ words, end }) => [words, end].map((it) => it.replace(/\\s/gu, ' '));
+        return texts.map((text) => told(freeze(text, now)));
+    }).apply(null, arguments)";
+    let texts = FREEZES.map(|(text, ..)| text);
+    let told = browser.run(told, json!([texts])).await;
+    assert_eq!(told, json!(FREEZES.map(|(_, words, end)| (words, end))));
+}
+
+#[tokio::test]
+async fn whoever_asks_may_answer_where_a_policy_says_so() {
+    let team = Team::new();
+    let id = team.asked(&json!({"title": "Deploy?"})).await;
+    let browser = team.alice_at("/").await;
+    let members = json!({"requester": {"principal": "alice"}, "self_approval": true});
+    browser.meets(&members).await;
+    browser.open(&format!("{}/r/{id}", team.daemon.url())).await;
+    let text = browser.card_is(&id, "pending").await;
+    assert!(text.contains("its asker may approve it too"), "{text}");
+    assert_eq!(browser.actions().await, json!(["deny", "approve"]));
 }
 
 #[tokio::test]

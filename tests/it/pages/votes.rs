@@ -72,10 +72,18 @@ impl Browser {
         self.run(buttons, json!([])).await
     }
 
-    /// Presses one of them until there are these instead.
+    /// Presses one of them until it takes that, and waits until there are these instead. Each press
+    /// is answered by the page, and no further one may land on a button that has come meanwhile.
     async fn press_for(&self, action: &str, then: &[&str]) {
-        until(&format!("{action} to lead to {then:?}"), async || {
+        let silence = "document.querySelector('.card .status').textContent = ''";
+        self.run(silence, json!([])).await;
+        until(&format!("{action} to be taken"), async || {
             self.press_on(&format!(".card .{action}")).await;
+            let said = self.text(".card .status").await;
+            (!said.is_empty() && !said.contains("only just come")).then_some(())
+        })
+        .await;
+        until(&format!("{action} to lead to {then:?}"), async || {
             (self.actions().await == json!(then)).then_some(())
         })
         .await;
