@@ -280,6 +280,10 @@ pub struct StepView {
 
 /// The public view of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a member of the contract"
+)]
 pub struct RequestView {
     /// Its name.
     pub id: RequestId,
@@ -325,6 +329,9 @@ pub struct RequestView {
     /// Whether an approval needs a reason.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reason_required: bool,
+    /// Whether the requester's own approval counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub self_approval: bool,
     /// When approvals are not taken, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<String>,
@@ -407,6 +414,7 @@ impl RequestView {
             panels: terms.panels.iter().map(PanelView::from).collect(),
             rules: terms.rules.clone(),
             reason_required: terms.reason_required,
+            self_approval: terms.self_approval,
             freezes: terms.freezes.iter().map(terms::in_words).collect(),
             match_code_required: request.match_code.is_some(),
             command: request.command.clone().map(Command::from),
