@@ -99,7 +99,7 @@ demo() {
 }
 
 scripts() {
-    shellcheck scripts/*.sh .ci/run
+    shellcheck scripts/*.sh scripts/recipes/*.sh .ci/run
 }
 
 spelling() {

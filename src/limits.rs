@@ -280,6 +280,12 @@ pub const SWEEP_BATCH: usize = 256;
 pub const SWEEP_SLEEP: Duration = Duration::from_secs(10);
 /// Pause of the sweep after the store has failed.
 pub const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+/// The longest sleep of whoever ends leases while one of them runs, so that it notices when the
+/// daemon was held up.
+pub const LEASE_LOOK: Duration = Duration::from_secs(1);
+/// How much longer than that it may have slept, by either clock, before all leases begin anew: askers
+/// could not reach the daemon meanwhile.
+pub const LEASE_STALL: Duration = Duration::from_secs(1);
 /// Time between two looks at a file that is read again when it changes. It takes two of them, so
 /// what is revoked in it is without effect within a second.
 pub const FILE_LOOK: Duration = Duration::from_millis(250);

@@ -36,6 +36,8 @@ const COMMIT_SECONDS: [f64; 14] = [
 pub struct Metrics {
     /// Requests made.
     pub asked: Counter,
+    /// Requests that were withdrawn because their askers were gone.
+    pub abandoned: Counter,
     /// Commits that the store's feed told of.
     pub committed: Counter,
     /// Open connections.
@@ -194,6 +196,10 @@ pub struct Readings {
     pub behind: u64,
     /// Pending requests; `None` when it is not known.
     pub pending: Option<usize>,
+    /// Pending requests with a lease.
+    pub leases: usize,
+    /// Those among them that nobody polls for at this moment.
+    pub leases_running: usize,
     /// The newest commit delivered.
     pub head: u64,
     /// How many of all these there may be.
@@ -206,6 +212,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let metrics = Self {
             asked: Counter::default(),
+            abandoned: Counter::default(),
             committed: Counter::default(),
             connections: Gauge::default(),
             cut: Counter::default(),
@@ -301,6 +308,11 @@ impl Metrics {
             self.settled.clone(),
         );
         registry.register(
+            "requests_abandoned",
+            "Requests withdrawn because their askers were gone for longer than their lease",
+            self.abandoned.clone(),
+        );
+        registry.register(
             "decisions",
             "Decisions accepted, by verdict",
             self.decided.clone(),
@@ -366,6 +378,16 @@ impl Readings {
                 "requests_pending",
                 "Pending requests",
                 self.pending.and_then(count),
+            ),
+            (
+                "leases",
+                "Pending requests that are withdrawn when their askers are gone",
+                count(self.leases),
+            ),
+            (
+                "leases_running",
+                "Those of them whose askers hold no poll at this moment",
+                count(self.leases_running),
             ),
             (
                 "head_event_id",

@@ -80,16 +80,27 @@ impl Access {
     ) -> Result<Asked, Error> {
         self.rights_now()?.may_ask(&ask.topic)?;
         let by = self.caller.clone();
-        self.approvals
+        let asked = self
+            .approvals
             .ask_within(self.is_counted(), by, ask, key, random_id)
-            .await
+            .await?;
+        if asked.replayed {
+            self.is_alive(asked.event.request.id);
+        }
+        Ok(asked)
     }
 
-    /// Reads; see [`Approvals::read`].
+    /// Notes that the caller is there, for the lease of their own request.
+    fn is_alive(&self, id: RequestId) {
+        drop(self.approvals.leases().hold(id, &self.caller));
+    }
+
+    /// Reads; see [`Approvals::read`]. The lease of one's own request begins anew.
     ///
     /// # Errors
     /// Those of the use case; what may not be seen is not found.
     pub async fn read(&self, id: RequestId) -> Result<Event, Error> {
+        self.is_alive(id);
         let event = self.approvals.read(id).await?;
         if self.rights().may_see(&event.request) {
             Ok(event)
@@ -98,12 +109,14 @@ impl Access {
         }
     }
 
-    /// Waits; see [`Approvals::wait`].
+    /// Waits; see [`Approvals::wait`]. The lease of one's own request does not run meanwhile, from
+    /// before anything is read, and begins anew when the wait ends, however it does.
     ///
     /// # Errors
     /// Those of the use case, and [`Error::RightsEnded`] as soon as the token is good for nothing.
     /// When it is given other rights, the wait ends early.
     pub async fn wait(&self, id: RequestId, wants: Wants, wait: Duration) -> Result<Event, Error> {
+        let mut hold = self.approvals.leases().hold(id, &self.caller);
         self.admit(id).await?;
         let place = match self.place(|by| self.approvals.quotas.wait(by)) {
             Ok(place) => place,
@@ -117,7 +130,9 @@ impl Access {
         tokio::select! {
             biased;
             () = self.ended() => {}
-            event = self.approvals.wait(id, wants, wait) => return event,
+            event = self.approvals.wait_holding(id, wants, wait, (&mut hold, &self.caller)) => {
+                return event;
+            }
         }
         drop(place);
         let renewed = self.grant.renewed(self.approvals.now());

@@ -8,6 +8,7 @@ pub mod access;
 mod bulk;
 pub mod classic;
 mod cool_down;
+pub mod leases;
 pub mod pump;
 mod quotas;
 mod room;
@@ -30,6 +31,7 @@ pub use setting::{PolicyInForce, Setting};
 pub use subscription::{Item, Subscription};
 
 use self::bulk::{Bulk, Place, Turn};
+use self::leases::{Hold, Leases};
 use self::quotas::Quotas;
 use self::room::OnTheWay;
 use crate::clock::Clock;
@@ -164,6 +166,11 @@ impl Approvals {
     /// Who waits and who listens.
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// Which requests need a sign of life of their askers.
+    pub fn leases(&self) -> &Leases {
+        self.pump.leases()
     }
 
     /// How many requests are pending. The store counts them: the feed may leave out what came
@@ -362,12 +369,40 @@ impl Approvals {
     /// # Errors
     /// Not found, too many waiters, or the store's.
     pub async fn wait(&self, id: RequestId, wants: Wants, wait: Duration) -> Result<Event, Error> {
+        self.wait_noting(id, wants, wait, |_| ()).await
+    }
+
+    /// Waits as `by`, of whom it is a sign of life, which `hold` has counted as far as the request
+    /// was known; else like [`wait`](Self::wait).
+    ///
+    /// # Errors
+    /// Those of [`wait`](Self::wait).
+    async fn wait_holding(
+        &self,
+        id: RequestId,
+        wants: Wants,
+        wait: Duration,
+        (hold, by): (&mut Hold<'_>, &Caller),
+    ) -> Result<Event, Error> {
+        self.wait_noting(id, wants, wait, |pending| hold.of(pending, by))
+            .await
+    }
+
+    /// Waits, and tells `note` of the request before, if there is something to wait for.
+    async fn wait_noting(
+        &self,
+        id: RequestId,
+        wants: Wants,
+        wait: Duration,
+        note: impl FnOnce(&Request) + Send,
+    ) -> Result<Event, Error> {
         // Registered before the state is read, so that no commit falls in between.
         let waiter = self.hub.waiters.register(id, wants);
         let event = self.read(id).await?;
         if wants.are_met_by(&event) || event.request.status.is_final() {
             return Ok(event);
         }
+        note(&event.request);
         drop(event);
         // Asked for only now: what there is to tell is told even when nobody else may wait.
         let mut waiter = waiter.map_err(Error::TooManyWaiters)?;

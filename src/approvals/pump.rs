@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::cool_down::CoolDown;
+use super::leases::Leases;
 use crate::domain::{Event, EventId, Status, Timestamp, Verdict, What};
 use crate::hub::Hub;
 use crate::metrics::Metrics;
@@ -20,6 +21,7 @@ pub struct Pump {
     hub: Arc<Hub>,
     metrics: Arc<Metrics>,
     cool_down: CoolDown,
+    leases: Leases,
     latest: AtomicI64,
     /// When the sweep looks next; what expires earlier has to wake it.
     next_look: AtomicI64,
@@ -33,6 +35,7 @@ impl Pump {
             hub,
             metrics,
             cool_down: CoolDown::default(),
+            leases: Leases::default(),
             latest: AtomicI64::new(i64::MIN),
             next_look: AtomicI64::new(i64::MAX),
             expires_sooner: Notify::new(),
@@ -52,6 +55,11 @@ impl Pump {
     /// What was denied a short while ago: by this daemon, or by another one on the same store.
     pub(super) fn cool_down(&self) -> &CoolDown {
         &self.cool_down
+    }
+
+    /// Which requests need a sign of life of their askers.
+    pub(super) fn leases(&self) -> &Leases {
+        &self.leases
     }
 
     /// Starts from what the store has; denials count for `cool_down`.
@@ -119,6 +127,9 @@ impl Pump {
             self.metrics.asked.inc();
         } else {
             self.metrics.settled(request.status);
+            if request.lease_ended {
+                self.metrics.abandoned.inc();
+            }
         }
     }
 }
@@ -131,11 +142,14 @@ impl Feed for Pump {
             self.wake_sweep(event);
             // Before anybody is told, so that whoever hears of a denial meets it.
             self.cool_down.note(&event.request);
+            // Before its asker is, so that the first poll finds its lease.
+            self.leases.note(event);
         }
         self.hub.deliver(events);
     }
 
     fn reached(&self, head: EventId) {
+        self.leases.has_missed();
         self.hub.reached(head);
     }
 }

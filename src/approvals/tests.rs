@@ -3,6 +3,7 @@
 mod classic;
 mod commands;
 mod faults;
+mod leases;
 mod model;
 mod streaming;
 mod sweeping;

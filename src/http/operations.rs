@@ -84,6 +84,7 @@ fn readiness(approvals: &Approvals) -> Result<(), Problem> {
 pub(super) async fn metrics(call: Call) -> Handled {
     call.access()?.may_read_figures()?;
     let (approvals, hub) = (&call.api.approvals, call.api.approvals.hub());
+    let (leases, leases_running) = approvals.leases().counts();
     let text = call.api.metrics.text(Readings {
         ready: readiness(approvals).is_ok(),
         waiters: hub.waiters.count(),
@@ -91,6 +92,8 @@ pub(super) async fn metrics(call: Call) -> Handled {
         behind: hub.tail.behind(),
         // Left out when the store does not say, rather than told wrong.
         pending: approvals.pending().await.ok(),
+        leases,
+        leases_running,
         head: hub.tail.head().0,
         most: approvals.limits(),
     });

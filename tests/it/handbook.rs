@@ -28,7 +28,7 @@ fn path() -> String {
     format!("{}:/usr/bin:/bin", folder.display())
 }
 
-/// A shell in a folder with a folder called `backlog` in it, in which the scripts of all programs
+/// A shell in a folder with folders called `backlog` and `restaurants` in it, in which the scripts of all programs
 /// have been read.
 struct Shell {
     pty: Pty,
@@ -38,7 +38,9 @@ struct Shell {
 impl Shell {
     fn start(name: &str, args: &[&str], before: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        std::fs::create_dir(home.path().join("backlog")).unwrap();
+        for name in ["backlog", "restaurants"] {
+            std::fs::create_dir(home.path().join(name)).unwrap();
+        }
         let (path, folder) = (path(), home.path().to_str().unwrap());
         let environment = [("PATH", &path[..]), ("PS1", "ready> "), ("HOME", folder)];
         let pty = Pty::run(name, args, &environment);
@@ -70,6 +72,8 @@ impl Shell {
         // The shell's own pushd takes a folder, also when ours is known.
         self.completes("pushd backl", "pushd backlog");
         self.completes("pushd resto", "pushd restore");
+        // A folder hides no command, and a command no folder.
+        self.completes("pushd rest", "pushd rest\r");
     }
 }
 

@@ -73,6 +73,7 @@ async fn what_happens_is_counted_and_no_word_of_a_caller_is_shown() {
     for zero in [
         "pushd_decisions_total{verdict=\"approve\"} 0",
         "pushd_requests_settled_total{status=\"expired\"} 0",
+        "pushd_requests_abandoned_total 0",
         "pushd_problems_total{code=\"store_unavailable\"} 0",
     ] {
         assert!(before.contains(zero), "{zero} is not in {before}");

@@ -155,6 +155,8 @@ const UNSEEN: &[&str] = &[
     "POLICY_END_TIME",
     "POLICY_KEPT_BYTES",
     "POLICY_NEWS",
+    "LEASE_LOOK",
+    "LEASE_STALL",
     "POLL_AFTER_TROUBLE",
     "POLL_HASTE",
     "RECENT_BYTES",

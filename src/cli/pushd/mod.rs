@@ -31,7 +31,7 @@ use self::sockets::Trust;
 use super::exit;
 use super::flags::parse;
 use crate::approvals::classic::Classic;
-use crate::approvals::{Approvals, Pump, Setting, sweep};
+use crate::approvals::{Approvals, Pump, Setting, leases, sweep};
 use crate::client::DaemonUrl;
 use crate::clock::SystemClock;
 use crate::domain::HistoryId;
@@ -280,14 +280,17 @@ async fn begin(
 }
 
 /// What the daemon does by itself while it serves: lets requests expire, forgets old ones, and
-/// withdraws those of classic polls that have ended.
+/// withdraws those whose askers are gone and those of classic polls that have ended.
 async fn keep(approvals: Arc<Approvals>, retain: Duration, classic: Option<Arc<Classic>>) {
+    let leases = leases::keep(Arc::clone(&approvals));
     let sweep = sweep::run(approvals, retain);
-    match classic {
-        // Each ends before its time only by breaking off, and takes the other with it.
-        Some(classic) => drop(tokio::join!(sweep, classic.keep())),
-        None => sweep.await,
-    }
+    let classic = async {
+        if let Some(classic) = classic {
+            classic.keep().await;
+        }
+    };
+    // Each ends before its time only by breaking off, and takes the others with it.
+    tokio::join!(sweep, leases, classic);
 }
 
 /// Runs a task without which the daemon is none: should it end before its time, the daemon winds

@@ -161,7 +161,7 @@ async fn a_long_command_says_that_it_goes_on_below() {
 async fn nothing_of_an_exact_text_is_lost() {
     let daemon = setup().start();
     let browser = Browser::at(&daemon, "/").await;
-    let lost = r#"return (async function () {
+    let lost = r"return (async function () {
         const { exactNodes } = await import('/assets/visible.js');
         const characters = [' ', ' ', '\n', '\t', 'a', '\\', '\r', '\u202e', '\u0301', '\u00a0', '␣', '\u{1f600}'];
         let seed = 7;
@@ -186,6 +186,6 @@ async fn nothing_of_an_exact_text_is_lost() {
             if (back !== text || overlooked) return [text, back, bare];
         }
         return null;
-    }).apply(null, arguments)"#;
+    }).apply(null, arguments)";
     assert_eq!(browser.run(lost, json!([])).await, Value::Null);
 }

@@ -171,7 +171,7 @@ async fn a_click_or_a_key_on_a_button_that_has_just_come_takes_no_vote_back() {
     let id = team.asked(&json!({"title": "Deploy?", "need": 2})).await;
     let browser = team.alice_at("/").await;
     browser.card_is(&id, "pending").await;
-    let presses = "
+    let watch = "
         window.pressed = null;
         new MutationObserver((changes, observer) => {
             const button = document.querySelector('.card .take-back');
@@ -183,14 +183,13 @@ async fn a_click_or_a_key_on_a_button_that_has_just_come_takes_no_vote_back() {
             });
         }).observe(document.getElementById('waiting'),
             { childList: true, subtree: true, attributeFilter: ['disabled'] });";
-    browser.run(presses, json!([])).await;
-    until("the approval to be taken", async || {
+    browser.run(watch, json!([])).await;
+    let pressed = until("the approval to be taken", async || {
         browser.press_on(".card .approve").await;
         let pressed = browser.run("return window.pressed", json!([])).await;
         (!pressed.is_null()).then_some(pressed)
     })
     .await;
-    let pressed = browser.run("return window.pressed", json!([])).await;
     assert_eq!(pressed, json!(["pending", "pending"]));
     assert_eq!(team.votes_on(&id).await, [vote("alice", "approve")]);
     browser

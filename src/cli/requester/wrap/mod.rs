@@ -215,9 +215,9 @@ mod tests {
         assert_eq!(shown.argv, ["sh", "-c", "exit 7"]);
         assert!(shown.program.ends_with("/sh"), "{shown:?}");
         assert_eq!(shown.files[0].bytes, 3);
-        assert!(shown.files[0].sha256.starts_with("ba7816bf"));
+        assert_eq!(shown.files[0].sha256, wrapped.files[0].digest.sha256);
         wrapped.check().unwrap();
-        std::fs::write(file.path(), "abd").unwrap();
+        std::fs::write(file.path(), "other").unwrap();
         let error = wrapped.check().unwrap_err().to_string();
         assert!(error.contains("has changed since the ask"), "{error}");
     }

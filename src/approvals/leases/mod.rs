@@ -1,0 +1,124 @@
+//! Leases: a request whose asker is gone for good withdraws itself.
+//!
+//! A held poll is the sign that the asker is there; it writes nothing. What counts as one and which
+//! lease has ended is decided in the book, which the pump feeds with requests and the use cases with
+//! polls; one task, [`keep`], ends the leases.
+//!
+//! An outage never ends a lease: they begin anew when the daemon starts, when its store works again,
+//! and when time has passed that the daemon has not lived through.
+
+mod book;
+mod keeper;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+pub use self::keeper::keep;
+
+use self::book::Book;
+use crate::domain::{Caller, Event, Request, RequestId};
+
+/// The leases of one daemon.
+#[derive(Debug)]
+pub struct Leases {
+    // A std mutex: it is held for map operations only, never over an await.
+    book: Mutex<Book>,
+    /// Some pending requests may not be in the book.
+    has_gaps: AtomicBool,
+    /// The keeper has something to do.
+    stirred: Notify,
+}
+
+impl Default for Leases {
+    /// An empty book, in which what a former process has left pending is missing.
+    fn default() -> Self {
+        Self {
+            book: Mutex::default(),
+            has_gaps: AtomicBool::new(true),
+            stirred: Notify::new(),
+        }
+    }
+}
+
+impl Leases {
+    /// Takes up what a request has become.
+    pub(super) fn note(&self, event: &Event) {
+        if event.request.lease_secs.is_some() {
+            self.change(|book| book.note(&event.request, Instant::now()));
+        }
+    }
+
+    /// Commits may have been missed.
+    pub(super) fn has_missed(&self) {
+        self.has_gaps.store(true, Ordering::SeqCst);
+        self.stirred.notify_one();
+    }
+
+    /// A poll of `by` comes, or another sign of life, which is over at once; it counts until the
+    /// guard is dropped.
+    pub(super) fn hold(&self, id: RequestId, by: &Caller) -> Hold<'_> {
+        let counts = self.book().enter(id, by);
+        Hold {
+            leases: self,
+            id,
+            counts,
+        }
+    }
+
+    /// How many leases there are, and how many of them run because no poll is held.
+    pub fn counts(&self) -> (usize, usize) {
+        self.book().counts()
+    }
+
+    /// Changes the book, and wakes the keeper when a lease runs and none did.
+    fn change<T>(&self, change: impl FnOnce(&mut Book) -> T) -> T {
+        let mut book = self.book();
+        let ran = book.next_end().is_some();
+        let answer = change(&mut book);
+        let stirs = !ran && book.next_end().is_some();
+        drop(book);
+        if stirs {
+            self.stirred.notify_one();
+        }
+        answer
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One poll; dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Hold<'a> {
+    leases: &'a Leases,
+    id: RequestId,
+    counts: bool,
+}
+
+impl Hold<'_> {
+    /// Counts it for this request, as it was read, if it does not count yet: the book may not have
+    /// known the request when the poll came.
+    pub(super) fn of(&mut self, request: &Request, by: &Caller) {
+        if self.counts || request.lease_secs.is_none() {
+            return;
+        }
+        self.counts = self.leases.change(|book| {
+            // It may be final by now; then the keeper finds out.
+            book.note(request, Instant::now());
+            book.enter(request.id, by)
+        });
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        if self.counts {
+            self.leases
+                .change(|book| book.leave(self.id, Instant::now()));
+        }
+    }
+}
