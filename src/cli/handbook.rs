@@ -83,8 +83,9 @@ pub(super) fn print(command: Command, line: &[OsString]) -> Option<u8> {
     })
 }
 
-fn completions(mut command: Command, shell: &str) -> Vec<u8> {
+fn completions(command: Command, shell: &str) -> Vec<u8> {
     let name = command.get_name().to_owned();
+    let mut command = without_last(command);
     let generator = match shell {
         "fish" => Shell::Fish,
         "zsh" => Shell::Zsh,
@@ -94,6 +95,19 @@ fn completions(mut command: Command, shell: &str) -> Vec<u8> {
     generate(generator, &mut command, &name, &mut script);
     script.extend_from_slice(builtin::beside(&name, shell).as_bytes());
     script
+}
+
+/// The command without what stands behind two dashes: zsh would take it for the first word, and
+/// offer files where the commands are.
+fn without_last(command: Command) -> Command {
+    if !command.get_positionals().any(Arg::is_last_set) {
+        return command;
+    }
+    let arguments = command.get_arguments().filter(|arg| !arg.is_last_set());
+    Command::new(command.get_name().to_owned())
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(arguments.cloned())
+        .subcommands(command.get_subcommands().cloned())
 }
 
 fn write_out(script: &[u8]) -> Result<(), String> {
