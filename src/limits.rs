@@ -648,6 +648,9 @@ pub const CLICK_GUARD: Duration = Duration::from_millis(500);
 pub const SEEN_TIME: Duration = Duration::from_secs(1);
 /// How long a page cannot hear the daemon before its banner says so.
 pub const BANNER_TIME: Duration = Duration::from_secs(1);
+/// Hexadecimal digits of a digest that stand for it until all of it is asked for: enough to tell a
+/// few apart, and never enough to compare.
+pub const DIGEST_DIGITS: usize = 16;
 /// How long a settled card stays where it was, to be read.
 pub const PAGE_LINGER: Duration = Duration::from_secs(6);
 /// Settled cards that stay so at the same time; beyond them the first to be settled goes at once.

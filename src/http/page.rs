@@ -62,11 +62,12 @@ static FILES: LazyLock<HashMap<&'static str, File>> = LazyLock::new(|| {
         HTML => "index.html" "request.html" "ask.html" "login.html";
         CSS => "app.css" "noscript.css";
         SCRIPT =>
-            "alerts.js" "api.js" "ask.js" "asking.js" "banner.js" "below.js" "caller.js" "card.js"
-            "claim.js" "clock.js" "decision.js" "dom.js" "entering.js" "facts.js" "feed.js"
-            "guard.js" "inbox.js" "login.js" "logins.js" "notify.js" "poll.js" "request.js"
-            "requests.js" "room.js" "scrolling.js" "seen.js" "stream.js" "tabs.js" "visible.js"
-            "words.js" "words-en.js" "words-zh-hans.js" "words-zh-hant.js";
+            "alerts.js" "answer.js" "api.js" "ask.js" "asking.js" "banner.js" "below.js"
+            "caller.js" "card.js" "claim.js" "clock.js" "command.js" "decision.js" "dom.js"
+            "entering.js" "facts.js" "feed.js" "freezes.js" "guard.js" "inbox.js" "known.js"
+            "login.js" "logins.js" "notify.js" "poll.js" "request.js" "requests.js" "room.js"
+            "scrolling.js" "seen.js" "stream.js" "tabs.js" "visible.js" "votes.js" "words.js"
+            "words-en.js" "words-zh-hans.js" "words-zh-hant.js";
         "image/svg+xml" => "icon.svg";
         "image/png" => "icon-192.png" "icon-512.png";
         "application/manifest+json" => "manifest.webmanifest";

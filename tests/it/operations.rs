@@ -125,6 +125,7 @@ const UNSEEN: &[&str] = &[
     "COURTESY_TIME",
     "DATE_SLACK",
     "DEADLINE_MAX",
+    "DIGEST_DIGITS",
     "ECHO_TIME",
     "ERROR_CHARS",
     "FAREWELL_TIME",

@@ -4,6 +4,7 @@
 //! `approver` in a terminal. Pictures land in `target/screenshots`, to be looked at.
 
 mod asking;
+mod commands;
 mod files;
 mod foreign;
 mod guard;
@@ -20,7 +21,9 @@ mod notices;
 mod scrolling;
 mod single;
 mod tabs;
+mod terms;
 mod trouble;
+mod votes;
 
 use serde_json::{Value, json};
 

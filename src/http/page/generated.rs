@@ -65,6 +65,7 @@ pub(super) fn limits() -> String {
         ("FIELD_NAME_CHARS", limits::FIELD_NAME_CHARS),
         ("FIELD_VALUE_CHARS", limits::FIELD_VALUE_CHARS),
         ("HOLDERS", limits::HOLDERS),
+        ("DIGEST_DIGITS", limits::DIGEST_DIGITS),
         ("PAGE_CARDS", limits::PAGE_CARDS),
         ("PAGE_LINGERING", limits::PAGE_LINGERING),
         ("PAGE_NOTES", limits::PAGE_NOTES),

@@ -9,9 +9,10 @@ import { t } from "./words.js";
 
 /** The daemon says no; sending the same again would not help. */
 export class Refusal extends Error {
-  constructor({ status, code, detail, request, tries_left: triesLeft }) {
+  /** Members of the problem document; `pause`: milliseconds after which the answer may be another. */
+  constructor({ status, code, detail, request, tries_left: triesLeft, pause = 0 }) {
     super(detail || code);
-    Object.assign(this, { status, code, request, triesLeft });
+    Object.assign(this, { status, code, request, triesLeft, pause });
   }
 }
 
@@ -91,14 +92,17 @@ function judge({ status, ok, headers }, text) {
   if (!isEmpty && !(ok ? body : body?.code)) throw new Trouble(t("trouble-answer", { status }));
   heardDate(headers.get("Date"));
   if (ok || isEmpty) return { status, headers, body };
-  if (status < 500) throw new Refusal({ ...body, detail: plain(body), status });
   const pause = Number(headers.get("Retry-After")) * 1000 || 0;
+  if (status < 500) throw new Refusal({ ...body, detail: plain(body), status, pause });
   throw new Trouble(body.detail || body.code, { unsure: body.code === "outcome_unknown", pause });
 }
 
 // Why the daemon says no, in the reader's language where that is worth it.
 function plain({ code, detail }) {
   if (code === "own_request") return t("may-not-own");
+  if (code === "not_an_approver") return t("may-not-approve");
+  if (code === "reason_required") return t("reason-needed");
+  if (code === "too_many_votes") return t("too-many-votes");
   return code === "forbidden" ? t("forbidden", { why: detail }) : detail;
 }
 

@@ -12,6 +12,7 @@ import { el, randomName, setText } from "./dom.js";
 import { deciding, outcome, tabTitle, times } from "./facts.js";
 import { holdsStill, watch } from "./guard.js";
 import { visibleNodes } from "./visible.js";
+import { isPlain, standing } from "./votes.js";
 import { t, translate } from "./words.js";
 
 const KEPT = "pushd-asked";
@@ -117,6 +118,9 @@ function show(newer) {
   link.href = `/r/${view.id}`;
   setText(link, `${location.origin}/r/${view.id}`);
   place("asked-where").hidden = false;
+  if (view.approvers_connected !== undefined) place("nobody").hidden = view.approvers_connected > 0;
+  // Whoever has opened it since was there after all.
+  if (view.seen_by.length > 0) place("nobody").hidden = true;
   if (view.status === "pending") tick();
   else finish(view.status, outcome(view), deciding(view)?.reason);
 }
@@ -129,7 +133,7 @@ function finish(state, text, reason) {
   say("");
   place("asked").dataset.state = state;
   setText(place("progress"), "");
-  place("asked-where").hidden = true;
+  for (const id of ["asked-where", "nobody"]) place(id).hidden = true;
   setText(place("outcome"), text);
   const given = place("given");
   given.hidden = !reason;
@@ -197,12 +201,20 @@ function showStage(stage) {
   const asked = place("asked");
   asked.hidden = stage !== "asked";
   asked.dataset.state = "pending";
-  for (const id of ["asked-where", "given", "again", "cancel", "polls"]) place(id).hidden = true;
+  for (const id of ["asked-where", "nobody", "given", "again", "cancel", "polls"]) place(id).hidden = true;
   if (stage === "asked") offer("cancel");
   for (const id of ["refused", "outcome", "progress"]) setText(place(id), "");
 }
 
+// The daemon's policy may want several votes of what the form has asked.
+function progress() {
+  const time = times(view, now());
+  if (isPlain(view)) return time;
+  const have = standing(view).approvals;
+  return `${t("approvals-so-far", { have, needed: view.approvals_needed })} · ${time}`;
+}
+
 function tick() {
   banner.tick();
-  if (view?.status === "pending") setText(place("progress"), times(view, now()));
+  if (view?.status === "pending") setText(place("progress"), progress());
 }

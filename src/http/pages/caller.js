@@ -10,6 +10,7 @@ import { Refusal, Trouble, call, whenNobody } from "./api.js";
 import { backoff, el, isVisible, pause, setText } from "./dom.js";
 import { loginFor, onChange, tellChange } from "./logins.js";
 import { visible } from "./visible.js";
+import { voteOf } from "./votes.js";
 import { t } from "./words.js";
 
 let me = null;
@@ -38,6 +39,12 @@ export function whyNot({ requester, self_approval: isOwnTaken }) {
   const isOwn = me.known && requester.principal === me.principal;
   return isOwn && !isOwnTaken ? t("may-not-own") : null;
 }
+
+/** Whether the caller's approval counts on the request's terms, as far as is known. */
+export const mayApprove = ({ approvers }) => !me || !approvers || approvers.includes(me.principal);
+
+/** What the caller has said on a request that waits for more votes; `undefined` if nothing. */
+export const myVote = (view) => me && voteOf(view, me.principal);
 
 const rights = ({ principal, known, roles, topics }) => JSON.stringify([principal, known, roles, topics]);
 

@@ -1,5 +1,6 @@
 // What the asker says, in a frame, so that no words of theirs can pass for ours.
 
+import { commandBlock } from "./command.js";
 import { el } from "./dom.js";
 import { scrolling } from "./scrolling.js";
 import { linesOf, visible, visibleLines, visibleNodes } from "./visible.js";
@@ -15,12 +16,11 @@ export function claim(view, titleId, level) {
     el(`h${level}`, { id: titleId, class: "title", dir: "auto", tabindex: "-1" }, ...visibleNodes(view.title)),
     el("p", { class: "topic" }, `${t("topic")} `, el("span", { dir: "auto" }, ...visibleNodes(view.topic))),
   );
-  const command = commandText(view.command);
-  if (command) frame.append(block(t("command"), "command", command));
+  if (view.command) frame.append(commandBlock(view.command));
   if (view.fields.length > 0) frame.append(fields(view.fields));
   if (view.details) {
     const lines = linesOf(view.details).length;
-    frame.append(block(t("details", { count: lines }), "details", view.details));
+    frame.append(details(t("details", { count: lines }), view.details));
   }
   return el("section", { class: "claim" }, el("p", { class: "label" }, t("asker-says")), frame);
 }
@@ -37,13 +37,7 @@ function fields(list) {
   return el("dl", { class: "fields" }, ...rows);
 }
 
-function block(label, kind, text) {
-  const body = el("pre", { class: kind, dir: "auto" }, ...visibleLines(text));
+function details(label, text) {
+  const body = el("pre", { class: "details", dir: "auto" }, ...visibleLines(text));
   return el("div", { class: "block" }, el("p", { class: "label" }, label), scrolling(body, label));
-}
-
-// A daemon that runs commands tells the one that an approval is for.
-function commandText(command) {
-  if (Array.isArray(command)) return command.map(String).join("\n");
-  return typeof command === "string" ? command : "";
 }

@@ -27,16 +27,18 @@ export function times(view, now) {
   return t("times", { age, left: duration(left), until });
 }
 
-/** The decision that made it final. */
-export function deciding(view) {
-  const verdict = { approved: "approve", denied: "deny" }[view.status];
-  return view.decisions.findLast((decision) => decision.verdict === verdict);
+// The decisions that its state comes from.
+function decisive({ status, decisions }) {
+  const verdict = { approved: "approve", denied: "deny" }[status];
+  return decisions.filter((decision) => decision.verdict === verdict);
 }
+
+/** The decision that made it final. */
+export const deciding = (view) => decisive(view).at(-1);
 
 /** What became of it, in a sentence. */
 export function outcome(view) {
-  const decision = deciding(view);
-  const by = decision && party(decision.approver);
+  const by = decisive(view).map(({ approver }) => party(approver)).join(", ");
   switch (view.status) {
     case "approved":
       return by ? t("approved-by", { by }) : t("approved");
@@ -45,7 +47,7 @@ export function outcome(view) {
     case "expired":
       return t("expired");
     case "cancelled":
-      return t("cancelled");
+      return t(view.lease_ended ? "lease-ended" : "cancelled");
     case "pending":
       return t("pending");
     default:
@@ -68,4 +70,9 @@ export const tabTitle = (view) => t(TABS[view.status] ?? "tab-settled", { title:
 export function settledAgo(view, now) {
   const at = view.decided_at ?? (view.status === "expired" ? view.expires_at : null);
   return at ? t("ago", { age: duration(now - Date.parse(at)) }) : "";
+}
+
+/** When an approval was used, if it was. */
+export function usedAt({ consumed_at: at }, now) {
+  return at ? t("used-at", { time: pointInTime(Date.parse(at), now) }) : "";
 }

@@ -4,11 +4,11 @@ import { PAGE_CARDS, PAGE_LINGER, PAGE_LINGERING, PAGE_RECENT } from "./limits.j
 import { Alerts } from "./alerts.js";
 import { Banner } from "./banner.js";
 import * as below from "./below.js";
-import { whenKnown, whyNot } from "./caller.js";
+import { mayApprove, whenKnown, whyNot } from "./caller.js";
 import { Card } from "./card.js";
 import { now } from "./clock.js";
 import { el, isVisible, setText } from "./dom.js";
-import { outcome, party, settledAgo } from "./facts.js";
+import { outcome, party, settledAgo, usedAt } from "./facts.js";
 import { Feed } from "./feed.js";
 import * as notify from "./notify.js";
 import * as seen from "./seen.js";
@@ -40,13 +40,16 @@ function changed(view, before) {
   if (card && view) card.update(view);
   if (card && !view) card.gone();
   if (card && view?.status !== "pending") settle(id, card);
-  if (view?.status === "pending" && !before && isCaughtUp && !whyNot(view)) alerts.asked(view);
+  if (view?.status === "pending" && !before && isCaughtUp && isFor(view)) alerts.asked(view);
   if (view?.status !== "pending") {
     alerts.settled(id);
     notify.settled(id);
   }
   drawSoon();
 }
+
+// Whether the caller is among those who are asked, and not only among those who may see or deny it.
+const isFor = (view) => !whyNot(view) && mayApprove(view);
 
 // Not before it is known who may decide what.
 async function caughtUp() {
@@ -120,15 +123,15 @@ function drawSettled() {
   const rows = settled.map((view) =>
     el(
       "li",
-      { "data-state": view.status, "data-id": view.id },
+      { "data-state": view.status, "data-id": view.id, class: view.lease_ended ? "struck" : null },
       el("a", { href: `/r/${view.id}`, class: "frame title", dir: "auto" }, ...visibleNodes(view.title)),
-      el("span", { class: "what" }, outcome(view)),
+      el("span", { class: "what" }, [outcome(view), usedAt(view, now())].filter(Boolean).join(" · ")),
       el("span", { class: "ago" }, settledAgo(view, now())),
       el("span", { class: "who" }, t("asked-by", { by: party(view.requester) })),
     ),
   );
   const recent = place("recent");
-  const drawn = settled.map(({ id, version }) => `${id} ${version}`).join("\n");
+  const drawn = settled.map(({ id, event_id: event }) => `${id} ${event}`).join("\n");
   if (recent.dataset.drawn !== drawn) recent.replaceChildren(...rows);
   recent.dataset.drawn = drawn;
   place("recently").hidden = rows.length === 0;

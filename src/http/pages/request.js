@@ -41,7 +41,7 @@ function show(view) {
   if (!isPending) seen.forget(card.element);
   place("done").hidden = isPending;
   document.title = tabTitle(view);
-  if (view.history) drawHistory(view.history);
+  if (view.history) drawHistory(view);
 }
 
 function gone() {
@@ -51,17 +51,19 @@ function gone() {
   else place("missing").hidden = false;
 }
 
-function drawHistory(steps) {
+function drawHistory({ history, lease_ended: leaseEnded }) {
   const words = {
     asked: "step-asked",
     seen: "step-seen",
     wrong_code: "step-wrong-code",
     approved: "step-approved",
     denied: "step-denied",
+    took_back: "step-took-back",
     expired: "step-expired",
-    cancelled: "step-cancelled",
+    cancelled: leaseEnded ? "step-lease-ended" : "step-cancelled",
+    consumed: "step-consumed",
   };
-  const rows = steps.map(({ what, at, by, reason }) => {
+  const rows = history.map(({ what, at, by, reason }) => {
     const row = el(
       "li",
       { "data-what": what },

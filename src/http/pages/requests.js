@@ -8,7 +8,8 @@ import { PAGE_RECENT, PAGE_REQUESTS, PAGE_TEXT } from "./limits.js";
 const size = (view) =>
   view.title.length +
   view.details.length +
-  view.fields.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
+  view.fields.reduce((sum, { name, value }) => sum + name.length + value.length, 0) +
+  JSON.stringify([view.command, view.approvers, view.panels]).length;
 
 export class Requests {
   #views = new Map();

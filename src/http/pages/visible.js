@@ -61,7 +61,7 @@ export function parts(text) {
     }
     if (plain) found.push({ text: plain });
     plain = "";
-    found.push({ escape: `\\u{${codePoint.toString(16)}}` });
+    found.push({ escape: escapeOf(codePoint) });
   }
   if (plain) found.push({ text: plain });
   return found;
@@ -83,6 +83,46 @@ function escape(text) {
 export function visibleNodes(text) {
   return parts(text).map((part) => part.text ?? escape(part.escape));
 }
+
+// Spaces that are easily overlooked: at the end of a line, several in a row, and at the beginning;
+// and whatever looks like a space and is none to a shell. Lines further down may be indented, as
+// scripts are.
+const SPACES = /( +$| {2,}|(?! )\p{Zs})/u;
+const FIRST_SPACES = /(^ +| +$| {2,}|(?! )\p{Zs})/u;
+
+/**
+ * Nodes for a text of which every character counts, such as an argument: nothing is left out, a
+ * space that is easily overlooked has a sign, and a line feed and a tab are shown as \n and \t
+ * and still have their effect.
+ */
+export function exactNodes(text) {
+  const nodes = [];
+  for (const [n, line] of text.split("\n").entries()) {
+    if (n > 0) nodes.push(escape("\\n"), "\n");
+    for (const [m, part] of line.split("\t").entries()) {
+      if (m > 0) nodes.push(escape("\\t"), "\t");
+      nodes.push(...exactPart(part, n + m === 0));
+    }
+  }
+  return nodes;
+}
+
+function exactPart(text, isFirst) {
+  const indent = isFirst ? "" : /^ */.exec(text)[0];
+  const rest = text.slice(indent.length);
+  if (rest === "" && indent) return [spaces(indent)];
+  const pieces = rest.split(isFirst ? FIRST_SPACES : SPACES);
+  // Every other piece is spaces.
+  const nodes = pieces.flatMap((piece, n) => (n % 2 === 1 ? [spaces(piece)] : visibleNodes(piece)));
+  return indent ? [indent, ...nodes] : nodes;
+}
+
+function spaces(text) {
+  const isPlain = text.startsWith(" ");
+  return escape(isPlain ? "␣".repeat(text.length) : escapeOf(text.codePointAt(0)));
+}
+
+const escapeOf = (codePoint) => `\\u{${codePoint.toString(16)}}`;
 
 /** The lines of a text as files have them: LF and CR LF end one, and nothing else does. */
 export function linesOf(text) {

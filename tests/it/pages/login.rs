@@ -49,7 +49,7 @@ impl Browser {
     }
 
     /// Logs in by the form, and waits until the inbox is there.
-    async fn log_in(&self, daemon: &Daemon, token: &str) {
+    pub(super) async fn log_in(&self, daemon: &Daemon, token: &str) {
         self.open(&format!("{}/login", daemon.url())).await;
         self.give_token(token).await;
         self.until("the inbox", "return location.pathname === '/'")

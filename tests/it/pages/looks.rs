@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
+use super::votes::Team;
 use crate::browser::Browser;
 use crate::daemon::{Daemon, setup};
 use crate::front::{BAD_GATEWAY, Front, Way};
@@ -231,6 +232,48 @@ async fn nothing_serious_is_wrong_with_what_comes_and_goes() {
         found.extend(look(&form, &axe, &format!("asked-outcome-{theme}")).await);
     }
     drop(daemon);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Commands, plain and hostile, votes, and all that a policy can set.
+#[tokio::test]
+async fn nothing_serious_is_wrong_with_commands_and_votes() {
+    let team = Team::new();
+    let axe = axe();
+    let digest = "3f2a9c01b2d4e5f60718293a4b5c6d7e8f9011223344556677889900aabbccdd";
+    let apply = json!({"argv": ["terraform", "apply", "-var", "name=two words", "plan.out"],
+        "program": "/usr/bin/terraform", "directory": "/srv/infra", "user": "ci", "host": "ci-1",
+        "environment": [{"name": "TF_WORKSPACE", "value": "prod"}],
+        "stdin": {"sha256": digest, "bytes": 0},
+        "files": [{"path": "plan.out", "sha256": digest, "bytes": 18211}]});
+    let plain = json!({"title": "Apply the plan?", "command": apply, "need": 2});
+    let plain = team.asked(&plain).await;
+    let hostile = json!({"title": "Run it?", "command": super::commands::hostile()});
+    let hostile = team.asked(&hostile).await;
+    let vote = json!({"verdict": "approve", "reason": "read, and compared with the ticket"});
+    team.votes("alice", &plain, &vote).await;
+    let strict = team
+        .asked(&json!({"title": "Deploy?", "topic": "prod"}))
+        .await;
+    let browser = team.alice_at("/").await;
+    let mut found = Vec::new();
+    for (name, path) in [
+        ("command-voted", format!("/r/{plain}")),
+        ("command-hostile", format!("/r/{hostile}")),
+        ("terms", format!("/r/{strict}")),
+        ("inbox-commands", "/".to_owned()),
+    ] {
+        if name == "terms" {
+            browser.meets(&super::terms::strict()).await;
+        }
+        browser.open(&format!("{}{path}", team.daemon.url())).await;
+        let drawn = "return document.querySelectorAll('.card').length > 0";
+        browser.until(&format!("{name} to be drawn"), drawn).await;
+        for theme in ["light", "dark"] {
+            browser.theme(theme).await;
+            found.extend(look(&browser, &axe, &format!("{name}-{theme}")).await);
+        }
+    }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
