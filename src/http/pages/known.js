@@ -65,11 +65,17 @@ function long(name, ...value) {
 const list = (items) => el("ul", {}, ...items);
 const names = (people) => people.map(visible).join(", ");
 
+// Names that an asker may have chosen; one with a comma in it does not pass for two.
+function apart(people) {
+  const nodes = people.flatMap((name) => [", ", el("span", { class: "name" }, ...visibleNodes(name))]);
+  return nodes.slice(1);
+}
+
 // On which terms it is approved, where they are not the plain ones.
 function terms(view, now) {
   const { approvers, rules = [], freezes = [] } = view;
   const rows = [];
-  if (approvers) rows.push(long("fact-approvers", names(approvers)));
+  if (approvers) rows.push(long("fact-approvers", ...apart(approvers)));
   if (rules.length > 0) rows.push(long("fact-rules", names(rules)));
   if (view.reason_required) rows.push(fact("fact-reason", t("reason-for-approval")));
   if (view.self_approval) rows.push(fact("fact-self-approval", t("self-approval")));

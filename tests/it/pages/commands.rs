@@ -51,7 +51,7 @@ pub(super) fn hostile() -> Value {
         "argv": argv,
         "program": "/bin/sh\u{202e}",
         "directory": "/tmp/\nThe daemon knows",
-        "user": "ro\u{200b}ot",
+        "user": "root\u{200b}",
         "host": "a@b ",
         "environment": environment,
         "stdin": {"sha256": DIGEST, "bytes": 1},
@@ -86,7 +86,7 @@ async fn each_text_of_a_command_is_shown_apart_exactly_and_as_text() {
         let about_shown = [
             "/bin/sh\\u{202e}",
             "/tmp/\\n\nThe daemon knows",
-            "ro\\u{200b}ot",
+            "root\\u{200b}",
             "a@b␣",
         ];
         assert_eq!(about, about_shown, "{path}");
