@@ -28,7 +28,8 @@ pub(crate) struct View {
     pub(crate) decided_at: Option<At>,
     /// Who decided what: approver and verdict.
     pub(crate) decisions: Vec<(String, String)>,
-    /// All members but `history`, which only single reads have.
+    /// All members but `history`, which only single reads have, and `approvers_connected`, which is
+    /// about the moment of an ask and not about the request.
     pub(crate) members: String,
 }
 
@@ -39,7 +40,9 @@ impl View {
         let time = |value: &Value| value.as_str().map(millis);
         let mut members = value.clone();
         let object = members.as_object_mut().expect("a request is an object");
-        drop(object.remove("history"));
+        for passing in ["history", "approvers_connected"] {
+            drop(object.remove(passing));
+        }
         let decisions = value["decisions"].as_array().expect("a list");
         Self {
             id: text(&value["id"]),
