@@ -3,19 +3,26 @@
 //! The command is the operator's own text and is given to `sh -c` as it is. What strangers wrote
 //! reaches it on standard input and in variables alone, never as a part of that text, so there is
 //! nothing for a shell to take apart. It knows neither requests nor what an exit code means.
+//!
+//! `group` is the processes of a run, `pipe` what it prints.
+
+mod group;
+mod pipe;
+#[cfg(test)]
+mod tests;
 
 use std::io;
-use std::os::unix::process::ExitStatusExt as _;
-use std::pin::pin;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::io::{AsyncRead, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::{sleep, timeout};
 
+use self::group::{Ends, Group};
+pub use self::pipe::Output;
+use self::pipe::Pipe;
 use crate::limits;
 
 /// What a service manager tells one process alone; a command that took it for itself would say
@@ -29,10 +36,10 @@ const OURS: [&str; 6] = [
     "WATCHDOG_USEC",
 ];
 
-/// A command and the time that it gets.
+/// A command and the time that it gets. Clones are cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
-    command: String,
+    command: Arc<str>,
     time: Duration,
 }
 
@@ -54,48 +61,64 @@ pub enum End {
     Exited(i32),
     /// By this signal.
     Signalled(i32),
-    /// Its time was over, so it was killed.
-    OutOfTime,
-}
-
-/// The beginning of an output, at most [`limits::HOOK_OUTPUT_BYTES`] of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Output {
-    bytes: Vec<u8>,
-    is_cut: bool,
+    /// Its time, this much, was over, so it was killed.
+    OutOfTime(Duration),
+    /// It wrote more than [`limits::HOOK_PRINT_BYTES`] to one of its outputs, so it was killed.
+    TooMuch,
 }
 
 impl Hook {
     /// This command, which gets `time` for each run.
-    pub const fn new(command: String, time: Duration) -> Self {
-        Self { command, time }
-    }
-
-    /// The command, as it was written.
-    pub fn command(&self) -> &str {
-        &self.command
-    }
-
-    /// The time that it gets.
-    pub const fn time(&self) -> Duration {
-        self.time
+    pub fn new(command: String, time: Duration) -> Self {
+        Self {
+            command: command.into(),
+            time,
+        }
     }
 
     /// Runs it, with `input` on standard input and `variables` in its environment beside our own,
-    /// until it ends or its time is over.
+    /// until it ends, its time is over, or it prints more than it may.
     ///
-    /// It is the leader of a process group of its own. When it has ended, whatever it has started
-    /// in that group is killed: a run leaves nothing behind. It need not read its input. An output
-    /// beyond the bound is read and thrown away, so that nothing waits for us. A NUL in a variable,
-    /// which no environment can hold, becomes U+FFFD.
+    /// It is the leader of a process group of its own. When it has ended, however it did, whatever
+    /// it has started in that group is killed: a run leaves nothing behind. What has left the group
+    /// (`setsid`) goes on, and nobody waits for it. It need not read its input. Of each output the
+    /// beginning is kept, and the rest is read, so that nothing waits for us. A NUL in a variable,
+    /// which no environment can hold, becomes U+FFFD; whoever cannot live with that looks first.
     ///
     /// Dropping the future kills the group.
     ///
     /// # Errors
     /// The shell cannot be started, or the system does not tell how it ended.
     pub async fn run(&self, input: &[u8], variables: &[(&str, String)]) -> io::Result<Ran> {
+        // Before it can end, so that its end is not missed.
+        let ends = Ends::new()?;
+        let mut child = self.spawn(variables)?;
+        let group = Group::of(&child)?;
+        let telling = tell(child.stdin.take(), input);
+        let mut stdout = Pipe::new(child.stdout.take());
+        let mut stderr = Pipe::new(child.stderr.take());
+        let mut end = self
+            .watch(&mut stdout, &mut stderr, telling, group.ended(ends))
+            .await?;
+        group.kill();
+        // What it wrote last may still be in the pipes.
+        if [stdout.rest(), stderr.rest()].contains(&false) {
+            end = End::TooMuch;
+        }
+        // One that cannot even be killed is left to the runtime, which waits for it.
+        if timeout(limits::HOOK_PARTING, child.wait()).await.is_ok() {
+            group.forget();
+        }
+        Ok(Ran {
+            end,
+            stdout: stdout.output(),
+            stderr: stderr.output(),
+        })
+    }
+
+    fn spawn(&self, variables: &[(&str, String)]) -> io::Result<Child> {
         let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(&self.command).process_group(0);
+        command.arg("-c").arg(&*self.command).process_group(0);
         for name in OURS {
             command.env_remove(name);
         }
@@ -104,241 +127,56 @@ impl Hook {
         }
         command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let group = Group::of(&child);
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (mut stdout, mut stderr) = (Output::default(), Output::default());
-        let talking = async {
-            tokio::join!(
-                tell(pipes.0, input),
-                stdout.fill(pipes.1),
-                stderr.fill(pipes.2)
-            )
-        };
-        let end = match select(pin!(self.ended(child, group)), pin!(talking)).await {
-            Either::Left((end, talking)) => {
-                // What it wrote last is still in the pipes. Somebody who left the group may hold
-                // them open, and is not waited for.
-                drop(timeout(limits::HOOK_PARTING, talking).await);
-                end
-            }
-            Either::Right((_, ending)) => ending.await,
-        };
-        Ok(Ran {
-            end: end?,
-            stdout,
-            stderr,
-        })
+        command.spawn()
     }
 
-    async fn ended(&self, mut child: Child, group: Group) -> io::Result<End> {
-        let ended = timeout(self.time, child.wait()).await;
-        drop(group);
-        if let Ok(status) = ended {
-            return Ok(End::of(status?));
+    /// Waits for its end, while it is told and read.
+    async fn watch(
+        &self,
+        stdout: &mut Pipe<impl AsyncRead + Unpin>,
+        stderr: &mut Pipe<impl AsyncRead + Unpin>,
+        telling: impl Future<Output = ()>,
+        ended: impl Future<Output = io::Result<End>>,
+    ) -> io::Result<End> {
+        let late = sleep(self.time);
+        tokio::pin!(telling, ended, late);
+        let mut told = false;
+        loop {
+            tokio::select! {
+                end = &mut ended => return end,
+                () = &mut late => return Ok(End::OutOfTime(self.time)),
+                within = stdout.read() => if !within {
+                    return Ok(End::TooMuch);
+                },
+                within = stderr.read() => if !within {
+                    return Ok(End::TooMuch);
+                },
+                () = &mut telling, if !told => told = true,
+            }
         }
-        // Killed by now, and gone unless the kernel holds it; then tokio reaps it later.
-        drop(timeout(limits::HOOK_PARTING, child.wait()).await);
-        Ok(End::OutOfTime)
     }
 }
 
-impl End {
-    fn of(status: ExitStatus) -> Self {
-        match (status.code(), status.signal()) {
-            (Some(code), _) => Self::Exited(code),
-            (None, signal) => Self::Signalled(signal.unwrap_or_default()),
-        }
+/// Writes all of `input` and closes the pipe; a command that does not read it is none the worse.
+async fn tell(pipe: Option<ChildStdin>, input: &[u8]) {
+    if let Some(mut pipe) = pipe {
+        drop(pipe.write_all(input).await);
     }
 }
 
 impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Exited(code) => write!(f, "exit code {code}"),
-            Self::Signalled(signal) => write!(f, "ended by signal {signal}"),
-            Self::OutOfTime => write!(f, "out of time, killed"),
-        }
-    }
-}
-
-impl Output {
-    /// What was written; bytes that are no UTF-8 become U+FFFD.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
-    }
-
-    /// The first line of it, without white space around it; empty when there is none.
-    pub fn first_line(&self) -> String {
-        let text = self.text();
-        let line = text.lines().next().unwrap_or_default();
-        line.trim().to_owned()
-    }
-
-    /// Whether more was written than is kept.
-    pub const fn is_cut(&self) -> bool {
-        self.is_cut
-    }
-
-    /// Reads to the end and keeps the beginning. What was kept stays when this is dropped.
-    async fn fill(&mut self, pipe: Option<impl AsyncRead + Unpin>) {
-        let Some(mut pipe) = pipe else { return };
-        let mut piece = [0; 4096];
-        loop {
-            let read = match pipe.read(&mut piece).await {
-                // An error of a pipe is its end.
-                Ok(0) | Err(_) => return,
-                Ok(read) => read,
-            };
-            let room = limits::HOOK_OUTPUT_BYTES - self.bytes.len();
-            self.is_cut |= read > room;
-            self.bytes.extend(piece.iter().take(read.min(room)));
-        }
-    }
-}
-
-/// Writes all of `input` and closes the pipe; a command that does not read it is none the worse.
-async fn tell(pipe: Option<impl AsyncWrite + Unpin>, input: &[u8]) {
-    if let Some(mut pipe) = pipe {
-        drop(pipe.write_all(input).await);
-    }
-}
-
-/// The processes of one run; dropping it kills those that are left.
-#[derive(Debug)]
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(leader: &Child) -> Self {
-        let id = leader.id().and_then(|id| i32::try_from(id).ok());
-        Self(id.and_then(Pid::from_raw))
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // The number stays the group's for as long as anybody is in it. When nobody is left there
-        // is nobody to kill, and this instant is too short for the system to have come round to it.
-        if let Some(group) = self.0 {
-            kill_process_group(group, Signal::KILL).unwrap_or_default();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn ran(command: &str, input: &[u8], variables: &[(&str, String)]) -> Ran {
-        let hook = Hook::new(command.to_owned(), Duration::from_mins(1));
-        hook.run(input, variables).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_command_is_told_on_standard_input_and_its_exit_code_counts() {
-        let ran = ran("cat; echo ' why ' >&2; exit 7", b"{\"a\":1}", &[]).await;
-        assert_eq!(ran.end, End::Exited(7));
-        assert_eq!(ran.stdout.text(), "{\"a\":1}");
-        assert_eq!(ran.stderr.first_line(), "why");
-        assert!(!ran.stdout.is_cut());
-    }
-
-    #[tokio::test]
-    async fn what_strangers_wrote_is_never_taken_for_a_command() {
-        let title = "$(echo gone) `echo gone` '; echo gone; \" \\ \0 é";
-        let ran = ran("printf %s \"$TITLE\"", b"", &[("TITLE", title.to_owned())]).await;
-        assert_eq!(ran.stdout.text(), title.replace('\0', "\u{fffd}"));
-    }
-
-    #[tokio::test]
-    async fn a_command_need_not_read_what_it_is_told() {
-        let ran = ran("exec true", &vec![b'x'; 4 << 20], &[]).await;
-        assert_eq!(ran.end, End::Exited(0));
-    }
-
-    #[tokio::test]
-    async fn of_an_endless_output_the_beginning_is_kept() {
-        let ran = ran("head -c 9000000 /dev/zero", b"", &[]).await;
-        assert_eq!(ran.end, End::Exited(0), "nobody had to wait for us");
-        assert_eq!(ran.stdout.text().len(), limits::HOOK_OUTPUT_BYTES);
-        assert!(ran.stdout.is_cut());
-    }
-
-    #[tokio::test]
-    async fn a_command_that_hangs_is_killed_with_all_that_it_has_started() {
-        let command = "(exec sleep 1000) & echo $!; echo $$; exec sleep 1000";
-        let hook = Hook::new(command.to_owned(), Duration::from_secs(2));
-        let ran = hook.run(b"", &[]).await.unwrap();
-        assert_eq!(ran.end, End::OutOfTime);
-        nobody_of(&ran.stdout.text()).await;
-    }
-
-    #[tokio::test]
-    async fn what_a_command_leaves_running_ends_with_it() {
-        let ran = ran("(exec sleep 1000) & echo $!", b"", &[]).await;
-        assert_eq!(ran.end, End::Exited(0));
-        nobody_of(&ran.stdout.text()).await;
-    }
-
-    #[tokio::test]
-    async fn who_leaves_the_group_with_our_pipe_is_not_waited_for() {
-        let ran = ran("setsid sleep 1000 & echo $!", b"", &[]).await;
-        assert_eq!(ran.end, End::Exited(0));
-        let left = ran.stdout.text().trim().parse().unwrap();
-        // It is ours all the same. Where setsid had to fork it has another number, and nobody is
-        // hurt by a number that is free.
-        if let Some(left) = Pid::from_raw(left) {
-            kill_process_group(left, Signal::KILL).unwrap_or_default();
-        }
-    }
-
-    #[tokio::test]
-    async fn a_signal_is_told_apart_from_an_exit_code() {
-        let ran = ran("kill -9 $$", b"", &[]).await;
-        assert_eq!(ran.end, End::Signalled(9));
-    }
-
-    #[tokio::test]
-    async fn a_run_that_is_dropped_is_killed() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("number");
-        let name = file.to_str().unwrap();
-        let hook = Hook::new(
-            "echo $$ > \"$FILE\"; exec sleep 1000".to_owned(),
-            Duration::from_mins(1),
-        );
-        let said = async {
-            loop {
-                let text = std::fs::read_to_string(&file).unwrap_or_default();
-                if text.ends_with('\n') {
-                    break text;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
+            Self::Exited(code) => write!(f, "it ended with {code}"),
+            Self::Signalled(signal) => write!(f, "signal {signal} ended it"),
+            Self::OutOfTime(time) => {
+                let time = humantime::format_duration(*time);
+                write!(f, "it was killed, because it took longer than {time}")
             }
-        };
-        let variables = [("FILE", name.to_owned())];
-        let said = tokio::select! {
-            ran = hook.run(b"", &variables) => panic!("it has ended: {ran:?}"),
-            said = said => said,
-        };
-        nobody_of(&said).await;
-    }
-
-    /// Waits until no process of these numbers runs any more.
-    async fn nobody_of(text: &str) {
-        assert!(!text.trim().is_empty(), "it said its number");
-        let gone = async {
-            while text.lines().any(runs) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+            Self::TooMuch => {
+                let most = limits::HOOK_PRINT_BYTES >> 20;
+                write!(f, "it was killed, because it printed more than {most} MiB")
             }
-        };
-        timeout(Duration::from_secs(15), gone).await.unwrap();
-    }
-
-    /// A process that has ended but that nobody has waited for yet (state Z) does not run.
-    fn runs(number: &str) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-        let state = stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned());
-        state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+        }
     }
 }

@@ -377,11 +377,13 @@ pub const CERTIFICATE_NEWS: Duration = Duration::from_hours(14 * 24);
 
 // --- Commands of the operator ------------------------------------------------------------------
 
-/// Bytes that are kept of what a hook writes to standard output, and to standard error: a reason
-/// and some lines for the log.
-pub const HOOK_OUTPUT_BYTES: usize = 16 * 1024;
-/// Time for the last words of a hook that has ended, and for the system to let go of one that was
-/// killed.
+/// Bytes that are kept of what a hook writes to standard output, and to standard error: the longest
+/// reason, and some lines for the log.
+pub const HOOK_OUTPUT_BYTES: usize = 4 * 1024;
+/// Bytes that a hook may write to either of them before it is killed: what is not kept is read only
+/// so that it does not block.
+pub const HOOK_PRINT_BYTES: usize = 16 * 1024 * 1024;
+/// Time for a hook that was killed to be gone; one that hangs in the kernel is left behind.
 pub const HOOK_PARTING: Duration = Duration::from_secs(1);
 /// Characters of each output of a hook that go into the log.
 pub const HOOK_LOG_CHARS: usize = 500;
@@ -624,16 +626,8 @@ pub const POLICY_TIME: (Duration, Duration) = (Duration::from_secs(1), Duration:
 pub const POLICY_JOBS: usize = 4;
 /// The most that `--jobs` may say: each is a process, and three pipes.
 pub const POLICY_JOBS_MAX: usize = 64;
-/// Bytes that a policy may print for one request, on standard output or error, before it is ended:
-/// what is beyond the first lines is read only so that it does not block.
-pub const POLICY_OUTPUT_BYTES: usize = 16 * 1024 * 1024;
-/// Bytes of its standard output and of its standard error that are kept: the longest reason, and
-/// what is told of its trouble.
-pub const POLICY_KEPT_BYTES: usize = 4 * 1024;
 /// Lines of its standard error that are told.
 pub const POLICY_LINES: usize = 20;
-/// Time for a policy that was killed to be gone; one that hangs in the kernel is left behind.
-pub const POLICY_END_TIME: Duration = Duration::from_secs(1);
 /// Pause before a request is judged again whose decision could not be told to the daemon.
 pub const POLICY_AGAIN: Duration = Duration::from_secs(30);
 /// Things that it has done while a question was on the screen which are told after it, the latest.

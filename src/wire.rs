@@ -8,11 +8,13 @@ mod command;
 pub mod notice;
 pub mod strict;
 mod terms;
+mod variables;
 
 use serde::{Deserialize, Serialize};
 
 pub use command::{BoundFile, Command, Content, Variable};
 pub use terms::{PanelView, freeze_in_words};
+pub use variables::variables;
 
 use crate::domain::{self, Event, EventId, MatchCode, RequestId, Timestamp, Verdict};
 use crate::limits;

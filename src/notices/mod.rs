@@ -8,6 +8,8 @@
 
 mod agenda;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -27,8 +29,8 @@ use crate::hook::{End, Hook, Output, Ran};
 use crate::limits;
 use crate::metrics::{Metrics, Outcome};
 use crate::store::StoreError;
-use crate::wire::RequestView;
-use crate::wire::notice::{NoticeView, Occasion, variables};
+use crate::wire::notice::{NoticeView, Occasion};
+use crate::wire::{RequestView, variables};
 
 /// What is told, and to whom.
 #[derive(Clone, Debug)]
@@ -238,18 +240,19 @@ fn log(id: RequestId, occasion: Occasion, ran: std::io::Result<Ran>) -> Outcome 
         }
     };
     let (stdout, stderr) = (beginning(&ran.stdout), beginning(&ran.stderr));
+    let why = ran.end.to_string();
     // What it says may have a stranger's text in it, so it is written with escapes.
     match ran.end {
         End::Exited(0) => {
             tracing::debug!(%id, event, ?stdout, ?stderr, "--notify: told");
             Outcome::Done
         }
-        end @ (End::Exited(_) | End::Signalled(_)) => {
-            tracing::warn!(%id, event, %end, ?stdout, ?stderr, "--notify: the command failed");
+        End::Exited(_) | End::Signalled(_) | End::TooMuch => {
+            tracing::warn!(%id, event, why, ?stdout, ?stderr, "--notify: the command failed");
             Outcome::Failed
         }
-        end @ End::OutOfTime => {
-            tracing::warn!(%id, event, %end, ?stdout, ?stderr, "--notify: the command hung");
+        End::OutOfTime(_) => {
+            tracing::warn!(%id, event, why, ?stdout, ?stderr, "--notify: the command hung");
             Outcome::TimedOut
         }
     }

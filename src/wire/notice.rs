@@ -1,5 +1,4 @@
-//! What a command of the operator's is told about a request: all of it as JSON on standard input,
-//! and the most wanted parts in variables.
+//! What the command of `pushd --notify` is told on standard input.
 
 use serde::Serialize;
 
@@ -41,19 +40,4 @@ pub struct NoticeView<'a> {
     pub page: Option<&'a str>,
     /// The request as it stands.
     pub request: &'a RequestView,
-}
-
-/// The variables that a command gets about a request. Their values are a stranger's text: a shell
-/// has to put them in quotes, like any other.
-pub fn variables(request: &RequestView) -> Vec<(&'static str, String)> {
-    vec![
-        ("PUSHD_REQUEST_ID", request.id.to_string()),
-        ("PUSHD_REQUEST_TITLE", request.title.clone()),
-        ("PUSHD_REQUEST_TOPIC", request.topic.clone()),
-        ("PUSHD_REQUEST_STATUS", request.status.as_str().to_owned()),
-        (
-            "PUSHD_REQUEST_REQUESTER",
-            request.requester.principal.clone(),
-        ),
-    ]
 }

@@ -147,7 +147,7 @@ async fn what_a_failing_command_says_goes_to_the_log_bounded_and_with_escapes() 
     let daemon = setup().notify(command).start();
     daemon.ask("Deploy \u{1b}[2J\u{202e}?").await;
     daemon.notices("failed", 1).await;
-    daemon.logged("exit code 9").await;
+    daemon.logged("it ended with 9").await;
     let log = daemon.log();
     assert!(!log.contains(['\u{1b}', '\u{202e}']), "{log}");
     assert!(log.len() < 8192, "{} bytes", log.len());

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::daemon::{Daemon, setup};
 use crate::programs::Left;
-use crate::until::soon;
+use crate::until::{soon, until};
 
 /// A folder in which a script runs, with our programs before the system's.
 struct Desk {
@@ -115,6 +115,7 @@ async fn a_gated_deploy_runs_after_a_yes_and_leaves_with_its_own_code() {
         (&request["title"], &request["topic"]),
         (&json!("Deploy shop 1.4.2?"), &json!("deploy/shop"))
     );
+    assert_eq!(request["command"]["argv"], json!(DEPLOY[2..]));
     let left = left(child).await;
     assert_eq!(
         (left.code, &*left.stdout),
@@ -132,7 +133,7 @@ async fn a_gated_deploy_does_not_run_without_a_yes() {
     let denied = left(child).await;
     assert_eq!((denied.code, &*denied.stdout), (Some(1), ""), "{denied:?}");
     let expired = desk
-        .run("deploy-gate.sh", &DEPLOY, &[("DEPLOY_EXPIRES", "1s")])
+        .run("deploy-gate.sh", &DEPLOY, &[("PUSHD_EXPIRES", "1s")])
         .await;
     assert_eq!(
         (expired.code, &*expired.stdout),
@@ -141,11 +142,23 @@ async fn a_gated_deploy_does_not_run_without_a_yes() {
     );
     let usage = desk.run("deploy-gate.sh", &["shop"], &[]).await;
     assert_eq!(usage.code, Some(64));
+    drop(daemon);
+    let gone = [("PUSHD_CONNECT_TIMEOUT", "1s")];
+    let gone = desk.run("deploy-gate.sh", &DEPLOY, &gone).await;
+    assert_eq!((gone.code, &*gone.stdout), (Some(69), ""), "{gone:?}");
+    let mut missing = Desk::new("http://127.0.0.1:1");
+    missing.programs = missing.path("nowhere");
+    let missing = missing.run("deploy-gate.sh", &DEPLOY, &[]).await;
+    assert_eq!(
+        (missing.code, &*missing.stdout),
+        (Some(127), ""),
+        "{missing:?}"
+    );
     let crashed = desk.with_requester("kill -SEGV $$");
     let crashed = crashed.run("deploy-gate.sh", &DEPLOY, &[]).await;
     assert_eq!(
-        (crashed.code, &*crashed.stdout),
-        (Some(139), ""),
+        (crashed.signal, &*crashed.stdout),
+        (Some(11), ""),
         "{crashed:?}"
     );
 }
@@ -160,8 +173,8 @@ async fn a_ci_job_asks_and_leaves_and_a_later_one_goes_on() {
     let desk = Desk::new(&daemon.url());
     let asked = desk.run("ci-job.sh", &["ask", "Deploy?"], &KEY).await;
     assert_eq!(asked.code, Some(0), "{asked:?}");
-    let go_on = ["continue", "sh", "-c", "echo deployed; exit 7"];
-    let pending = desk.run("ci-job.sh", &go_on, &[]).await;
+    let go_on = ["continue", "Deploy?", "sh", "-c", "echo deployed; exit 7"];
+    let pending = desk.run("ci-job.sh", &go_on, &KEY).await;
     assert_eq!(
         (pending.code, &*pending.stdout),
         (Some(3), ""),
@@ -173,39 +186,63 @@ async fn a_ci_job_asks_and_leaves_and_a_later_one_goes_on() {
     assert_eq!(daemon.requests().await.len(), 1);
     let daemon = daemon.crash_and_restart();
     decide(&daemon, "approve").await;
-    let left = desk.run("ci-job.sh", &go_on, &[]).await;
+    let left = desk.run("ci-job.sh", &go_on, &KEY).await;
     assert_eq!(
         (left.code, &*left.stdout),
         (Some(7), "deployed\n"),
         "{left:?}"
     );
+    // So does one that is run again after the answer.
+    let late = desk.run("ci-job.sh", &["ask", "Deploy?"], &KEY).await;
+    assert_eq!(late.code, Some(0), "{late:?}");
+    assert_eq!(daemon.requests().await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_ci_job_does_not_go_on_without_a_yes() {
     let daemon = setup().in_memory().start();
     let desk = Desk::new(&daemon.url());
-    let go_on = ["continue", "echo", "deployed"];
-    let early = desk.run("ci-job.sh", &go_on, &[]).await;
-    assert_eq!(
-        (early.code.unwrap() != 0, &*early.stdout),
-        (true, ""),
-        "nothing was asked"
-    );
+    let go_on = ["continue", "Deploy?", "echo", "deployed"];
     desk.run("ci-job.sh", &["ask", "Deploy?"], &KEY).await;
     decide(&daemon, "deny").await;
-    let denied = desk.run("ci-job.sh", &go_on, &[]).await;
+    let denied = desk.run("ci-job.sh", &go_on, &KEY).await;
     assert_eq!((denied.code, &*denied.stdout), (Some(1), ""), "{denied:?}");
+    let other = ["continue", "Deploy more?", "echo", "deployed"];
+    let other = desk.run("ci-job.sh", &other, &KEY).await;
+    assert_eq!((other.code, &*other.stdout), (Some(64), ""), "{other:?}");
+    let expiring = [("APPROVAL_KEY", "pipeline-2"), ("APPROVAL_EXPIRES", "1s")];
+    desk.run("ci-job.sh", &["ask", "Deploy?"], &expiring).await;
+    until("it to expire", async || {
+        let all = daemon.requests().await;
+        all.iter()
+            .any(|one| one["status"] == "expired")
+            .then_some(())
+    })
+    .await;
+    let expired = desk.run("ci-job.sh", &go_on, &expiring).await;
+    assert_eq!(
+        (expired.code, &*expired.stdout),
+        (Some(124), ""),
+        "{expired:?}"
+    );
     drop(daemon);
-    let gone = [("PUSHD_CONNECT_TIMEOUT", "1s")];
-    let gone = desk.run("ci-job.sh", &go_on, &gone).await;
-    assert_eq!((gone.code, &*gone.stdout), (Some(69), ""), "{gone:?}");
-    for args in [&["ask"][..], &["continue"], &["bogus"], &[]] {
-        assert_eq!(
-            desk.run("ci-job.sh", args, &KEY).await.code,
-            Some(64),
-            "{args:?}"
-        );
+    let gone = [KEY[0], ("PUSHD_CONNECT_TIMEOUT", "1s")];
+    for args in [&go_on[..], &["ask", "Deploy?"]] {
+        let gone = desk.run("ci-job.sh", args, &gone).await;
+        assert_eq!((gone.code, &*gone.stdout), (Some(69), ""), "{gone:?}");
+    }
+    let wrong = [&["ask"][..], &["continue", "Deploy?"], &["bogus", "a"], &[]];
+    for (args, environment) in wrong.map(|args| (args, &KEY[..])).into_iter().chain([
+        (&go_on[..], &[][..]),
+        (&["ask", "Deploy?"], &[("APPROVAL_KEY", "")]),
+    ]) {
+        let left = desk.run("ci-job.sh", args, environment).await;
+        assert_eq!(left.code, Some(64), "{args:?}: {left:?}");
+    }
+    let crashed = desk.with_requester("kill -SEGV $$");
+    for args in [&go_on[..], &["ask", "Deploy?"]] {
+        let left = crashed.run("ci-job.sh", args, &KEY).await;
+        assert_eq!((left.code, &*left.stdout), (Some(139), ""), "{left:?}");
     }
 }
 
@@ -281,6 +318,20 @@ async fn an_agents_call_is_shown_whole_and_allowed_by_a_yes_alone() {
     left(child).await.blocks("because \"so\"");
 }
 
+// A host that is a part of a CI job may have its key: one yes would have done for all such calls.
+#[tokio::test]
+async fn an_agents_next_call_is_asked_about_though_it_looks_the_same() {
+    let daemon = setup().in_memory().start();
+    let desk = Desk::new(&daemon.url());
+    let (input, key) = (call().to_string(), [("PUSHD_KEY", "pipeline-1")]);
+    for verdict in ["approve", "deny"] {
+        let child = desk.hook(input.as_bytes(), &key).await;
+        decide(&daemon, verdict).await;
+        let left = left(child).await;
+        assert_eq!(left.code == Some(0), verdict == "approve", "{left:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_agents_hook_blocks_whatever_it_does_not_understand() {
     let daemon = setup().in_memory().start();
@@ -339,6 +390,9 @@ async fn an_agents_hook_blocks_without_a_daemon_and_without_an_answer() {
         .hooked(input.as_bytes(), &[("AGENT_HOOK_SECONDS", "soon")])
         .await;
     wrong.blocks("soon");
+    let never = [("AGENT_HOOK_SECONDS", "-2")];
+    let never = desk.hooked(input.as_bytes(), &never).await;
+    never.blocks("must be 1 at least");
     let refused = desk
         .hooked(input.as_bytes(), &[("PUSHD_URL", "nonsense")])
         .await;
@@ -376,11 +430,13 @@ async fn an_agents_hook_blocks_when_requester_is_missing_crashes_hangs_or_lies()
         let desk = desk().with_requester(script);
         desk.hooked(input.as_bytes(), &[]).await.blocks(why);
     }
-    let hangs = desk().with_requester("exec sleep 1000");
-    let hangs = hangs
-        .hooked(input.as_bytes(), &[("AGENT_HOOK_SECONDS", "1")])
-        .await;
-    hangs.blocks("nobody answered in time");
+    for script in ["exec sleep 1000", "trap '' TERM; exec sleep 1000"] {
+        let desk = desk().with_requester(script);
+        let hangs = desk
+            .hooked(input.as_bytes(), &[("AGENT_HOOK_SECONDS", "1")])
+            .await;
+        hangs.blocks("nobody answered in time");
+    }
 }
 
 #[tokio::test]

@@ -71,9 +71,9 @@ pub(super) struct AnsweringFlags {
     /// Have each request judged by this command of the shell (sh -c) first
     ///
     /// It gets the request as JSON on standard input and in variables, PUSHD_REQUEST_ID, _TITLE,
-    /// _TOPIC, _REQUESTER, _ADDRESS, _VERSION, _CREATED_AT, _EXPIRES_AT and _APPROVALS_NEEDED.
-    /// Exit 0 approves, 1 denies, 3 leaves it open; anything else, a signal or the end of its time
-    /// leaves it open, too, and is told. The first line of its standard output is the reason. What
+    /// _TOPIC, _STATUS, _REQUESTER, _ADDRESS, _VERSION, _CREATED_AT, _EXPIRES_AT and
+    /// _APPROVALS_NEEDED. Exit 0 approves, 1 denies, 3 leaves it open; anything else, a signal or
+    /// the end of its time leaves it open, too, and is told. The first line of its standard output is the reason. What
     /// it leaves open is asked here if there is a terminal. A request with a match code is never
     /// given to it.
     #[arg(long, env = "PUSHD_POLICY", value_name = "COMMAND", value_parser = policy)]

@@ -1,13 +1,11 @@
 //! The policy: a command that judges requests.
 //!
-//! `variables` says what it is told, `opinion` what its end means, both without input or output.
-//! `command` runs it within bounds, and `desk` has it judge several requests at the same time and
-//! tells the daemon what it said.
+//! `opinion` says what its end means, without input or output. `command` has it judge one request,
+//! and `desk` several at the same time, and tells the daemon what it said.
 
 mod command;
 mod desk;
 mod opinion;
-mod variables;
 
 pub(super) use self::command::Policy;
 pub(super) use self::desk::{Desk, Report};

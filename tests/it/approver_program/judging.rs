@@ -59,7 +59,10 @@ async fn a_policy_is_told_exactly_what_was_asked_and_obeys_none_of_it() {
         "fields": [{"name": "PATH", "value": "/evil"}],
     });
     let id = daemon.asking(&ask).await.id();
-    let stale = [("PUSHD_REQUEST_TITLE", "of another one")];
+    let stale = [
+        ("PUSHD_REQUEST_TITLE", "of another one"),
+        ("NOTIFY_SOCKET", "/of/a/service/manager"),
+    ];
     let approver = Approver::start_with(&daemon.url(), &["--policy", &policy], &stale);
     approver.told("left open by the policy").await;
     let text = String::from_utf8(std::fs::read(&vars).unwrap()).unwrap();
@@ -74,6 +77,7 @@ async fn a_policy_is_told_exactly_what_was_asked_and_obeys_none_of_it() {
         ("PUSHD_REQUEST_ID", id.as_str()),
         ("PUSHD_REQUEST_TITLE", title),
         ("PUSHD_REQUEST_TOPIC", "deploy/prod"),
+        ("PUSHD_REQUEST_STATUS", "pending"),
         ("PUSHD_REQUEST_REQUESTER", "local"),
         ("PUSHD_REQUEST_ADDRESS", "127.0.0.1"),
         ("PUSHD_REQUEST_VERSION", &view["version"].to_string()),
@@ -90,6 +94,11 @@ async fn a_policy_is_told_exactly_what_was_asked_and_obeys_none_of_it() {
     ] {
         assert_eq!(variable(name), Some(value), "{name}");
     }
+    assert_eq!(
+        variable("NOTIFY_SOCKET"),
+        None,
+        "it is the approver's alone"
+    );
     let told: Value = serde_json::from_slice(&std::fs::read(&stdin).unwrap()).unwrap();
     for member in [
         "id",

@@ -63,8 +63,8 @@ impl Desk {
     pub(in crate::cli::approver) fn judge(&mut self, view: RequestView) {
         let (policy, client) = (self.policy.clone(), self.client.clone());
         self.running.push(Box::pin(async move {
-            let ran = policy.judge(&view).await;
-            let outcome = match &ran.opinion {
+            let judged = policy.judge(&view).await;
+            let outcome = match &judged.opinion {
                 Opinion::Verdict(verdict, reason) => {
                     Some(decide(client, &view, *verdict, reason.clone()).await)
                 }
@@ -72,8 +72,8 @@ impl Desk {
             };
             Box::new(Report {
                 view,
-                opinion: ran.opinion,
-                said: ran.said,
+                opinion: judged.opinion,
+                said: judged.said,
                 outcome,
             })
         }));

@@ -2,6 +2,7 @@
 
 use crate::domain::text::is_line_break;
 use crate::domain::{Reason, Verdict};
+use crate::hook::{End, Output};
 use crate::limits;
 
 /// The exit status that approves.
@@ -22,43 +23,25 @@ pub(in crate::cli::approver) enum Opinion {
     Trouble(String),
 }
 
-/// How a policy ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// By itself, with this exit status.
-    Exited(i32),
-    /// By a signal of this number.
-    Signalled(i32),
-}
-
 /// The opinion of a policy that has ended so, and has printed this on standard output.
-pub(super) fn opinion(ended: Ended, stdout: &[u8]) -> Opinion {
-    let reason = reason(stdout);
-    match ended {
-        Ended::Exited(APPROVE) => Opinion::Verdict(Verdict::Approve, reason),
-        Ended::Exited(DENY) => Opinion::Verdict(Verdict::Deny, reason),
-        Ended::Exited(OPEN) => Opinion::Open(reason),
-        Ended::Exited(status @ 126..=127) => Opinion::Trouble(format!(
+pub(super) fn opinion(end: End, stdout: &Output) -> Opinion {
+    let reason = || reason(&stdout.first_line());
+    match end {
+        End::Exited(APPROVE) => Opinion::Verdict(Verdict::Approve, reason()),
+        End::Exited(DENY) => Opinion::Verdict(Verdict::Deny, reason()),
+        End::Exited(OPEN) => Opinion::Open(reason()),
+        End::Exited(status @ 126..=127) => Opinion::Trouble(format!(
             "it cannot be run: the shell says {status}; check --policy"
         )),
-        Ended::Exited(status) => Opinion::Trouble(format!(
-            "it ended with {status}, which is neither 0, 1 nor 3"
-        )),
-        Ended::Signalled(signal) => Opinion::Trouble(format!("signal {signal} ended it")),
+        End::Exited(_) => Opinion::Trouble(format!("{end}, which is neither 0, 1 nor 3")),
+        End::Signalled(_) | End::OutOfTime(_) | End::TooMuch => Opinion::Trouble(end.to_string()),
     }
 }
 
-/// The first line, as a reason: one line of UTF-8 that is not too long.
-///
-/// What is no UTF-8 becomes U+FFFD, any other line break a space, and what is too long is cut.
-fn reason(stdout: &[u8]) -> Option<String> {
-    let line = stdout
-        .split(|&byte| byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    let line = String::from_utf8_lossy(line);
+/// A first line, as a reason that is not too long: what is too long is cut, and a line break of
+/// another kind becomes a space.
+fn reason(line: &str) -> Option<String> {
     let line: String = line
-        .trim()
         .chars()
         .map(|c| if is_line_break(c) { ' ' } else { c })
         .collect();
@@ -85,7 +68,8 @@ mod tests {
             (1, Opinion::Verdict(Verdict::Deny, why())),
             (3, Opinion::Open(why())),
         ] {
-            assert_eq!(opinion(Ended::Exited(status), b"frozen\nmore"), opinion_);
+            let stdout = Output::of(b"frozen\nmore");
+            assert_eq!(opinion(End::Exited(status), &stdout), opinion_);
         }
     }
 
@@ -100,16 +84,23 @@ mod tests {
             ("a\u{2028}b\rc".as_bytes(), Some("a b c".to_owned())),
             (long.as_bytes(), Some("é".repeat(499) + "…")),
         ] {
-            assert_eq!(reason(stdout), expected, "{stdout:?}");
+            let line = Output::of(stdout).first_line();
+            assert_eq!(reason(&line), expected, "{stdout:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn nothing_but_a_clean_end_with_0_approves(ended: i32, signalled: bool, stdout: Vec<u8>) {
-            let how = if signalled { Ended::Signalled(ended) } else { Ended::Exited(ended) };
-            let approves = matches!(opinion(how, &stdout), Opinion::Verdict(Verdict::Approve, _));
-            prop_assert_eq!(approves, ended == 0 && !signalled);
+        fn nothing_but_a_clean_end_with_0_approves(number: i32, way in 0..4, stdout: Vec<u8>) {
+            let end = match way {
+                0 => End::Exited(number),
+                1 => End::Signalled(number),
+                2 => End::OutOfTime(limits::POLICY_TIME_DEFAULT),
+                _ => End::TooMuch,
+            };
+            let opinion = opinion(end, &Output::of(&stdout));
+            let approves = matches!(opinion, Opinion::Verdict(Verdict::Approve, _));
+            prop_assert_eq!(approves, end == End::Exited(0));
         }
     }
 }

@@ -18,7 +18,8 @@ pub(in crate::cli::pushd) struct NotifyFlags {
     ///
     /// It gets one line of JSON on standard input: `event` (asked, settled or reminder) and
     /// `request` as the API shows it, and the variables PUSHD_EVENT, PUSHD_REQUEST_ID, _TITLE,
-    /// _TOPIC, _STATUS, _REQUESTER and _PAGE. What is in them was written by whoever asked: put
+    /// _TOPIC, _STATUS, _REQUESTER, _ADDRESS, _VERSION, _CREATED_AT, _EXPIRES_AT,
+    /// _APPROVALS_NEEDED and _PAGE. What is in them was written by whoever asked: put
     /// them in quotes. Nobody who asks or answers waits for it, and its output goes to the log.
     /// A restart tells nothing again.
     #[arg(long, value_name = "COMMAND", env = "PUSHD_NOTIFY")]
