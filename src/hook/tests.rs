@@ -4,7 +4,13 @@ use super::*;
 
 async fn ran(command: &str, input: &[u8], variables: &[(&str, String)]) -> Ran {
     let hook = Hook::new(command.to_owned(), Duration::from_mins(1));
-    hook.run(input, variables).await.unwrap()
+    ended(&hook, input, variables).await
+}
+
+/// Runs it, and waits for longer than any of these may take.
+async fn ended(hook: &Hook, input: &[u8], variables: &[(&str, String)]) -> Ran {
+    let running = timeout(Duration::from_mins(2), hook.run(input, variables));
+    running.await.expect("it is bounded").unwrap()
 }
 
 #[tokio::test]
@@ -39,7 +45,7 @@ async fn of_an_endless_output_the_beginning_is_kept() {
 async fn a_command_that_prints_without_end_is_killed() {
     for command in ["exec yes", "exec yes >&2"] {
         let hook = Hook::new(command.to_owned(), Duration::from_hours(1));
-        let ran = hook.run(b"", &[]).await.unwrap();
+        let ran = ended(&hook, b"", &[]).await;
         assert_eq!(ran.end, End::TooMuch, "{command}");
     }
 }
@@ -48,7 +54,7 @@ async fn a_command_that_prints_without_end_is_killed() {
 async fn a_command_that_hangs_is_killed_with_all_that_it_has_started() {
     let command = "(exec sleep 1000) & echo $!; echo $$; exec sleep 1000";
     let hook = Hook::new(command.to_owned(), Duration::from_secs(2));
-    let ran = hook.run(b"", &[]).await.unwrap();
+    let ran = ended(&hook, b"", &[]).await;
     assert_eq!(ran.end, End::OutOfTime(Duration::from_secs(2)));
     nobody_of(&ran.stdout.text()).await;
 }
