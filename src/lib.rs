@@ -15,10 +15,12 @@ pub mod clock;
 pub mod hook;
 pub mod metrics;
 pub mod shares;
+pub mod trusted;
 pub mod watched;
 pub mod wire;
 
 pub mod hub;
+pub mod policies;
 pub mod principals;
 pub mod store;
 

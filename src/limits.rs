@@ -58,6 +58,27 @@ pub const GROUP_MEMBERS: usize = 128;
 pub const PANELS: usize = 8;
 /// Characters in the name of a group or of a rule.
 pub const GROUP_CHARS: usize = 64;
+/// Groups of one policy.
+pub const GROUPS: usize = 256;
+/// Rules of one policy: each ask is compared with all of them, and keeps the names of those that
+/// apply.
+pub const RULES: usize = 128;
+/// Patterns of one condition of a rule.
+pub const PATTERNS: usize = 32;
+/// Fields that one rule may have conditions on.
+pub const RULE_FIELDS: usize = 8;
+/// Characters in a pattern of a rule.
+pub const GLOB_CHARS: usize = 256;
+/// Bytes of a command that are compared with rules: a pattern with stars takes time for each. A
+/// longer one counts as meant, so that nobody gets past a rule by length.
+pub const COMMAND_MATCHED: usize = 4 * 1024;
+/// Freezes in one policy: those that apply are kept with a request, and looked at in each vote.
+pub const FREEZES: usize = 32;
+/// Freezes that are followed, each from where the one before ends, to tell when approvals are taken
+/// again: a week of them, four a day.
+pub const FREEZE_STEPS: usize = 28;
+/// How long a week is, with the hour by which clocks are set.
+pub const WEEK: Duration = Duration::from_hours(7 * 24 + 1);
 /// Bytes of text in a command: what Linux takes as one argument is twice that, and nobody reads half
 /// of it.
 pub const COMMAND_BYTES: usize = 64 * 1024;
@@ -295,6 +316,8 @@ pub const FILE_LOOKS: u32 = 3;
 pub const GRANT_LOOK: Duration = Duration::from_millis(900);
 /// Bytes of a tokens file: ten thousand principals, each of which every call is compared with.
 pub const TOKENS_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a policy file: all the rules and groups that it may have, with room for comments.
+pub const POLICY_BYTES: usize = 256 * 1024;
 /// Patterns of topics of one token: each is looked for by itself in lists and on streams, and `*`
 /// needs but one.
 pub const TOKEN_TOPICS: usize = 64;

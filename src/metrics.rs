@@ -49,6 +49,9 @@ pub struct Metrics {
     /// 1 while the tokens file is as it should be, 0 while it is wrong and an older reading of it
     /// holds; always 1 without one.
     pub tokens_file_good: Gauge,
+    /// 1 while the policy file is as it should be, 0 while it is wrong and an older reading of it
+    /// holds; always 1 without one.
+    pub policy_file_good: Gauge,
     commits: Histogram,
     decided: Family<Decided, Counter>,
     settled: Family<Settled, Counter>,
@@ -218,6 +221,7 @@ impl Default for Metrics {
             cut: Counter::default(),
             late: Counter::default(),
             tokens_file_good: Gauge::default(),
+            policy_file_good: Gauge::default(),
             commits: Histogram::new(COMMIT_SECONDS),
             decided: Family::default(),
             settled: Family::default(),
@@ -226,6 +230,7 @@ impl Default for Metrics {
             notices: OnceLock::new(),
         };
         metrics.tokens_file_good.set(1);
+        metrics.policy_file_good.set(1);
         for verdict in [Verdict::Approve, Verdict::Deny] {
             drop(metrics.decided.get_or_create(&Decided::of(verdict)));
         }
@@ -344,6 +349,11 @@ impl Metrics {
             "tokens_file_good",
             "0 while the tokens file is wrong, so that an older reading of it holds, else 1",
             self.tokens_file_good.clone(),
+        );
+        registry.register(
+            "policy_file_good",
+            "0 while the policy file is wrong, so that an older reading of it holds, else 1",
+            self.policy_file_good.clone(),
         );
         if let Some(tls) = self.tls.get() {
             tls.register(&mut registry);

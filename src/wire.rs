@@ -12,7 +12,7 @@ mod terms;
 use serde::{Deserialize, Serialize};
 
 pub use command::{BoundFile, Command, Content, Variable};
-pub use terms::PanelView;
+pub use terms::{PanelView, freeze_in_words};
 
 use crate::domain::{self, Event, EventId, MatchCode, RequestId, Timestamp, Verdict};
 use crate::limits;
@@ -280,6 +280,10 @@ pub struct StepView {
 
 /// The public view of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are members of the contract, each a fact of its own"
+)]
 pub struct RequestView {
     /// Its name.
     pub id: RequestId,
@@ -325,6 +329,9 @@ pub struct RequestView {
     /// Whether an approval needs a reason.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reason_required: bool,
+    /// Whether the requester's own approval counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub self_approval: bool,
     /// When approvals are not taken, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<String>,
@@ -407,7 +414,8 @@ impl RequestView {
             panels: terms.panels.iter().map(PanelView::from).collect(),
             rules: terms.rules.clone(),
             reason_required: terms.reason_required,
-            freezes: terms.freezes.iter().map(terms::in_words).collect(),
+            self_approval: terms.self_approval,
+            freezes: terms.freezes.iter().map(terms::freeze_in_words).collect(),
             match_code_required: request.match_code.is_some(),
             command: request.command.clone().map(Command::from),
             lease_secs: request.lease_secs,

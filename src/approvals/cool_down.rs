@@ -112,7 +112,7 @@ mod tests {
             details: Details::new(String::new()).unwrap(),
             fields: Vec::new(),
             topic: Topic::default(),
-            expires_in: limits::EXPIRY_MIN,
+            expires_in: Some(limits::EXPIRY_MIN),
             match_code: None,
             command: None,
             need: None,
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(cool_down.left(&ci, &ask("a"), T0), Some(minute));
         let again = Ask {
             match_code: Some("004207".parse().unwrap()),
-            expires_in: limits::EXPIRY_MAX,
+            expires_in: Some(limits::EXPIRY_MAX),
             ..ask("a")
         };
         assert_eq!(cool_down.left(&ci, &again, T0), Some(minute));

@@ -250,7 +250,8 @@ impl Approvals {
             };
         }
         let policy = self.setting.policy.current();
-        let agreed = match policy.agree(&ask, &by.principal, self.setting.people.are_known()) {
+        let (knows_people, now) = (self.setting.people.are_known(), self.now());
+        let agreed = match policy.agree(&ask, &by.principal, knows_people, now) {
             Ok(agreed) => agreed,
             // What was asked before on other terms has them still.
             Err(unmet) => {
@@ -260,7 +261,7 @@ impl Approvals {
                 };
             }
         };
-        let request = Request::agreed(id, ask, agreed, by, self.now());
+        let request = Request::agreed(id, ask, agreed, by, now);
         match self.commit(None, request).await? {
             Commit::Done(event) => Ok(Asked {
                 event,

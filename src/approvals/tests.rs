@@ -117,7 +117,7 @@ fn ask(title: &str, topic: &str) -> Ask {
         details: Details::new(String::new()).unwrap(),
         fields: Vec::new(),
         topic: Topic::new(topic.to_owned()).unwrap(),
-        expires_in: LIFE,
+        expires_in: Some(LIFE),
         match_code: None,
         command: None,
         need: None,

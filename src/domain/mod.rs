@@ -22,10 +22,12 @@ pub use channel::Channel;
 pub use command::{BoundFile, Command, CommandError, Content, Variable};
 pub use decision::{Decision, Verdict};
 pub use event::Event;
-pub use freeze::Freeze;
+pub use freeze::{BadDayTime, BadZone, Day, DayTime, Freeze, Weekly, Zone};
 pub use ids::{Cursor, Digest, EventId, HistoryId, RequestId};
 pub use match_code::{BadMatchCode, MatchCode};
-pub use policy::{Agreed, Policy, Unmet, Whom};
+pub use policy::{
+    Agreed, BadGlob, Condition, Conditions, Demands, Glob, Never, Policy, Rule, Unmet, Whom,
+};
 pub use request::{
     Ask, Caller, Principal, Refusal, Request, Seen, Status, Step, Transition, Use, Vote, What,
 };

@@ -165,8 +165,9 @@ pub struct Ask {
     pub fields: Vec<Field>,
     /// What it is about.
     pub topic: Topic,
-    /// How long it may stay pending, from [`limits::EXPIRY_MIN`] to [`limits::EXPIRY_MAX`].
-    pub expires_in: Duration,
+    /// How long it may stay pending, from [`limits::EXPIRY_MIN`] to [`limits::EXPIRY_MAX`]; `None`
+    /// for [`limits::EXPIRY_DEFAULT`], or as long as the policy lets it.
+    pub expires_in: Option<Duration>,
     /// What an approver has to type to approve.
     pub match_code: Option<MatchCode>,
     /// The command that is run on approval.
@@ -319,6 +320,8 @@ pub enum Refusal {
     Frozen {
         /// Until then.
         until: Timestamp,
+        /// How long that is.
+        wait: Duration,
     },
     /// An approval has to say why.
     #[error("an approval of this request needs a reason")]
@@ -346,10 +349,7 @@ pub enum Refusal {
 impl Request {
     /// A new request on plain terms, pending until `now` plus the ask's life.
     pub fn asked(id: RequestId, ask: Ask, by: Caller, now: Timestamp) -> Self {
-        let plain = Agreed {
-            approvals_needed: 1,
-            terms: Terms::default(),
-        };
+        let plain = Agreed::plain(&ask);
         Self::agreed(id, ask, plain, by, now)
     }
 
@@ -369,7 +369,7 @@ impl Request {
             fields: ask.fields,
             requester: by,
             created_at: now,
-            expires_at: now.after(ask.expires_in),
+            expires_at: now.after(agreed.expires_in),
             approvals_needed: agreed.approvals_needed,
             terms: agreed.terms,
             decisions: Vec::new(),

@@ -391,7 +391,7 @@ mod tests {
             details: Details::new(String::new()).unwrap(),
             fields: Vec::new(),
             topic: Topic::new(topic.to_owned()).unwrap(),
-            expires_in: limits::EXPIRY_MIN,
+            expires_in: Some(limits::EXPIRY_MIN),
             match_code: None,
             command: None,
             need: None,

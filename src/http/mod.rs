@@ -30,6 +30,7 @@ pub use operations::OPENAPI;
 pub use origin::AllowedHosts;
 pub use problem::{Kind, Problem};
 pub use remote::{Remote, UnixUser};
+pub use requests::checked as checked_ask;
 pub use routes::routes;
 
 use call::Call;

@@ -352,10 +352,16 @@ impl From<Error> for Problem {
             Error::TooManyWaiters(_) => Self::new(Kind::TooManyWaiters, text),
             Error::TooManySubscribers(_) => Self::new(Kind::TooManySubscribers, text),
             Error::OverQuota(over) => over_quota(over),
-            Error::Unmet(Unmet::PeopleUnknown) => Self::new(Kind::PeopleUnknown, text),
-            Error::Unmet(Unmet::NoSuchGroup(_) | Unmet::TooFew { .. } | Unmet::TooMany(_)) => {
-                Self::new(Kind::RefusedByPolicy, text)
-            }
+            Error::Unmet(Unmet::PeopleUnknown { .. }) => Self::new(Kind::PeopleUnknown, text),
+            Error::Unmet(
+                Unmet::NoSuchGroup(_)
+                | Unmet::TooFew { .. }
+                | Unmet::TooMuch { .. }
+                | Unmet::Frozen { .. }
+                | Unmet::TooMany(_)
+                | Unmet::NoMatchCode { .. }
+                | Unmet::ExpiresTooLate { .. },
+            ) => Self::new(Kind::RefusedByPolicy, text),
             Error::AccountsSilent(_) => Self::new(
                 Kind::AccountsUnavailable,
                 "this machine's user database does not say whether earlier votes still count; try \
@@ -449,10 +455,13 @@ fn refused(refusal: Refusal, event: &Event) -> Problem {
         Refusal::NotAnApprover => {
             Problem::new(Kind::NotAnApprover, not_an_approver(&text, event)).about(event)
         }
-        Refusal::Frozen { until } => {
+        Refusal::Frozen { until, wait } => {
             let until = rfc3339(until);
             let detail = format!("{text}, until {until}; a denial is taken at any time");
-            Problem::new(Kind::Frozen, detail).about(event)
+            Problem {
+                retry_after: Some(wait),
+                ..Problem::new(Kind::Frozen, detail).about(event)
+            }
         }
         Refusal::NoReason => {
             let detail = format!("{text}; send it as reason. Nothing was decided");

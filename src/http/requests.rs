@@ -135,7 +135,10 @@ fn random_id() -> Result<RequestId, Problem> {
 /// not depend on the sender's. Of a match code it says only that there is one: the digest stays when
 /// the code is forgotten, and a million codes are tried in no time. Of a lease it says nothing: it is
 /// about who waits and not about what is asked, and one who waits may join one who has left.
-fn checked(body: AskBody) -> Result<Ask, Problem> {
+///
+/// # Errors
+/// The first member that is wrong.
+pub fn checked(body: AskBody) -> Result<Ask, Problem> {
     let members = serde_json::to_value(&body).and_then(|mut members| {
         if let Some(code) = members.get_mut("match_code") {
             *code = true.into();
@@ -165,7 +168,7 @@ fn checked(body: AskBody) -> Result<Ask, Problem> {
             Some(topic) => Topic::new(topic).map_err(|error| member("topic", &error))?,
             None => Topic::default(),
         },
-        expires_in: expires_in(body.expires_in_secs)?,
+        expires_in: body.expires_in_secs.map(expires_in).transpose()?,
         match_code: body.match_code,
         command: body.command.map(command).transpose()?,
         need: body.need.map(need).transpose()?,
@@ -230,15 +233,9 @@ fn invalid_member(detail: String) -> Problem {
     Problem::new(Kind::InvalidMember, detail)
 }
 
-fn expires_in(secs: Option<u64>) -> Result<Duration, Problem> {
-    match secs {
-        None => Ok(limits::EXPIRY_DEFAULT),
-        Some(secs) => within(
-            "expires_in_secs",
-            secs,
-            (limits::EXPIRY_MIN, limits::EXPIRY_MAX),
-        ),
-    }
+fn expires_in(secs: u64) -> Result<Duration, Problem> {
+    let bounds = (limits::EXPIRY_MIN, limits::EXPIRY_MAX);
+    within("expires_in_secs", secs, bounds)
 }
 
 /// A member of the body that the domain does not take.

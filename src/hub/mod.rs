@@ -82,7 +82,7 @@ pub(crate) mod tests {
             details: Details::new(String::new()).unwrap(),
             fields: Vec::new(),
             topic: Topic::default(),
-            expires_in: Duration::from_mins(1),
+            expires_in: Some(Duration::from_mins(1)),
             match_code: None,
             command: None,
             need: None,

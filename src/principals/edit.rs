@@ -9,7 +9,7 @@ use toml_edit::{Array, Datetime, DocumentMut, Item, Table, value};
 
 use super::file::{FileError, parse, read};
 use super::token::{Token, TokenHash};
-use crate::domain::{BadName, Principal, Role, Timestamp, TopicPattern};
+use crate::domain::{BadName, Principal, Rights, Role, Timestamp, TopicPattern};
 use crate::wire;
 
 /// What a new token is for.
@@ -184,6 +184,16 @@ pub fn list(path: &Path) -> Result<Vec<Entry>, FileError> {
         expires: record.expires,
     };
     Ok(records.into_iter().map(entry).collect())
+}
+
+/// What all who are in the file may do, by tokens that are good at this time.
+///
+/// # Errors
+/// The file cannot be read, or is wrong.
+pub fn rights(path: &Path, now: Timestamp) -> Result<Vec<Rights>, FileError> {
+    let records = parse(path, &read(path)?)?.into_iter();
+    let good = records.filter(|record| record.expires.is_none_or(|expires| now < expires));
+    Ok(good.map(|record| record.rights).collect())
 }
 
 fn entry(new: &NewToken, hash: TokenHash, now: Timestamp) -> Table {

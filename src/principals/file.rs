@@ -12,9 +12,6 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer};
@@ -23,37 +20,14 @@ use toml_edit::Datetime;
 use super::token::TokenHash;
 use crate::domain::{Principal, Rights, Role, Timestamp, TopicPattern};
 use crate::limits;
+use crate::trusted::{self, ReadError};
 
 /// Why a tokens file is refused as a whole; the message names the file, the place and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// It cannot be read.
-    #[error("cannot read the tokens file {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Others could give themselves rights.
-    #[error(
-        "others than its owner can write the tokens file {} (mode {mode:o}); \
-         chmod go-w {}", path.display(), path.display()
-    )]
-    Writable {
-        /// Which.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// Larger than [`limits::TOKENS_BYTES`].
-    #[error("the tokens file {} has {bytes} bytes, at most {most} are read", path.display(), most = limits::TOKENS_BYTES)]
-    TooLarge {
-        /// Which.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-    },
+    /// It cannot be read, or is not to be trusted.
+    #[error(transparent)]
+    Unread(#[from] ReadError),
     /// What is in it is wrong.
     #[error("the tokens file {}: {reason}", path.display())]
     Content {
@@ -75,22 +49,7 @@ pub(super) struct Record {
 
 /// Reads the text of a file that nobody else may write.
 pub(super) fn read(path: &Path) -> Result<String, FileError> {
-    let failed = |source| FileError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let about = fs::metadata(path).map_err(failed)?;
-    let mode = about.permissions().mode() & 0o7777;
-    if mode & 0o022 != 0 {
-        let path = path.to_owned();
-        return Err(FileError::Writable { path, mode });
-    }
-    let bytes = about.len();
-    if bytes > limits::TOKENS_BYTES as u64 {
-        let path = path.to_owned();
-        return Err(FileError::TooLarge { path, bytes });
-    }
-    fs::read_to_string(path).map_err(failed)
+    Ok(trusted::read("tokens file", path, limits::TOKENS_BYTES)?)
 }
 
 /// What the text says.
@@ -239,17 +198,5 @@ mod tests {
             assert!(error.contains(wanted), "{error}");
             assert!(error.contains("tokens.toml"), "{error}");
         }
-    }
-
-    #[test]
-    fn a_file_that_others_can_write_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tokens.toml");
-        fs::write(&path, "").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
-        let error = read(&path).unwrap_err().to_string();
-        assert!(error.contains("chmod go-w"), "{error}");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(read(&path).unwrap(), "");
     }
 }

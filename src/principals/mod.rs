@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use edit::{EditError, Edited, Entry, NewToken, create, list, revoke};
+pub use edit::{EditError, Edited, Entry, NewToken, create, list, revoke, rights};
 pub use file::FileError;
 pub use people::{People, Users};
 pub use registry::{Registry, Unknown};

@@ -197,7 +197,7 @@ pub(super) fn asked(n: u8) -> Request {
         details: Details::new(String::new()).unwrap(),
         fields: Vec::new(),
         topic: Topic::default(),
-        expires_in: Duration::from_mins(1),
+        expires_in: Some(Duration::from_mins(1)),
         match_code: None,
         command: None,
         need: None,

@@ -75,9 +75,9 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        BoundFile, Caller, Channel, Command, Content, Decision, Details, Digest, EventId, Field,
-        Freeze, Panel, Principal, Reason, Seen, Status, Step, Terms, Timestamp, Title, Topic, Use,
-        Variable, Verdict, What,
+        BoundFile, Caller, Channel, Command, Content, Day, Decision, Details, Digest, EventId,
+        Field, Freeze, Panel, Principal, Reason, Seen, Status, Step, Terms, Timestamp, Title,
+        Topic, Use, Variable, Verdict, Weekly, What,
     };
     use crate::limits;
 
@@ -157,10 +157,18 @@ mod tests {
             }],
             reason_required: true,
             self_approval: true,
-            freezes: vec![Freeze::Once {
-                from: T0,
-                until: T0,
-            }],
+            freezes: vec![
+                Freeze::Once {
+                    from: T0,
+                    until: T0,
+                },
+                Freeze::Weekly(Weekly {
+                    days: [Day::Fri, Day::Sat].into_iter().collect(),
+                    from: "18:00".parse().unwrap(),
+                    until: "24:00".parse().unwrap(),
+                    zone: "Europe/Berlin".parse().unwrap(),
+                }),
+            ],
             rules: vec!["production".to_owned()],
         };
         request.command = Some(Command {
@@ -253,7 +261,8 @@ mod tests {
         r#""terms":{"denials_needed":2,"approvers":["alice","bob"],"panels":[{"group":"sre","#,
         r#""approvals":1,"members":["alice","carol"]}],"reason_required":true,"#,
         r#""self_approval":true,"freezes":[{"once":{"from":1700000000000,"#,
-        r#""until":1700000000000}}],"rules":["production"]},"decisions":[{"verdict":"approve","#,
+        r#""until":1700000000000}},{"weekly":{"days":["fri","sat"],"from":"18:00","until":"24:00","#,
+        r#""zone":"Europe/Berlin"}}],"rules":["production"]},"decisions":[{"verdict":"approve","#,
         r#""approver":{"principal":"alice","address":"127.0.0.1:5","channel":"terminal"},"#,
         r#""reason":"fine\u0000","at":1700000000000}],"status":"approved","#,
         r#""settled_at":1700000000000,"#,

@@ -55,6 +55,7 @@ mod operations;
 mod origins;
 mod pages;
 mod peers;
+mod policy;
 mod proxies;
 mod qr;
 mod quotas;

@@ -191,7 +191,7 @@ async fn everybody_is_told_by_the_channel_that_they_claim() {
 }
 
 /// The six digits in what a requester shows.
-fn shown_code(text: &str) -> String {
+pub(crate) fn shown_code(text: &str) -> String {
     let (_, rest) = text.split_once("Match code: ").unwrap();
     let code: String = rest.chars().take(7).filter(|&c| c != ' ').collect();
     assert!(

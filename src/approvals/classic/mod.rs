@@ -327,7 +327,7 @@ fn question(name: &ChannelName, poller: &Poller) -> Ask {
         details: Details::new(String::new()).expect("nothing is not too long"),
         fields: origin.into_iter().collect(),
         topic: name.topic().clone(),
-        expires_in: limits::EXPIRY_DEFAULT,
+        expires_in: None,
         match_code: None,
         command: None,
         need: None,

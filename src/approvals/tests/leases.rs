@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_mins(1);
 fn leased(title: &str) -> Ask {
     Ask {
         lease: Some(LEASE),
-        expires_in: limits::EXPIRY_MAX,
+        expires_in: Some(limits::EXPIRY_MAX),
         ..ask(title, Topic::DEFAULT)
     }
 }

@@ -255,7 +255,7 @@ async fn asks(
 ) {
     let fresh = model.fresh_id();
     let asked = Ask {
-        expires_in: Duration::from_secs(life),
+        expires_in: Some(Duration::from_secs(life)),
         ..ask(title, "t")
     };
     let real = approvals

@@ -204,6 +204,7 @@ fn view(text: &str, status: u8) -> RequestView {
         }],
         rules: vec![title.clone()],
         reason_required: true,
+        self_approval: true,
         freezes: vec![topic.clone()],
         command: Some(command),
         lease_secs: None,

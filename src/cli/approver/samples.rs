@@ -30,6 +30,7 @@ pub(super) fn request(n: u8) -> Box<RequestView> {
         panels: Vec::new(),
         rules: Vec::new(),
         reason_required: false,
+        self_approval: false,
         freezes: Vec::new(),
         command: None,
         lease_secs: None,

@@ -3,6 +3,7 @@
 mod arrival;
 mod audit;
 mod notify;
+mod policy;
 mod token;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use warp::http::uri::Authority;
 pub(super) use self::arrival::ArrivalFlags;
 pub(super) use self::audit::{Audit, ExportFlags};
 pub(super) use self::notify::NotifyFlags;
+pub(super) use self::policy::{CheckFlags, ExplainFlags, KnownFlag, PolicyCommand};
 pub(super) use self::token::{CreateFlags, ListFlags, RevokeFlags, TokenCommand};
 use crate::cli::flags::duration;
 use crate::client::{DaemonUrl, socket_path};
@@ -77,6 +79,9 @@ pub(super) enum Command {
     /// file is wrong.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Check and explain the rules about who has to agree to what
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Tell who asked and who allowed what
     #[command(subcommand)]
     Audit(Audit),
@@ -179,6 +184,13 @@ pub(super) struct Flags {
     /// reading of it holds. Nobody may be able to write it but its owner.
     #[arg(long, value_name = "FILE", env = "PUSHD_TOKENS")]
     pub(super) tokens: Option<PathBuf>,
+
+    /// The policy file: who has to agree to what [default: one approval, by any approver]
+    ///
+    /// It is read again when it changes; while it is wrong, an older reading of it holds. Nobody
+    /// may be able to write it but its owner. `pushd policy` checks and explains it.
+    #[arg(long, value_name = "FILE", env = "PUSHD_POLICY")]
+    pub(super) policy: Option<PathBuf>,
 
     #[command(flatten)]
     pub(super) notify: NotifyFlags,

@@ -5,6 +5,8 @@ mod copies;
 mod flags;
 mod log;
 mod manager;
+mod policy;
+mod ruling;
 mod signals;
 mod sockets;
 mod token;
@@ -65,6 +67,7 @@ pub fn run() -> ExitCode {
         Some(Command::Backup(flags)) => copies::back_up(flags),
         Some(Command::Restore(flags)) => copies::put_back(flags),
         Some(Command::Token(command)) => token::run(command),
+        Some(Command::Policy(command)) => policy::run(command),
         Some(Command::Audit(Audit::Export(flags))) => audit::export(flags),
     };
     // The store is closed, or had its time for it: whatever still runs is of no interest.
@@ -110,6 +113,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let signals = Signals::new().or_exit(exit::INTERNAL)?;
     let tokens = flags.tokens.as_deref().map(Registry::open);
     let tokens = tokens.transpose().or_exit(exit::CONFIGURATION)?;
+    let policy = ruling::read(flags.policy.as_deref()).or_exit(exit::CONFIGURATION)?;
     // It lives as long as the process: the second signal may come at any time.
     tokio::spawn(obey(signals, drain.clone()));
     let listening = sockets::listen(&flags, handed, &accounts).await;
@@ -124,6 +128,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         people: People::new(registry, users),
         ..limits.into()
     };
+    ruling::rule(policy, &setting, &metrics, &drain);
     let clock = Arc::new(SystemClock::new());
     let world = (Arc::clone(&clock), Arc::clone(&metrics));
     let begun = tokio::select! {

@@ -57,6 +57,7 @@ pub(super) fn request(status: Status) -> RequestView {
         panels: Vec::new(),
         rules: Vec::new(),
         reason_required: false,
+        self_approval: false,
         freezes: Vec::new(),
         command: None,
         lease_secs: None,

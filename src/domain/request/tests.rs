@@ -16,7 +16,7 @@ fn asked() -> Request {
         details: Details::new(String::new()).unwrap(),
         fields: Vec::new(),
         topic: Topic::default(),
-        expires_in: LIFE,
+        expires_in: Some(LIFE),
         match_code: None,
         command: None,
         need: None,

@@ -1,6 +1,7 @@
 //! Votes on a request: which count, which are refused, and what they make of it.
 
 use super::super::decision::{Decision, Verdict};
+use super::super::freeze::thaw;
 use super::super::ids::EventId;
 use super::super::match_code::MatchCode;
 use super::super::text::Reason;
@@ -90,12 +91,9 @@ impl Request {
         if !is_told_apart || !terms.admit(&decision.approver.principal) {
             return Err(Refusal::NotAnApprover);
         }
-        let frozen = terms
-            .freezes
-            .iter()
-            .filter_map(|freeze| freeze.holds(decision.at));
-        if let Some(until) = frozen.max() {
-            return Err(Refusal::Frozen { until });
+        if let Some(until) = thaw(&terms.freezes, decision.at) {
+            let wait = until.since(decision.at);
+            return Err(Refusal::Frozen { until, wait });
         }
         if terms.reason_required && decision.reason.is_none() {
             return Err(Refusal::NoReason);

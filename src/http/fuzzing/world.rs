@@ -105,7 +105,7 @@ fn ask() -> Ask {
         details: Details::new(String::new()).expect("it is short"),
         fields: Vec::new(),
         topic: Topic::default(),
-        expires_in: limits::EXPIRY_DEFAULT,
+        expires_in: None,
         match_code: None,
         command: None,
         need: None,

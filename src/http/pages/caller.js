@@ -32,10 +32,11 @@ export async function askAgain() {
 }
 
 /** Why the caller may not decide this request; `null` if they may, as far as is known. */
-export function whyNot({ requester }) {
+export function whyNot({ requester, self_approval: isOwnTaken }) {
   if (!me) return null;
   if (!me.roles.includes("approver")) return t("may-not-decide", { roles: me.roles.join(", ") });
-  return me.known && requester.principal === me.principal ? t("may-not-own") : null;
+  const isOwn = me.known && requester.principal === me.principal;
+  return isOwn && !isOwnTaken ? t("may-not-own") : null;
 }
 
 const rights = ({ principal, known, roles, topics }) => JSON.stringify([principal, known, roles, topics]);

@@ -53,7 +53,7 @@ fn pending(request: RequestId) -> Request {
         details: Details::new(String::new()).unwrap(),
         fields: Vec::new(),
         topic: name("a").topic().clone(),
-        expires_in: Duration::from_hours(1),
+        expires_in: Some(Duration::from_hours(1)),
         match_code: None,
         command: None,
         need: None,

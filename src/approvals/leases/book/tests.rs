@@ -27,7 +27,7 @@ fn pending(number: u8, asker: Caller, lease: Option<u64>) -> Request {
         details: Details::new(String::new()).unwrap(),
         fields: Vec::new(),
         topic: Topic::default(),
-        expires_in: limits::EXPIRY_MAX,
+        expires_in: Some(limits::EXPIRY_MAX),
         match_code: None,
         command: None,
         need: None,

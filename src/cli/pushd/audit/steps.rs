@@ -94,7 +94,7 @@ mod tests {
             details: Details::new(String::new()).unwrap(),
             fields: Vec::new(),
             topic: Topic::default(),
-            expires_in: Duration::from_hours(1),
+            expires_in: Some(Duration::from_hours(1)),
             match_code: None,
             command: None,
             need: None,

@@ -142,7 +142,10 @@ fn in_a_freeze_a_no_is_taken_and_a_yes_is_not() {
     let mut request = asked();
     let until = T0.after(Duration::from_secs(1));
     request.terms.freezes = vec![Freeze::Once { from: T0, until }];
-    let frozen = Refusal::Frozen { until };
+    let frozen = Refusal::Frozen {
+        until,
+        wait: Duration::from_secs(1),
+    };
     assert_eq!(says(&request, Verdict::Approve, "alice"), Err(frozen));
     assert_eq!(
         after(&request, Verdict::Deny, "alice").status,

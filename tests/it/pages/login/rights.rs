@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Browser, town};
+use super::{Browser, town, town_with};
 
 #[tokio::test]
 async fn who_may_not_decide_is_told_why_and_has_no_buttons() {
@@ -53,6 +53,24 @@ async fn who_may_not_decide_is_told_why_and_has_no_buttons() {
     assert_eq!(reply.status, 200);
     let text = browser.card_is(&own, "approved").await;
     assert!(text.contains("Approved by alice"), "{text}");
+    browser.is_content().await;
+}
+
+#[tokio::test]
+async fn who_may_approve_their_own_request_by_a_rule_is_offered_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.toml");
+    let sandbox = "[[rule]]\nname = \"sandbox\"\ntopic = \"sandbox\"\nself_approval = true\n";
+    std::fs::write(&policy, sandbox).unwrap();
+    let (daemon, people) = town_with(&format!("--policy {}", policy.display()));
+    let other = daemon.asked_by(&people, "bob", "deploy/prod").await;
+    let own = daemon.asked_by(&people, "bob", "sandbox").await;
+    let browser = Browser::start().await;
+    browser.log_in(&daemon, people.token_of("bob")).await;
+    let may_not = format!(".card[data-id='{other}'] .may-not");
+    browser.says(&may_not, "You have asked this yourself").await;
+    browser.decide(&own, "approve").await;
+    browser.card_is(&own, "approved").await;
     browser.is_content().await;
 }
 
