@@ -90,6 +90,16 @@ impl Terms {
             || !self.panels.is_empty()
     }
 
+    /// Bytes of the names in them.
+    pub fn text_bytes(&self) -> usize {
+        let members = self.panels.iter().flat_map(|panel| &panel.members);
+        let people = self.approvers.iter().flatten().chain(members);
+        let people = people.map(|who| who.as_str().len());
+        let groups = self.panels.iter().map(|panel| panel.group.len());
+        let rules = self.rules.iter().map(String::len);
+        people.chain(groups).chain(rules).sum()
+    }
+
     /// Whether this principal's approval counts.
     pub fn admit(&self, who: &Principal) -> bool {
         self.approvers
