@@ -400,6 +400,9 @@ pub const NOTIFY_TIME_MAX: Duration = Duration::from_mins(10);
 pub const NOTICE_QUEUE: usize = 1024;
 /// Bytes of text in them.
 pub const NOTICE_QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// Requests whose outcome is remembered as told, so that it is not told again when the approval is
+/// used: those that are settled in the time in which most are used.
+pub const NOTICES_TOLD: usize = 10_000;
 /// The shortest `--remind-after`.
 pub const REMIND_AFTER_MIN: Duration = Duration::from_secs(1);
 /// Reminders of one request, unless it is said otherwise: whoever ignored three ignores a fourth.

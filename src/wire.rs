@@ -607,6 +607,13 @@ pub struct ProblemView {
     /// How many more match codes may be tried, where one was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tries_left: Option<u32>,
+    /// When approvals are taken again, where they are frozen.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "rfc3339::option"
+    )]
+    pub frozen_until: Option<Timestamp>,
 }
 
 /// A time as RFC 3339 with milliseconds, in UTC.

@@ -151,8 +151,13 @@ impl Access {
         self.rights_now()?.needs(Role::Approver)?;
         let (event, rights) = self.read_now(id).await?;
         rights.may_decide(&event.request, ballot.verdict)?;
-        let by = &self.caller;
-        self.approvals.vote(id, by, rights.is_known, &ballot).await
+        let (by, verdict) = (&self.caller, ballot.verdict);
+        let may_still = |request: &Request| {
+            let rights = self.rights_now()?;
+            rights.may_decide(request, verdict)?;
+            Ok(rights.is_known)
+        };
+        self.approvals.vote(id, by, &ballot, may_still).await
     }
 
     /// Takes back what the caller has said; see [`Approvals::take_back`].

@@ -8,7 +8,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::domain::{Details, Digest, Field, Principal, Request, Status, Timestamp, Title, Topic};
+use crate::domain::{
+    Command, Details, Digest, Field, Principal, Request, Status, Timestamp, Title, Topic,
+};
 use crate::limits;
 
 /// What was denied, for the time that it counts.
@@ -52,6 +54,7 @@ impl CoolDown {
                 &request.title,
                 &request.details,
                 &request.fields,
+                request.command.as_ref(),
             ),
         );
         self.denied().insert(digest, at.after(*time));
@@ -65,7 +68,9 @@ impl CoolDown {
         now: Timestamp,
     ) -> Option<Duration> {
         self.time.get()?;
-        let digest = digest(by, (&ask.topic, &ask.title, &ask.details, &ask.fields));
+        let command = ask.command.as_ref();
+        let seen = (&ask.topic, &ask.title, &ask.details, &*ask.fields, command);
+        let digest = digest(by, seen);
         let until = *self.denied().until.get(&digest)?;
         (until > now).then(|| until.since(now))
     }
@@ -91,7 +96,13 @@ impl Denied {
 }
 
 /// What an approver sees of an ask, and who asks.
-type Seen<'a> = (&'a Topic, &'a Title, &'a Details, &'a [Field]);
+type Seen<'a> = (
+    &'a Topic,
+    &'a Title,
+    &'a Details,
+    &'a [Field],
+    Option<&'a Command>,
+);
 
 fn digest(by: &Principal, seen: Seen<'_>) -> Digest {
     // As JSON, so that no text can be read as the end of one and the beginning of the next.
@@ -199,6 +210,39 @@ mod tests {
         for other in [&[two, one][..], &[field("a", "1"), field("b", "3")]] {
             assert_eq!(cool_down.left(&ci, &with(other), T0), None, "{other:?}");
         }
+    }
+
+    /// `requester -- make test` was refused for a minute after a no to `requester -- make deploy`
+    /// under the same title.
+    #[test]
+    fn another_command_is_another_ask() {
+        let (cool_down, ci) = (begun(), Principal::new("ci"));
+        let make = |target: &str| {
+            Some(Command {
+                argv: vec!["make".to_owned(), target.to_owned()],
+                program: "/usr/bin/make".to_owned(),
+                directory: "/srv".to_owned(),
+                user: "ci".to_owned(),
+                host: "build".to_owned(),
+                environment: Vec::new(),
+                stdin: None,
+                files: Vec::new(),
+            })
+        };
+        cool_down.note(&Request {
+            command: make("deploy"),
+            ..denied("a")
+        });
+        let left = |command: Option<Command>| {
+            let ask = Ask {
+                command,
+                ..ask("a")
+            };
+            cool_down.left(&ci, &ask, T0)
+        };
+        assert!(left(make("deploy")).is_some());
+        assert_eq!(left(make("test")), None);
+        assert_eq!(left(None), None);
     }
 
     #[test]

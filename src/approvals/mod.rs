@@ -20,8 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use tokio::sync::{Mutex, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 pub use access::Access;
@@ -437,11 +438,14 @@ impl Approvals {
             shown,
             code: code.cloned(),
         };
-        self.vote(id, by, false, &ballot).await
+        self.vote(id, by, &ballot, |_| Ok(false)).await
     }
 
-    /// Votes, as `by`, who `is_known` if the name stands for one person or program. Earlier votes
-    /// of those who may not decide the request any more do not count.
+    /// Votes, as `by`. Earlier votes of those who may not decide the request any more do not count.
+    ///
+    /// `may` says right before the vote is taken whether `by` may decide the request like this, and
+    /// then whether the name stands for one person or program: to find out who else may can take
+    /// its time.
     ///
     /// # Errors
     /// Not found, refused by the domain, the store's, or nobody can say who may still decide. A
@@ -451,11 +455,12 @@ impl Approvals {
         &self,
         id: RequestId,
         by: &Caller,
-        is_known: bool,
         ballot: &Ballot,
+        may: impl FnOnce(&Request) -> Result<bool, Error> + Send,
     ) -> Result<Event, Error> {
         let event = self.store.get(id).await?.ok_or(Error::NotFound(id))?;
-        let fallen = self.fallen(&event.request, by).await?;
+        let fallen = self.fallen(&event.request, by, ballot.verdict).await?;
+        let is_known = may(&event.request)?;
         self.change(event, |event, now| {
             let decision = Decision {
                 verdict: ballot.verdict,
@@ -476,26 +481,37 @@ impl Approvals {
         .await
     }
 
-    /// Who has voted on this request, other than `by`, and may not decide it any more.
-    async fn fallen(&self, request: &Request, by: &Caller) -> Result<Vec<Principal>, Error> {
-        let mut fallen = Vec::new();
-        if request.status.is_final() || !self.setting.people.are_known() {
-            return Ok(fallen);
+    /// Who has voted on this request, other than `by`, and may not decide it any more. All are
+    /// looked up side by side, within [`limits::ACCOUNT_TIME`].
+    ///
+    /// Nothing may hinder a no. So nobody is looked up for one that is enough by itself, and for
+    /// one that is not, whoever cannot be looked up still may.
+    async fn fallen(
+        &self,
+        request: &Request,
+        by: &Caller,
+        verdict: Verdict,
+    ) -> Result<Vec<Principal>, Error> {
+        let is_denial = verdict == Verdict::Deny;
+        let is_enough = is_denial && request.terms.denials_needed <= 1;
+        if is_enough || request.status.is_final() || !self.setting.people.are_known() {
+            return Ok(Vec::new());
         }
-        for vote in &request.decisions {
+        let (now, deadline) = (self.now(), Instant::now() + limits::ACCOUNT_TIME);
+        let others = request.decisions.iter();
+        let others = others.filter(|vote| vote.approver.principal != by.principal);
+        let looks = others.map(|vote| async move {
             let who = &vote.approver.principal;
-            if *who == by.principal {
-                continue;
+            let asking = timeout_at(deadline, self.setting.people.rights(who, now));
+            match asking.await.unwrap_or_else(|late| Err(late.into())) {
+                Ok(Some(rights)) if rights.may_decide(request, vote.verdict).is_ok() => Ok(None),
+                Ok(_) => Ok(Some(who.clone())),
+                Err(_) if is_denial => Ok(None),
+                Err(error) => Err(Error::AccountsSilent(error.to_string())),
             }
-            let rights = self.setting.people.rights(who, self.now()).await;
-            let rights = rights.map_err(|error| Error::AccountsSilent(error.to_string()))?;
-            let may =
-                |rights: &crate::domain::Rights| rights.may_decide(request, vote.verdict).is_ok();
-            if !rights.as_ref().is_some_and(may) {
-                fallen.push(who.clone());
-            }
-        }
-        Ok(fallen)
+        });
+        let looked = join_all(looks).await.into_iter();
+        looked.filter_map(Result::transpose).collect()
     }
 
     /// Takes back the vote of `by` on a pending request.
@@ -638,7 +654,7 @@ impl Approvals {
     async fn expire_all(&self, overdue: Vec<Event>) -> Result<(), Error> {
         let expiries = overdue.into_iter().map(|event| self.expire(event));
         // Together, so that a store with group commit makes them durable at once.
-        for expiry in futures_util::future::join_all(expiries).await {
+        for expiry in join_all(expiries).await {
             expiry?;
         }
         Ok(())

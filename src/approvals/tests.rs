@@ -8,6 +8,7 @@ mod model;
 mod streaming;
 mod sweeping;
 mod turns;
+mod voters;
 mod waiting;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,13 +47,18 @@ impl World {
         .await
     }
 
-    async fn with(limits: Limits) -> Self {
-        Self::fed(limits, |pump| pump).await
+    async fn with(setting: impl Into<Setting>) -> Self {
+        Self::fed(setting, |pump| pump).await
     }
 
     /// A world whose store tells `feed` of its commits.
-    async fn fed(limits: Limits, feed: impl FnOnce(Arc<Pump>) -> Arc<dyn Feed>) -> Self {
-        let pump = Pump::new(Arc::new(Hub::new(&limits)), Arc::new(Metrics::default()));
+    async fn fed(
+        setting: impl Into<Setting>,
+        feed: impl FnOnce(Arc<Pump>) -> Arc<dyn Feed>,
+    ) -> Self {
+        let setting = setting.into();
+        let hub = Arc::new(Hub::new(&setting.limits));
+        let pump = Pump::new(hub, Arc::new(Metrics::default()));
         let feed = feed(Arc::clone(&pump));
         let memory = MemoryStore::new(HistoryId::from_random(14), feed);
         let store = FaultyStore::new(Arc::new(memory));
@@ -62,7 +68,7 @@ impl World {
             Arc::clone(&store) as SharedStore,
             Arc::clone(&clock) as Arc<_>,
         );
-        let approvals = Approvals::begin(shared, pump, time, limits, drain.clone())
+        let approvals = Approvals::begin(shared, pump, time, setting, drain.clone())
             .await
             .unwrap();
         Self {

@@ -389,14 +389,20 @@ impl Request {
         }
     }
 
-    /// Bytes of the texts in it, for bounds on memory; the rest of a request is small.
+    /// Bytes of the texts in it, for bounds on memory: what was asked and on which terms, and what
+    /// was said of it. The rest of a request is small.
     pub fn text_bytes(&self) -> usize {
         let fields = self
             .fields
             .iter()
             .map(|field| field.name().len() + field.value().len());
         let command = self.command.as_ref().map_or(0, Command::text_bytes);
-        self.title.as_str().len() + self.details.as_str().len() + fields.sum::<usize>() + command
+        let decisions = self.decisions.iter().map(|vote| &vote.reason);
+        let steps = self.history.iter().map(|step| &step.reason);
+        let reasons = decisions.chain(steps).flatten();
+        let reasons = reasons.map(|reason| reason.as_str().len());
+        let question = self.title.as_str().len() + self.details.as_str().len() + command;
+        question + self.terms.text_bytes() + fields.chain(reasons).sum::<usize>()
     }
 
     /// Whether it is pending past its time, so that `expired` has to be committed.

@@ -90,6 +90,16 @@ impl Terms {
             || !self.panels.is_empty()
     }
 
+    /// Bytes of the names in them.
+    pub fn text_bytes(&self) -> usize {
+        let members = self.panels.iter().flat_map(|panel| &panel.members);
+        let people = self.approvers.iter().flatten().chain(members);
+        let people = people.map(|who| who.as_str().len());
+        let groups = self.panels.iter().map(|panel| panel.group.len());
+        let rules = self.rules.iter().map(String::len);
+        people.chain(groups).chain(rules).sum()
+    }
+
     /// Whether this principal's approval counts.
     pub fn admit(&self, who: &Principal) -> bool {
         self.approvers
@@ -133,6 +143,12 @@ impl Terms {
 
     /// Whether each panel gets its number of these approvers, none of whom takes two seats.
     pub fn seat(&self, approvers: &[&Principal]) -> bool {
+        // Counted before they are laid out: a record may demand more than memory has room for.
+        let needed = self.panels.iter();
+        let needed = needed.map(|panel| at_least_one(panel.approvals));
+        if needed.fold(0, usize::saturating_add) > approvers.len() {
+            return false;
+        }
         // A seat for each approval that a panel needs; filled one by one, and who sits moves to
         // another seat where that makes room (augmenting paths in a bipartite graph).
         let seats: Vec<&Panel> = self
@@ -140,9 +156,6 @@ impl Terms {
             .iter()
             .flat_map(|panel| std::iter::repeat_n(panel, at_least_one(panel.approvals)))
             .collect();
-        if seats.len() > approvers.len() {
-            return false;
-        }
         let mut taken = vec![None; approvers.len()];
         (0..seats.len()).all(|seat| {
             let mut asked = vec![false; approvers.len()];
@@ -271,6 +284,16 @@ mod tests {
         for votes in [[1, 2], [2, 1]] {
             assert_eq!(terms.outcome(2, &yes(&votes)), Some(Status::Approved));
         }
+    }
+
+    /// A list of all seats was made before they were counted, of 32 GB for one such panel.
+    #[test]
+    fn panels_that_want_more_than_there_can_be_are_counted_and_not_laid_out() {
+        let terms = Terms {
+            panels: vec![panel(u32::MAX, &[1]), panel(u32::MAX, &[2])],
+            ..Terms::default()
+        };
+        assert_eq!(terms.outcome(2, &yes(&[1, 2])), None);
     }
 
     /// By the book: some way to give each seat another approver.

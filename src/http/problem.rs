@@ -8,7 +8,7 @@ use warp::http::{HeaderValue, StatusCode, header};
 use super::Response;
 use crate::approvals::classic::Refused;
 use crate::approvals::{Error, OverQuota};
-use crate::domain::{Denial, Event, Principal, Refusal, Status, Unmet};
+use crate::domain::{Denial, Event, Principal, Refusal, Status, Timestamp, Unmet};
 use crate::limits;
 use crate::store::StoreError;
 use crate::wire::{ProblemView, RequestView, media, rfc3339};
@@ -252,6 +252,7 @@ pub struct Problem {
     allow: Option<HeaderValue>,
     request: Option<Box<RequestView>>,
     tries_left: Option<u32>,
+    frozen_until: Option<Timestamp>,
     retry_after: Option<Duration>,
 }
 
@@ -264,6 +265,7 @@ impl Problem {
             allow: None,
             request: None,
             tries_left: None,
+            frozen_until: None,
             retry_after: kind.retry_after(),
         }
     }
@@ -302,6 +304,7 @@ impl Problem {
             code: code.to_owned(),
             request: self.request.clone(),
             tries_left: self.tries_left,
+            frozen_until: self.frozen_until,
         }
     }
 
@@ -456,10 +459,11 @@ fn refused(refusal: Refusal, event: &Event) -> Problem {
             Problem::new(Kind::NotAnApprover, not_an_approver(&text, event)).about(event)
         }
         Refusal::Frozen { until, wait } => {
-            let until = rfc3339(until);
-            let detail = format!("{text}, until {until}; a denial is taken at any time");
+            let end = rfc3339(until);
+            let detail = format!("{text}, until {end}; a denial is taken at any time");
             Problem {
                 retry_after: Some(wait),
+                frozen_until: Some(until),
                 ..Problem::new(Kind::Frozen, detail).about(event)
             }
         }

@@ -1,9 +1,10 @@
 //! What there is to tell of, and when to remind: a state machine over events and times.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::domain::{Event, EventId, RequestId, Status, Timestamp};
+use crate::limits;
 
 /// When a request that is still pending is told again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,38 @@ pub(super) struct Agenda {
     due: BTreeSet<(Timestamp, RequestId)>,
     /// What was pending before the stream began anew, until it has told what is.
     before: HashMap<RequestId, Pending>,
+    settled: Settled,
+}
+
+/// The requests whose outcome was told, the latest of them, so that it is not told again for what
+/// was done with it later.
+#[derive(Debug)]
+struct Settled {
+    told: HashSet<RequestId>,
+    /// In the order in which they were told, each with the version that it settled at.
+    order: VecDeque<(RequestId, EventId)>,
+    /// Whatever was settled until then was told, or never will be.
+    until: EventId,
+}
+
+impl Settled {
+    fn was_told(&self, event: &Event) -> bool {
+        event.version() <= self.until || self.told.contains(&event.request.id)
+    }
+
+    fn tell(&mut self, event: &Event) {
+        let id = event.request.id;
+        if !self.told.insert(id) {
+            return;
+        }
+        self.order.push_back((id, event.version()));
+        if self.order.len() > limits::NOTICES_TOLD
+            && let Some((oldest, version)) = self.order.pop_front()
+        {
+            self.told.remove(&oldest);
+            self.until = self.until.max(version);
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +95,11 @@ impl Agenda {
             pending: HashMap::new(),
             due: BTreeSet::new(),
             before: HashMap::new(),
+            settled: Settled {
+                told: HashSet::new(),
+                order: VecDeque::new(),
+                until: began,
+            },
         }
     }
 
@@ -81,9 +119,13 @@ impl Agenda {
             return is_new.then_some(Due::Asked);
         }
         let was_pending = self.forget(id);
-        // Later commits of a final request keep its version.
-        let is_new = event.version() == event.id && event.id > self.began;
-        (was_pending || is_new).then_some(Due::Settled)
+        // Later commits of a final request keep its version. Whoever has fallen behind may hear of
+        // it by such a one alone.
+        let is_news = was_pending || !self.settled.was_told(event);
+        if is_news {
+            self.settled.tell(event);
+        }
+        is_news.then_some(Due::Settled)
     }
 
     /// The stream begins anew, and tells first what is pending.
@@ -192,6 +234,44 @@ mod tests {
         let mut hear = |event| agenda.hear(&event, T0);
         assert_eq!(hear(later(12, 1, Status::Pending, 11)), Some(Due::Asked));
         assert_eq!(hear(later(15, 1, Status::Denied, 14)), Some(Due::Settled));
+    }
+
+    /// The reader had fallen behind, and the approval was used before it was read: nobody was told
+    /// that it had been given.
+    #[test]
+    fn an_outcome_that_is_first_heard_of_by_its_use_is_told_once() {
+        let mut agenda = agenda(3);
+        let mut hear = |event| agenda.hear(&event, T0);
+        let used = later(15, 1, Status::Approved, 13);
+        assert_eq!(hear(used), Some(Due::Settled));
+        assert_eq!(hear(later(16, 1, Status::Approved, 13)), None);
+        let before = later(17, 2, Status::Approved, 9);
+        assert_eq!(hear(before), None, "another process has told of it");
+    }
+
+    #[test]
+    fn what_is_remembered_of_outcomes_is_bounded_and_none_is_told_twice() {
+        let mut agenda = agenda(0);
+        let of = |n: u64, at, status| {
+            let mut event = later(at, 0, status, n);
+            Arc::get_mut(&mut event.request).unwrap().id =
+                RequestId::from_bytes(u128::from(n).to_be_bytes());
+            event
+        };
+        let most = u64::try_from(limits::NOTICES_TOLD).unwrap();
+        let all = 11..11 + most + 5;
+        for n in all.clone() {
+            let settled = agenda.hear(&of(n, n, Status::Approved), T0);
+            assert_eq!(settled, Some(Due::Settled));
+        }
+        assert_eq!(agenda.settled.order.len(), limits::NOTICES_TOLD);
+        assert_eq!(agenda.settled.told.len(), limits::NOTICES_TOLD);
+        for n in all {
+            assert_eq!(
+                agenda.hear(&of(n, n + 2 * most, Status::Approved), T0),
+                None
+            );
+        }
     }
 
     #[test]

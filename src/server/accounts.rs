@@ -4,16 +4,19 @@
 //! which rights belong to it. The database may be on another machine, so it is asked away from the
 //! accept loop, by few at a time, and its answers count for a while.
 
-use std::collections::{BTreeSet, HashMap};
+mod memory;
+
+use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use nix::unistd::{Group, Uid, User};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
+use self::memory::Memory;
 use crate::domain::{Principal, Rights};
 use crate::http::UnixUser;
 use crate::limits;
@@ -23,21 +26,22 @@ use crate::principals::Users;
 #[derive(Debug)]
 pub struct Accounts {
     approvers: Arc<Approvers>,
-    known: Mutex<HashMap<u32, Known>>,
+    /// By number.
+    users: Memory<u32, UnixUser>,
+    /// Which number a name has; `None` for a name that there is not.
+    numbers: Memory<String, Option<u32>>,
+    number_of: NumberOf,
     questions: Arc<Semaphore>,
 }
+
+/// Asks the database for the number of a name. It blocks for as long as the database takes.
+type NumberOf = fn(&str) -> io::Result<Option<u32>>;
 
 /// Who may decide.
 #[derive(Debug, Default)]
 struct Approvers {
     users: BTreeSet<u32>,
     groups: BTreeSet<u32>,
-}
-
-#[derive(Clone, Debug)]
-struct Known {
-    user: UnixUser,
-    since: Instant,
 }
 
 /// An approver was named who is not there.
@@ -85,7 +89,9 @@ impl Accounts {
         }
         Ok(Self {
             approvers: Arc::new(found),
-            known: Mutex::default(),
+            users: Memory::default(),
+            numbers: Memory::default(),
+            number_of,
             questions: Arc::new(Semaphore::new(limits::ACCOUNT_QUESTIONS)),
         })
     }
@@ -96,61 +102,65 @@ impl Accounts {
     /// The database fails, or does not answer within [`limits::ACCOUNT_TIME`]. Then nobody is
     /// known: under a stand-in name somebody could approve what they asked under their own.
     pub(super) async fn user(&self, uid: u32) -> io::Result<UnixUser> {
-        if let Some(user) = self.remembered(uid) {
-            return Ok(user);
+        let approvers = Arc::clone(&self.approvers);
+        self.answer(&self.users, &uid, move || look_up(uid, &approvers))
+            .await
+    }
+
+    /// The number of the account with this name.
+    async fn number(&self, account: &str) -> io::Result<Option<u32>> {
+        let (name, number_of) = (account.to_owned(), self.number_of);
+        self.answer(&self.numbers, &name.clone(), move || number_of(&name))
+            .await
+    }
+
+    /// What is remembered of `key`, or else what the database says to `question`, as one of few
+    /// that are asked of it at the same time.
+    async fn answer<K, V>(
+        &self,
+        memory: &Memory<K, V>,
+        key: &K,
+        question: impl FnOnce() -> io::Result<V> + Send + 'static,
+    ) -> io::Result<V>
+    where
+        K: Eq + std::hash::Hash + Clone,
+        V: Clone + Send + 'static,
+    {
+        if let Some(known) = memory.get(key) {
+            return Ok(known);
         }
         let asking = async {
-            let question = Arc::clone(&self.questions).acquire_owned().await;
+            let permit = Arc::clone(&self.questions).acquire_owned().await;
             // Whoever was before us may have asked the same.
-            if let Some(user) = self.remembered(uid) {
-                return Ok(user);
+            if let Some(known) = memory.get(key) {
+                return Ok(known);
             }
-            let approvers = Arc::clone(&self.approvers);
             let answer = spawn_blocking(move || {
                 // It holds a thread for as long as the database takes, whoever still waits for it.
-                let _question = question;
-                look_up(uid, &approvers)
+                let _permit = permit;
+                question()
             });
-            let user = answer.await.map_err(io::Error::other)??;
-            self.remember(uid, &user);
-            Ok(user)
+            let answer = answer.await.map_err(io::Error::other)??;
+            memory.put(key, &answer);
+            Ok(answer)
         };
         timeout(limits::ACCOUNT_TIME, asking)
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-    }
-
-    fn remembered(&self, uid: u32) -> Option<UnixUser> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(&uid)?;
-        (known.since.elapsed() < limits::ACCOUNT_KEEP).then(|| known.user.clone())
-    }
-
-    fn remember(&self, uid: u32, user: &UnixUser) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= limits::ACCOUNTS {
-            known.retain(|_, known| known.since.elapsed() < limits::ACCOUNT_KEEP);
-        }
-        // More than that in a few seconds are asked for again.
-        if known.len() < limits::ACCOUNTS || known.contains_key(&uid) {
-            let (user, since) = (user.clone(), Instant::now());
-            known.insert(uid, Known { user, since });
-        }
     }
 }
 
 #[async_trait]
 impl Users for Accounts {
     async fn rights(&self, account: &str) -> io::Result<Rights> {
-        let name = account.to_owned();
-        let asking = spawn_blocking(move || User::from_name(&name));
-        let found = timeout(limits::ACCOUNT_TIME, asking)
-            .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
-        let uid = match found.map_err(io::Error::other)?? {
-            Some(found) => found.uid.as_raw(),
-            // Users without a name never decide, and neither does who has none any more.
-            None => return Ok(nobody(account).rights()),
+        let uid = match account.strip_prefix(NUMBERED) {
+            // No name of an account: it stands for one that has no name that could be shown.
+            Some(number) => number.parse().ok(),
+            None => self.number(account).await?,
+        };
+        // Who has no such name any more decides nothing.
+        let Some(uid) = uid else {
+            return Ok(nobody(account).rights());
         };
         let user = self.user(uid).await?;
         // Two accounts may have one number; it is one of them that has voted.
@@ -158,6 +168,14 @@ impl Users for Accounts {
         Ok(if is_same { user } else { nobody(account) }.rights())
     }
 }
+
+fn number_of(account: &str) -> io::Result<Option<u32>> {
+    let found = User::from_name(account)?;
+    Ok(found.map(|user| user.uid.as_raw()))
+}
+
+/// What the names begin with that we give to accounts without one; their number follows.
+const NUMBERED: &str = "uid-";
 
 fn nobody(account: &str) -> UnixUser {
     UnixUser {
@@ -207,18 +225,24 @@ fn principal(uid: u32, name: Option<&str>) -> String {
     let fits = |name: &&str| {
         let mut characters = name.chars();
         (1..=limits::ACCOUNT_CHARS).contains(&name.len())
-            && !name.starts_with("uid-")
+            && !name.starts_with(NUMBERED)
             && characters.all(|c| c.is_ascii_alphanumeric() || "._-@+".contains(c))
     };
     name.filter(fits).map_or_else(
-        || format!("{}uid-{uid}", Principal::UNIX),
+        || format!("{}{NUMBERED}{uid}", Principal::UNIX),
         |name| format!("{}{name}", Principal::UNIX),
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Condvar, Mutex};
+
+    use futures_util::future::join_all;
+
     use super::*;
+    use crate::domain::Role;
 
     #[test]
     fn a_principal_is_the_name_of_the_account_or_its_number() {
@@ -290,17 +314,86 @@ mod tests {
         assert!(error.to_string().contains("no such name"), "{error}");
     }
 
+    /// An account without a name, or with one that is not taken as it is, has voted under its
+    /// number; no account has that for its name, so asking for it by name let every vote fall.
     #[tokio::test]
-    async fn what_is_remembered_is_bounded_and_counts_for_a_while() {
-        let accounts = Accounts::new(&[]).unwrap();
-        let user = accounts.user(0).await.unwrap();
-        for uid in 0..2 * limits::ACCOUNTS {
-            accounts.remember(u32::try_from(uid).unwrap(), &user);
+    async fn who_is_known_by_a_number_is_found_by_it() {
+        let odd = UnixUser {
+            name: "unix:uid-1234".to_owned(),
+            approver: true,
+        };
+        let by_name = |_: &str| -> io::Result<Option<u32>> { Err(io::Error::other("by name")) };
+        let accounts = Accounts {
+            number_of: by_name,
+            ..Accounts::new(&[]).unwrap()
+        };
+        accounts.users.put(&1234, &odd);
+        let decides = async |name| accounts.rights(name).await.unwrap().has(Role::Approver);
+        assert!(decides("uid-1234").await);
+        // The account has been given a name meanwhile, or the number is written in another way.
+        let named = UnixUser {
+            name: "unix:ana".to_owned(),
+            ..odd
+        };
+        accounts.users.put(&4321, &named);
+        for other in ["uid-4321", "uid-+1234", "uid-01234", "uid-", "uid-x"] {
+            assert!(!decides(other).await, "{other}");
         }
-        assert_eq!(accounts.known.lock().unwrap().len(), limits::ACCOUNTS);
-        assert_eq!(accounts.remembered(7), Some(user));
-        let long_ago = Instant::now().checked_sub(limits::ACCOUNT_KEEP);
-        accounts.known.lock().unwrap().get_mut(&7).unwrap().since = long_ago.unwrap();
-        assert_eq!(accounts.remembered(7), None);
+    }
+
+    #[tokio::test]
+    async fn the_number_of_a_name_is_asked_for_once_in_a_while() {
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        let accounts = Accounts {
+            number_of: |name| {
+                ASKED.fetch_add(1, Ordering::SeqCst);
+                Ok((name == "root").then_some(0))
+            },
+            ..Accounts::new(&["root".to_owned()]).unwrap()
+        };
+        for _ in 0..3 {
+            assert!(accounts.rights("root").await.unwrap().has(Role::Approver));
+            assert!(!accounts.rights("gone").await.unwrap().has(Role::Approver));
+        }
+        assert_eq!(ASKED.load(Ordering::SeqCst), 2);
+    }
+
+    /// Each vote asked on a thread of its own; with a database that hung, they took every thread
+    /// there was, and the store could not read any more.
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_hangs_holds_no_more_threads_than_its_questions() {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        static ANSWERS: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+        let accounts = Accounts {
+            number_of: |_| {
+                STARTED.fetch_add(1, Ordering::SeqCst);
+                let (answers, changed) = &ANSWERS;
+                drop(changed.wait_while(answers.lock().unwrap(), |answers| !*answers));
+                Ok(None)
+            },
+            ..Accounts::new(&[]).unwrap()
+        };
+        let names: Vec<_> = (0..5 * limits::ACCOUNT_QUESTIONS)
+            .map(|n| format!("user-{n}"))
+            .collect();
+        // Until they have all given up: a clock that is paused goes on when nothing else can.
+        let asked = join_all(names.iter().map(|name| accounts.rights(name)));
+        tokio::pin!(asked);
+        let outcomes = loop {
+            tokio::select! {
+                outcomes = &mut asked => break outcomes,
+                () = tokio::task::yield_now() => {
+                    if STARTED.load(Ordering::SeqCst) >= limits::ACCOUNT_QUESTIONS {
+                        tokio::time::advance(limits::ACCOUNT_TIME).await;
+                    }
+                }
+            }
+        };
+        *ANSWERS.0.lock().unwrap() = true;
+        ANSWERS.1.notify_all();
+        for outcome in outcomes {
+            assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        }
+        assert_eq!(STARTED.load(Ordering::SeqCst), limits::ACCOUNT_QUESTIONS);
     }
 }

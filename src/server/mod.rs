@@ -32,6 +32,7 @@ use line::Line;
 use socket::{Socket, Stream};
 use tls::{Greeting, greet};
 
+use crate::approvals::leases::KeptOut;
 use crate::burden::Burden;
 use crate::http::{Kind, Response};
 use crate::limits;
@@ -47,6 +48,7 @@ pub struct Server {
     places: Arc<Semaphore>,
     per_address: PerAddress,
     doorstep: Arc<Semaphore>,
+    kept_out: KeptOut,
 }
 
 /// Where connections come from.
@@ -101,6 +103,7 @@ impl Server {
             places,
             per_address: PerAddress::beyond_loopback(most),
             doorstep,
+            kept_out: KeptOut::default(),
         }
     }
 
@@ -127,6 +130,12 @@ impl Server {
             per_address,
             ..self
         }
+    }
+
+    /// Tells it here when it turns somebody away, or cannot let them in.
+    #[must_use]
+    pub fn with_kept_out(self, kept_out: KeptOut) -> Self {
+        Self { kept_out, ..self }
     }
 
     /// Serves `listeners` until `drain` is cancelled; then takes no more connections, lets those
@@ -163,6 +172,7 @@ impl Server {
                 // ours; too many open files passes, and until then those who come wait.
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
+                    self.kept_out.note();
                     if told.is_none_or(|told| told.elapsed() > limits::ACCEPT_NEWS) {
                         tracing::warn!(%error, "cannot accept a connection");
                         told = Some(Instant::now());
@@ -217,6 +227,7 @@ impl Server {
 
     fn turn_away(&self, stream: Stream, kind: Kind) {
         self.metrics.problem(kind.row().1);
+        self.kept_out.note();
         // Over TLS the answer would have to wait for a handshake, so closing says it.
         if matches!(stream, Stream::Network(_)) && self.tls.is_some() {
             return;

@@ -64,6 +64,9 @@ impl Approvals {
                     continue;
                 }
             }
+            if self.leases().kept_out.take() {
+                self.restart_leases("connections were turned away");
+            }
             let mut look = self.look();
             if last.is_some_and(|last| last.has_gap_until(look)) {
                 self.restart_leases("the daemon was held up");
@@ -187,6 +190,7 @@ impl Approvals {
                 // the means to hear of it.
                 let is_late = look.elapsed() > limits::LEASE_STALL;
                 let is_cut_off = self.drain.is_cancelled() || is_failing(&health.borrow());
+                let is_cut_off = is_cut_off || leases.kept_out.is_noted();
                 if is_late || is_cut_off || !leases.book().has_ended(id, look) {
                     return Ok(Transition::Unchanged);
                 }

@@ -5,13 +5,13 @@
 //! polls; one task, [`keep`], ends the leases.
 //!
 //! An outage never ends a lease: they begin anew when the daemon starts, when its store works again,
-//! and when time has passed that the daemon has not lived through.
+//! when time has passed that the daemon has not lived through, and when connections were turned away.
 
 mod book;
 mod keeper;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -30,6 +30,29 @@ pub struct Leases {
     has_gaps: AtomicBool,
     /// The keeper has something to do.
     stirred: Notify,
+    kept_out: KeptOut,
+}
+
+/// Whether somebody who wanted to call was turned away before it was known who: it may have been an
+/// asker. Its clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct KeptOut(Arc<AtomicBool>);
+
+impl KeptOut {
+    /// Somebody was.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody was since the keeper last looked.
+    pub fn is_noted(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// The same, which is forgotten with that.
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::SeqCst)
+    }
 }
 
 impl Default for Leases {
@@ -39,6 +62,7 @@ impl Default for Leases {
             book: Mutex::default(),
             has_gaps: AtomicBool::new(true),
             stirred: Notify::new(),
+            kept_out: KeptOut::default(),
         }
     }
 }
@@ -66,6 +90,11 @@ impl Leases {
             id,
             counts,
         }
+    }
+
+    /// Where those who turn callers away tell it.
+    pub fn kept_out(&self) -> KeptOut {
+        self.kept_out.clone()
     }
 
     /// How many leases there are, and how many of them run because no poll is held.

@@ -421,3 +421,20 @@ async fn winding_down_ends_no_lease() {
     sleep(LEASE).await;
     assert_eq!(world.stands(id).await, KEPT);
 }
+
+/// Askers that lived were kept out by the limits on connections, and their requests withdrawn.
+#[tokio::test(start_paused = true)]
+async fn while_connections_are_turned_away_no_lease_ends_and_then_all_begin_anew() {
+    let world = World::new().await;
+    let keeping = world.keeps_leases();
+    let id = world.ask_leased("Deploy?").await;
+    let kept_out = world.approvals.leases().kept_out();
+    for _ in 0..5 {
+        sleep(LEASE / 2).await;
+        assert_eq!(world.stands(id).await, KEPT);
+        kept_out.note();
+    }
+    sleep(LEASE + SOON_AFTER).await;
+    assert_eq!(world.stands(id).await, ABANDONED);
+    keeping.abort();
+}

@@ -161,6 +161,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         classic,
         public_url: public_url.map(Into::into),
     };
+    let kept_out = api.approvals.leases().kept_out();
     let server = Server::new(
         http::routes(&api),
         metrics,
@@ -171,7 +172,8 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let server = server
         .with_tls(tls)
         .with_per_address(per_address)
-        .with_head_time(limits.arrival.head_time);
+        .with_head_time(limits.arrival.head_time)
+        .with_kept_out(kept_out);
     sockets.tell();
     // It, too, lives as long as the process, which works to the very end.
     tokio::spawn(manager::tell(told));

@@ -53,6 +53,43 @@ fn committed(transition: Transition) -> Request {
     }
 }
 
+/// Hundreds of reasons and names were held in memory, and none of them counted against its bounds.
+#[test]
+fn what_was_said_and_the_names_in_the_terms_count_as_text() {
+    let plain = asked();
+    let names = |names: &[&str]| names.iter().map(|name| Principal::new(name)).collect();
+    let panel = crate::domain::Panel {
+        group: "sre".to_owned(),
+        approvals: 1,
+        members: names(&["carol"]),
+    };
+    let terms = Terms {
+        approvers: Some(names(&["alice", "bob"])),
+        panels: vec![panel],
+        rules: vec!["production".to_owned()],
+        ..Terms::default()
+    };
+    let termed = Request {
+        terms,
+        ..plain.clone()
+    };
+    let in_terms = "alicebobsrecarolproduction".len();
+    assert_eq!(termed.text_bytes(), plain.text_bytes() + in_terms);
+    let reason = Reason::new("not on a Friday".to_owned()).unwrap();
+    let denial = Decision {
+        reason,
+        ..decision(Verdict::Deny, "alice", T0)
+    };
+    let denied = committed(
+        plain
+            .decided(EventId(1), vote(denial, None, None), |_| true)
+            .unwrap(),
+    );
+    // In the decision, and in the step of the history.
+    let said = 2 * "not on a Friday".len();
+    assert_eq!(denied.text_bytes(), plain.text_bytes() + said);
+}
+
 #[test]
 fn an_approval_settles_the_request() {
     let request = asked();

@@ -45,8 +45,10 @@ async fn one_address_does_not_take_the_places_of_others() {
     let server = listener.local_addr().unwrap();
     let routes = pushd::http::routes(&inside.api);
     let metrics = std::sync::Arc::clone(&inside.api.metrics);
+    let kept_out = inside.api.approvals.leases().kept_out();
     let serving = Server::new(routes, metrics, 100, inside.drain.clone())
         .with_per_address(PerAddress::of(2, |address| address != here(1)))
+        .with_kept_out(kept_out.clone())
         .run(vec![Listener::Network(listener)], Duration::from_secs(1));
     let story = async {
         let mut open = Vec::new();
@@ -55,6 +57,7 @@ async fn one_address_does_not_take_the_places_of_others() {
             assert!(answer.starts_with("HTTP/1.1 200"), "{source}: {answer}");
             open.push((source, stream));
         }
+        assert!(!kept_out.is_noted());
         for _ in 0..30 {
             let (answer, _) = call(here(2), server).await;
             assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
@@ -64,6 +67,7 @@ async fn one_address_does_not_take_the_places_of_others() {
                 "{answer}"
             );
         }
+        assert!(kept_out.is_noted(), "leases are told of it");
         // A place that is free again is given again, and those of others stay theirs.
         open.retain(|(source, _)| *source != 2);
         until("a free place", async || {

@@ -121,12 +121,14 @@ async fn in_a_freeze_a_denial_is_taken_and_an_approval_is_told_when_to_come_back
     let wait: u32 = frozen.header("retry-after").unwrap().parse().unwrap();
     assert!((86_000..=172_800).contains(&wait), "{wait}");
     let end = now.date().checked_add(jiff::Span::new().days(2)).unwrap();
-    let end = format!("until {end}T00:00:00.000Z");
+    let until = format!("{end}T00:00:00.000Z");
+    let end = format!("until {until}");
     assert!(
         frozen.detail().contains(&end),
         "{} has {end}",
         frozen.detail()
     );
+    assert_eq!(frozen.json()["frozen_until"], until);
     let denied = ruled
         .votes("alice", &request, &json!({"verdict": "deny"}))
         .await;
