@@ -56,6 +56,8 @@ pub const FROM: usize = 32;
 pub const GROUP_MEMBERS: usize = 128;
 /// Groups of which a request may need approvals of their own.
 pub const PANELS: usize = 8;
+/// Names that the refusal of an ask tells of those that nobody has.
+pub const NAMES_TOLD: usize = 8;
 /// Characters in the name of a group or of a rule.
 pub const GROUP_CHARS: usize = 64;
 /// Groups of one policy.

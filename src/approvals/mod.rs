@@ -251,8 +251,9 @@ impl Approvals {
             };
         }
         let policy = self.setting.policy.current();
-        let (knows_people, now) = (self.setting.people.are_known(), self.now());
-        let agreed = match policy.agree(&ask, &by.principal, knows_people, now) {
+        let now = self.now();
+        let approvers = self.setting.people.approvers_of(&ask.topic, now);
+        let agreed = match policy.agree(&ask, &by.principal, &approvers, now) {
             Ok(agreed) => agreed,
             // What was asked before on other terms has them still.
             Err(unmet) => {

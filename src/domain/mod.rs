@@ -26,7 +26,8 @@ pub use freeze::{BadDayTime, BadZone, Day, DayTime, Freeze, Weekly, Zone};
 pub use ids::{Cursor, Digest, EventId, HistoryId, RequestId};
 pub use match_code::{BadMatchCode, MatchCode};
 pub use policy::{
-    Agreed, BadGlob, Condition, Conditions, Demands, Glob, Never, Policy, Rule, Unmet, Whom,
+    Agreed, Approvers, BadGlob, Condition, Conditions, Demands, Glob, Never, Policy, Rule, Unmet,
+    Whom,
 };
 pub use request::{
     Ask, Caller, Principal, Refusal, Request, Seen, Status, Step, Transition, Use, Vote, What,

@@ -358,6 +358,7 @@ impl From<Error> for Problem {
             Error::Unmet(Unmet::PeopleUnknown { .. }) => Self::new(Kind::PeopleUnknown, text),
             Error::Unmet(
                 Unmet::NoSuchGroup(_)
+                | Unmet::NoSuchApprover(_)
                 | Unmet::TooFew { .. }
                 | Unmet::TooMuch { .. }
                 | Unmet::Frozen { .. }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::domain::{Agreed, Ask, Policy, Principal, Rights, Role, Rule, Terms, Timestamp};
+use crate::domain::{
+    Agreed, Approvers, Ask, Policy, Principal, Rights, Role, Rule, Terms, Timestamp,
+};
 use crate::wire::{PanelView, freeze_in_words};
 
 /// What would become of an ask.
@@ -126,7 +128,7 @@ pub fn explain(
         people: Vec::new(),
         can_be_approved: None,
     };
-    match policy.agree(ask, requester, true, now) {
+    match policy.agree(ask, requester, &Approvers::Unlisted, now) {
         Ok(agreed) => {
             let people = People {
                 policy,

@@ -1,5 +1,6 @@
 //! Whether people are told apart, and whether somebody who has voted still may.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Registry;
-use crate::domain::{Principal, Rights, Timestamp};
+use crate::domain::{Approvers, Principal, Rights, Timestamp, Topic};
 
 /// The users of this machine, as far as they matter here.
 #[async_trait]
@@ -17,6 +18,9 @@ pub trait Users: Send + Sync {
     /// # Errors
     /// The user database does not answer.
     async fn rights(&self, account: &str) -> io::Result<Rights>;
+
+    /// Whether there is anybody among them who may approve.
+    fn have_approvers(&self) -> bool;
 }
 
 /// Whom a daemon tells apart.
@@ -35,6 +39,21 @@ impl People {
     /// Whether anybody is told apart.
     pub const fn are_known(&self) -> bool {
         self.tokens.is_some() || self.users.is_some()
+    }
+
+    /// Who may approve requests about this topic now.
+    pub fn approvers_of(&self, topic: &Topic, now: Timestamp) -> Approvers {
+        if !self.are_known() {
+            return Approvers::Alike;
+        }
+        let tokens = self.tokens.as_ref();
+        Approvers::Listed {
+            names: tokens.map_or_else(BTreeSet::new, |tokens| tokens.approvers_of(topic, now)),
+            and_users: self
+                .users
+                .as_ref()
+                .is_some_and(|users| users.have_approvers()),
+        }
     }
 
     /// What somebody may do now, who was known before: `None` when they are not any more.

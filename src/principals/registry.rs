@@ -1,5 +1,6 @@
 //! All principals of a tokens file, kept as the file says.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -10,7 +11,7 @@ use super::file::{FileError, Record, parse, read};
 use super::token::Token;
 use super::{By, Grant, TokenHash};
 use crate::clock::Clock;
-use crate::domain::{Principal, Rights, Timestamp};
+use crate::domain::{Principal, Rights, Role, Timestamp, Topic};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::watched::Watched;
@@ -91,6 +92,17 @@ impl Registry {
             .iter()
             .find(is_theirs)
             .map(|one| (*one.rights).clone())
+    }
+
+    /// Who may approve requests about this topic now, by a token that is good.
+    pub fn approvers_of(&self, topic: &Topic, now: Timestamp) -> BTreeSet<Principal> {
+        let known = self.known();
+        let may = |one: &&Known| {
+            let rights = &one.rights;
+            !one.has_expired(now) && rights.has(Role::Approver) && rights.covers(topic)
+        };
+        let approvers = known.iter().filter(may);
+        approvers.map(|one| one.rights.principal.clone()).collect()
     }
 
     /// Who stands behind a token.

@@ -167,6 +167,11 @@ impl Users for Accounts {
         let is_same = user.name.strip_prefix(Principal::UNIX) == Some(account);
         Ok(if is_same { user } else { nobody(account) }.rights())
     }
+
+    fn have_approvers(&self) -> bool {
+        // A group may be empty; who is in it is not looked for.
+        !self.approvers.users.is_empty() || !self.approvers.groups.is_empty()
+    }
 }
 
 fn number_of(account: &str) -> io::Result<Option<u32>> {

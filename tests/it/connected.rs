@@ -59,6 +59,7 @@ async fn people_count_once_and_only_those_whose_approval_would() {
             ("ci", "requester", "*"),
             ("alice", "approver", "*"),
             ("bob", "approver,requester", "deploy*"),
+            ("carol", "approver", "*"),
             ("eve", "observer", "*"),
             ("adam", "admin", "*"),
         ],

@@ -120,3 +120,36 @@ async fn who_has_to_agree_cannot_be_said_to_a_daemon_that_knows_nobody() {
     }
     assert_eq!(daemon.requests().await.len(), 0);
 }
+
+/// A slip in a name was taken, and the requester waited for nobody until the request expired.
+#[tokio::test]
+async fn whom_nobody_knows_is_refused_by_name_and_so_are_more_than_there_are() {
+    let setup = setup().in_memory();
+    let people = [
+        ("ci", "requester", "*"),
+        ("alice", "approver", "deploy/*"),
+        ("bob", "approver", "*"),
+        ("probe", "observer", "*"),
+    ];
+    let people = People::new(&setup, &people);
+    let daemon = setup.flags(&people.flag()).start();
+    let asks = async |members: &serde_json::Value| {
+        let mut ask = json!({"title": "Deploy?"});
+        let all = ask.as_object_mut().unwrap();
+        all.extend(members.as_object().unwrap().clone());
+        people.by("ci", daemon.asking(&ask)).await
+    };
+    for (members, named) in [
+        (json!({"from": ["alcie"]}), "\"alcie\""),
+        (json!({"from": ["bob", "alice"]}), "\"alice\""),
+        (json!({"from": ["probe"]}), "\"probe\""),
+        (json!({"from": ["unix:root"]}), "\"unix:root\""),
+        (json!({"need": 2}), "needs 2 approvals"),
+    ] {
+        let refused = asks(&members).await;
+        assert_eq!(refused.problem(), (422, "refused_by_policy".to_owned()));
+        assert!(refused.detail().contains(named), "{refused:?}");
+    }
+    let taken = json!({"from": ["alice", "bob"], "need": 2, "topic": "deploy/prod"});
+    assert_eq!(asks(&taken).await.status, 201);
+}

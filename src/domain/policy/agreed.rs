@@ -7,6 +7,7 @@ use super::super::freeze::thaw;
 use super::super::request::{Ask, Principal};
 use super::super::terms::{Panel, Terms};
 use super::super::time::Timestamp;
+use super::approvers::Approvers;
 use super::rule::Rule;
 use super::unmet::Unmet;
 use crate::limits;
@@ -115,7 +116,11 @@ impl Agreed {
 
     /// Refuses terms that no votes could ever meet, so that nobody waits in vain; `requester` is
     /// `None` for whoever may ask.
-    pub(super) fn can_be_met(&self, requester: Option<&Principal>) -> Result<(), Unmet> {
+    pub(super) fn can_be_met(
+        &self,
+        requester: Option<&Principal>,
+        approvers: &Approvers,
+    ) -> Result<(), Unmet> {
         let Self {
             approvals_needed: needed,
             terms,
@@ -131,22 +136,28 @@ impl Agreed {
             });
         }
         let members = || terms.panels.iter().flat_map(|panel| &panel.members);
-        let may = |who: &&Principal| terms.self_approval || Some(*who) != requester;
-        let listed = terms.approvers.as_ref();
-        let eligible: BTreeSet<_> = match listed {
-            Some(approvers) => approvers.iter().filter(may).collect(),
-            None => members().filter(may).collect(),
+        let is_not_own = |who: &&Principal| terms.self_approval || Some(*who) != requester;
+        let may = |who: &&Principal| is_not_own(who) && approvers.may_include(who);
+        let (listed, all) = (terms.approvers.as_ref(), approvers.all());
+        let eligible: BTreeSet<_> = match (listed, all) {
+            (Some(listed), _) => listed.iter().filter(may).collect(),
+            (None, Some(all)) => all.iter().filter(may).collect(),
+            (None, None) => members().filter(may).collect(),
         };
         let eligible: Vec<_> = eligible.into_iter().collect();
-        // Without a list, every other approver of the topic may come as well.
+        // Without any list, others may come as well.
+        let may_others = listed.is_none() && all.is_none();
         let are_enough =
-            listed.is_none() || u32::try_from(eligible.len()).is_ok_and(|most| most >= needed);
+            may_others || u32::try_from(eligible.len()).is_ok_and(|most| most >= needed);
         if are_enough && terms.seat(&eligible) {
             return Ok(());
         }
+        let named: BTreeSet<_> = listed.into_iter().flatten().chain(members()).collect();
+        let unknown = named.into_iter().filter(|who| !approvers.may_include(who));
         Err(Unmet::TooFew {
             needed,
             eligible: eligible.len(),
+            unknown: unknown.map(|who| who.as_str().to_owned()).collect(),
             rules: terms.rules.clone(),
         })
     }

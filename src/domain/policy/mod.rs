@@ -5,6 +5,7 @@
 //! that one more rule never makes anything easier than those that apply already.
 
 mod agreed;
+mod approvers;
 mod condition;
 mod rule;
 mod unmet;
@@ -13,6 +14,7 @@ mod whom;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::agreed::Agreed;
+pub use self::approvers::Approvers;
 pub use self::condition::{BadGlob, Condition, Conditions, Glob};
 pub use self::rule::{Demands, Rule};
 pub use self::unmet::Unmet;
@@ -45,15 +47,15 @@ pub enum Never {
 
 impl Policy {
     /// The terms for this ask of `requester`, made at `now`. What the requester wants only tightens
-    /// them.
+    /// them. `approvers` are those of the ask's topic.
     ///
     /// # Errors
-    /// The ask cannot be taken; `knows_people` says whether the daemon tells people apart.
+    /// The ask cannot be taken.
     pub fn agree(
         &self,
         ask: &Ask,
         requester: &Principal,
-        knows_people: bool,
+        approvers: &Approvers,
         now: Timestamp,
     ) -> Result<Agreed, Unmet> {
         let rules = self.applying(ask, requester);
@@ -64,11 +66,12 @@ impl Policy {
         agreed.tighten_by(&rules);
         agreed.tighten(ask.need.unwrap_or(1), self.people(&ask.from)?);
         if agreed.terms.need_people(agreed.approvals_needed) {
-            if !knows_people {
+            if !approvers.are_told_apart() {
                 let rules = agreed.terms.rules;
                 return Err(Unmet::PeopleUnknown { rules });
             }
-            agreed.can_be_met(Some(requester))?;
+            are_approvers(&ask.from, approvers)?;
+            agreed.can_be_met(Some(requester), approvers)?;
         }
         agreed.thaws_in_time(now)?;
         Ok(agreed)
@@ -94,7 +97,7 @@ impl Policy {
             terms: super::Terms::default(),
         };
         agreed.tighten_by(&rules);
-        agreed.can_be_met(None)?;
+        agreed.can_be_met(None, &Approvers::Unlisted)?;
         let weekly = agreed.terms.freezes.into_iter();
         let weekly: Vec<_> = weekly
             .filter(|one| matches!(one, Freeze::Weekly(_)))
@@ -140,6 +143,19 @@ impl Policy {
         }
         Ok(people)
     }
+}
+
+/// Refuses a name that nobody has who may approve: it is a mistake, even where others would do. Of a
+/// group some may be gone, which [`Agreed::can_be_met`] looks at.
+fn are_approvers(from: &[Whom], approvers: &Approvers) -> Result<(), Unmet> {
+    for whom in from {
+        if let Whom::One(who) = whom
+            && !approvers.may_include(who)
+        {
+            return Err(Unmet::NoSuchApprover(who.as_str().to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// What a rule wants of the ask itself.

@@ -56,20 +56,20 @@ fn panel(group: &str, approvals: u32, names: &[&str]) -> Panel {
 
 fn agree(need: Option<u32>, from: &[&str]) -> Result<Agreed, Unmet> {
     let ci = Principal::new("ci");
-    policy(Vec::new()).agree(&ask(need, from), &ci, true, NOW)
+    policy(Vec::new()).agree(&ask(need, from), &ci, &Approvers::Unlisted, NOW)
 }
 
 fn agreed(rules: Vec<Rule>, ask: &Ask) -> Result<Agreed, Unmet> {
-    policy(rules).agree(ask, &Principal::new("ci"), true, NOW)
+    policy(rules).agree(ask, &Principal::new("ci"), &Approvers::Unlisted, NOW)
 }
 
 #[test]
 fn a_plain_ask_has_plain_terms_whoever_is_known() {
-    for knows_people in [true, false] {
+    for approvers in [Approvers::Unlisted, Approvers::Alike] {
         let agreed = Policy::default().agree(
             &ask(None, &[]),
             &Principal::new(Principal::LOCAL),
-            knows_people,
+            &approvers,
             NOW,
         );
         let agreed = agreed.unwrap();
@@ -94,7 +94,7 @@ fn what_tells_people_apart_is_refused_where_nobody_is_known() {
         (Vec::new(), ask(None, &["alice"]), ""),
         (two(), ask(None, &[]), "(rule \"two\")"),
     ] {
-        let refused = policy(rules).agree(&ask, &Principal::new("local"), false, NOW);
+        let refused = policy(rules).agree(&ask, &Principal::new("local"), &Approvers::Alike, NOW);
         let refused = refused.unwrap_err();
         assert!(matches!(refused, Unmet::PeopleUnknown { .. }), "{refused}");
         assert!(refused.to_string().contains(named), "{refused}");
@@ -106,7 +106,12 @@ fn what_tells_people_apart_is_refused_where_nobody_is_known() {
     };
     let reasons = policy(vec![rule("reasons", reason)]);
     assert_eq!(reasons.naming_people(), None);
-    let plain = reasons.agree(&ask(None, &[]), &Principal::new("local"), false, NOW);
+    let plain = reasons.agree(
+        &ask(None, &[]),
+        &Principal::new("local"),
+        &Approvers::Alike,
+        NOW,
+    );
     assert!(plain.unwrap().terms.reason_required);
 }
 
@@ -125,6 +130,7 @@ fn what_nobody_could_ever_approve_is_refused_at_once() {
         Err(Unmet::TooFew {
             needed,
             eligible,
+            unknown: Vec::new(),
             rules: Vec::new(),
         })
     };
@@ -133,6 +139,92 @@ fn what_nobody_could_ever_approve_is_refused_at_once() {
     assert_eq!(agree(Some(2), &["ci", "alice"]), too_few(2, 1));
     let unknown = Err(Unmet::NoSuchGroup("ops".to_owned()));
     assert_eq!(agree(None, &["@ops"]), unknown);
+}
+
+fn known(names: &[&str], and_users: bool) -> Approvers {
+    let names = people(names);
+    Approvers::Listed { names, and_users }
+}
+
+/// `--from alcie` was taken, and waited in vain until it expired.
+#[test]
+fn a_name_that_nobody_has_who_may_approve_is_refused_by_name() {
+    let agree = |from: &[&str], known: &Approvers| {
+        policy(Vec::new()).agree(&ask(None, from), &Principal::new("ci"), known, NOW)
+    };
+    let tokens = known(&["alice", "bob"], false);
+    assert!(agree(&["alice"], &tokens).is_ok());
+    for name in ["alcie", "unix:carol"] {
+        let refused = agree(&["alice", name], &tokens);
+        assert_eq!(refused, Err(Unmet::NoSuchApprover(name.to_owned())));
+    }
+    assert!(
+        agree(&["@sre"], &tokens).is_ok(),
+        "not all of a group are needed"
+    );
+    // Who the users of a machine are is not looked for; who comes by a token is known all the same.
+    let and_users = known(&["alice"], true);
+    assert!(agree(&["unix:whoever"], &and_users).is_ok());
+    assert!(agree(&["alcie"], &and_users).is_err());
+    let nobody = known(&[], false);
+    assert!(agree(&["unix:carol"], &nobody).is_err());
+    assert!(
+        agree(&[], &nobody).is_ok(),
+        "plain asks are nobody's matter"
+    );
+}
+
+#[test]
+fn more_approvals_than_there_are_approvers_are_refused() {
+    let agree = |need, rules, known: &Approvers| {
+        policy(rules).agree(&ask(Some(need), &[]), &Principal::new("alice"), known, NOW)
+    };
+    let tokens = known(&["alice", "bob", "dave"], false);
+    assert!(agree(2, Vec::new(), &tokens).is_ok());
+    let refused = agree(3, Vec::new(), &tokens).unwrap_err();
+    let two_of_three = Unmet::TooFew {
+        needed: 3,
+        eligible: 2,
+        unknown: Vec::new(),
+        rules: Vec::new(),
+    };
+    assert_eq!(refused, two_of_three, "nobody approves their own");
+    assert!(agree(3, Vec::new(), &known(&["bob"], true)).is_ok());
+}
+
+#[test]
+fn a_rule_whose_people_are_gone_is_named_with_them() {
+    let listed = rule(
+        "listed",
+        Demands {
+            approvers: Some(people(&["bob", "gone"])),
+            ..Demands::default()
+        },
+    );
+    let seated = rule(
+        "seated",
+        Demands {
+            panels: vec![panel("sre", 1, &["gone"])],
+            ..Demands::default()
+        },
+    );
+    let agree = |rule: &Rule, known: &Approvers| {
+        policy(vec![rule.clone()]).agree(&ask(None, &[]), &Principal::new("ci"), known, NOW)
+    };
+    let tokens = known(&["bob", "dave"], false);
+    assert!(agree(&listed, &tokens).is_ok(), "bob is there");
+    for (rule, known) in [
+        (&listed, known(&["dave"], false)),
+        (&seated, tokens),
+        (&seated, known(&["bob"], true)),
+    ] {
+        let refused = agree(rule, &known).unwrap_err().to_string();
+        let named = format!("(rule {:?})", rule.name);
+        assert!(
+            refused.contains(&named) && refused.contains("gone"),
+            "{refused}"
+        );
+    }
 }
 
 #[test]
@@ -230,8 +322,14 @@ fn what_would_be_frozen_for_all_its_life_is_refused_and_told_until_when() {
         ..ask(None, &[])
     };
     let ci = Principal::new("ci");
-    assert!(policy.agree(&ask(1801), &ci, true, NOW).is_ok());
-    let refused = policy.agree(&ask(1800), &ci, false, NOW).unwrap_err();
+    assert!(
+        policy
+            .agree(&ask(1801), &ci, &Approvers::Unlisted, NOW)
+            .is_ok()
+    );
+    let refused = policy
+        .agree(&ask(1800), &ci, &Approvers::Alike, NOW)
+        .unwrap_err();
     let refused = refused.to_string();
     assert!(
         refused.contains("until 2027-01-15T08:30:00Z (rule \"holidays\")"),
@@ -239,10 +337,16 @@ fn what_would_be_frozen_for_all_its_life_is_refused_and_told_until_when() {
     );
     let before = NOW.before(Duration::from_millis(1));
     assert!(
-        policy.agree(&ask(10), &ci, true, before).is_ok(),
+        policy
+            .agree(&ask(10), &ci, &Approvers::Unlisted, before)
+            .is_ok(),
         "there is a moment for it"
     );
-    assert!(policy.agree(&ask(10), &ci, true, until).is_ok());
+    assert!(
+        policy
+            .agree(&ask(10), &ci, &Approvers::Unlisted, until)
+            .is_ok()
+    );
 }
 
 #[test]

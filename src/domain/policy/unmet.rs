@@ -21,17 +21,26 @@ pub enum Unmet {
     /// There is no group of this name.
     #[error("from: there is no group {0:?} in this daemon's policy")]
     NoSuchGroup(String),
+    /// Nobody of this name may approve.
+    #[error(
+        "from: nobody by the name {0:?} may approve requests about this topic on this daemon; look \
+         for a slip, or have a token made with the role approver"
+    )]
+    NoSuchApprover(String),
     /// Not enough people may approve it.
     #[error(
         "nobody could ever approve this: it needs {needed} approvals on its terms{}, and {eligible} \
-         of those that it names may give one",
-        by(rules)
+         of those that it names may give one{}",
+        by(rules),
+        and_unknown(unknown)
     )]
     TooFew {
         /// Approvals that are needed.
         needed: u32,
-        /// Who may give one, of those that the terms name.
+        /// Who may give one, of those that the terms name, or of all if they name nobody.
         eligible: usize,
+        /// The names in the terms that nobody has who may approve.
+        unknown: Vec<String>,
         /// The rules that apply.
         rules: Vec<String>,
     },
@@ -93,6 +102,20 @@ pub enum Unmet {
 fn moment(at: Timestamp) -> String {
     let at = jiff::Timestamp::from_millisecond(at.as_millis());
     at.unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+/// The first few names that nobody has.
+fn and_unknown(names: &[String]) -> String {
+    let shown = names.get(..limits::NAMES_TOLD).unwrap_or(names);
+    let more = if shown.len() < names.len() {
+        ", ..."
+    } else {
+        ""
+    };
+    match shown {
+        [] => String::new(),
+        shown => format!("; nobody who may is called {}{more}", shown.join(" or ")),
+    }
 }
 
 fn by(rules: &[String]) -> String {

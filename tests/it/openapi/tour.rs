@@ -154,6 +154,7 @@ async fn every_documented_answer_that_can_be_provoked_is_given_as_documented() {
             ("eve", "requester,approver", "deploy*"),
             ("ci", "requester", "deploy*"),
             ("olga", "observer", "*"),
+            ("zoe", "approver", "deploy*"),
         ],
     );
     let knowing = setup.flags(&people.flag()).start();

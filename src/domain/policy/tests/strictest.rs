@@ -252,8 +252,8 @@ proptest! {
         let names: Vec<_> = from.iter().map(|&n| who(n).as_str().to_owned()).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let asker = Principal::new("ci");
-        let wanting = policy.agree(&ask(need, &names), &asker, true, T0);
-        let plain = policy.agree(&ask(None, &[]), &asker, true, T0);
+        let wanting = policy.agree(&ask(need, &names), &asker, &Approvers::Unlisted, T0);
+        let plain = policy.agree(&ask(None, &[]), &asker, &Approvers::Unlisted, T0);
         match (wanting, plain) {
             (Ok(wanting), Ok(plain)) => prop_assert_eq!(looser(&wanting, &plain), None),
             (Ok(_), Err(refused)) => prop_assert!(false, "{}", refused),
@@ -264,7 +264,9 @@ proptest! {
     #[test]
     fn what_is_taken_can_be_approved_by_those_whom_it_names(demands in vec(demands(), 0..4)) {
         let policy = Policy { groups: BTreeMap::new(), rules: rules(demands) };
-        let Ok(mut agreed) = policy.agree(&ask(None, &[]), &Principal::new("ci"), true, T0) else {
+        let agreed =
+            policy.agree(&ask(None, &[]), &Principal::new("ci"), &Approvers::Unlisted, T0);
+        let Ok(mut agreed) = agreed else {
             return Ok(());
         };
         agreed.terms.freezes.clear();
@@ -276,7 +278,8 @@ proptest! {
     fn a_rule_that_could_never_be_met_refuses_every_ask(demands in demands()) {
         let policy = Policy { groups: BTreeMap::new(), rules: rules(vec![demands]) };
         if policy.could_be_met(&policy.rules[0]).is_err() {
-            let agreed = policy.agree(&ask(None, &[]), &Principal::new("ci"), true, T0);
+            let ci = Principal::new("ci");
+            let agreed = policy.agree(&ask(None, &[]), &ci, &Approvers::Unlisted, T0);
             prop_assert!(agreed.is_err());
         }
     }
