@@ -29,7 +29,7 @@ use super::question::Room;
 use super::signals::{Disturbance, Redrawing, stop_this_process};
 use super::tally::Tally;
 use crate::client::{Client, EventStream};
-use crate::domain::{MatchCode, RequestId, Timestamp};
+use crate::domain::{EventId, MatchCode, RequestId, Timestamp};
 use crate::limits;
 use crate::terminal::lines::Typed;
 use crate::terminal::measure::wrap;
@@ -65,6 +65,10 @@ pub(super) struct Session<'a> {
     judged: VecDeque<Vec<Row>>,
     /// Whether it ends after one decision.
     once: bool,
+    /// Of which request, in which version, the whole is being shown.
+    showing: Option<(RequestId, EventId)>,
+    /// Of which it was shown last, to its end.
+    shown: Option<(RequestId, EventId)>,
 }
 
 /// A call that we can do without; it may answer who we are.
@@ -76,6 +80,8 @@ struct Asked {
     time: usize,
     votes: Option<usize>,
     status: usize,
+    /// Whether some of what an approval would let run is not on the screen.
+    hides_command: bool,
     note: Row,
     /// Until when what is typed is thrown away.
     guard: Option<Instant>,
@@ -147,6 +153,8 @@ impl<'a> Session<'a> {
             desk: None,
             judged: VecDeque::new(),
             once: false,
+            showing: None,
+            shown: None,
         }
     }
 
