@@ -369,6 +369,7 @@ mod tests {
             let answer = Answer {
                 value: *view,
                 date: None,
+                replayed: false,
             };
             deciding().answered(Ok(answer))
         };

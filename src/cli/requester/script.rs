@@ -78,6 +78,7 @@ pub(super) fn answer(request: RequestView) -> Outcome {
     Ok(Answer {
         value: request,
         date: None,
+        replayed: false,
     })
 }
 
