@@ -96,6 +96,23 @@ pub struct Asked {
     pub replayed: bool,
 }
 
+/// What makes an ask the same as an earlier one, and whether it has a lease.
+struct Same {
+    digest: Digest,
+    match_code: Option<MatchCode>,
+    has_lease: bool,
+}
+
+impl Same {
+    fn of(ask: &Ask) -> Self {
+        Self {
+            digest: ask.digest,
+            match_code: ask.match_code.clone(),
+            has_lease: ask.lease.is_some(),
+        }
+    }
+}
+
 /// What an approver says of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ballot {
@@ -240,7 +257,7 @@ impl Approvals {
             Some(key) => RequestId::derive(by.principal.as_str(), key),
             None => random_id(),
         };
-        let same = (ask.digest, ask.match_code.clone());
+        let same = Same::of(&ask);
         let (passage, most) = (self.on_the_way.enter(), self.setting.limits.pending);
         if !passage.has_room(self.store.pending().await?, most) {
             // Replays are answered even when there is no room for more.
@@ -292,7 +309,7 @@ impl Approvals {
         if let Some(key) = key {
             let id = RequestId::derive(who.as_str(), key);
             if let Some(event) = self.store.get(id).await? {
-                let same = (ask.digest, ask.match_code.clone());
+                let same = Same::of(&ask);
                 return self.replayed(event, &same).await;
             }
         }
@@ -313,18 +330,19 @@ impl Approvals {
     }
 
     /// The answer to an ask that was made before, when it is the same: the members, and the match
-    /// code for as long as it is known.
-    async fn replayed(
-        &self,
-        event: Event,
-        (digest, code): &(Digest, Option<MatchCode>),
-    ) -> Result<Asked, Error> {
+    /// code for as long as it is known. One without a lease frees the request of the one that it
+    /// has: whoever does not mean to stay may not be the reason why it is withdrawn.
+    async fn replayed(&self, event: Event, same: &Same) -> Result<Asked, Error> {
         let request = &event.request;
-        let is_other_code = !request.status.is_final() && request.match_code != *code;
-        if request.ask_digest != *digest || is_other_code {
+        let is_other_code = !request.status.is_final() && request.match_code != same.match_code;
+        if request.ask_digest != same.digest || is_other_code {
             return Err(Error::KeyReused(event.request.id));
         }
-        let event = self.present(event).await?;
+        let mut event = self.present(event).await?;
+        if !same.has_lease {
+            let free = |event: &Event, _| Ok(event.request.released(event.version()));
+            event = self.change(event, free).await?;
+        }
         Ok(Asked {
             event,
             replayed: true,
