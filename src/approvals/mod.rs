@@ -59,8 +59,16 @@ pub enum Error {
     #[error("the token was revoked, has expired, or was given other rights")]
     RightsEnded,
     /// The idempotency key stands for another ask.
-    #[error("the idempotency key was used for another ask, request {0}")]
-    KeyReused(RequestId),
+    #[error(
+        "the idempotency key was used for another ask, request {id}; {}",
+        other(differs)
+    )]
+    KeyReused {
+        /// The request of the other ask.
+        id: RequestId,
+        /// The members that differ, as far as that is known.
+        differs: Vec<&'static str>,
+    },
     /// As many requests are pending as may be.
     #[error("no more requests may be pending than {0}, the limit")]
     TooManyPending(usize),
@@ -87,6 +95,13 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
+fn other(differs: &[&str]) -> String {
+    if differs.is_empty() {
+        return "they differ in need or from, or one of them names a default".to_owned();
+    }
+    format!("they differ in {}", differs.join(", "))
+}
+
 /// The answer to an ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -94,23 +109,6 @@ pub struct Asked {
     pub event: Event,
     /// The same ask had come before.
     pub replayed: bool,
-}
-
-/// What makes an ask the same as an earlier one, and whether it has a lease.
-struct Same {
-    digest: Digest,
-    match_code: Option<MatchCode>,
-    has_lease: bool,
-}
-
-impl Same {
-    fn of(ask: &Ask) -> Self {
-        Self {
-            digest: ask.digest,
-            match_code: ask.match_code.clone(),
-            has_lease: ask.lease.is_some(),
-        }
-    }
 }
 
 /// What an approver says of a request.
@@ -257,12 +255,12 @@ impl Approvals {
             Some(key) => RequestId::derive(by.principal.as_str(), key),
             None => random_id(),
         };
-        let same = Same::of(&ask);
+        let sent = Box::new(ask.clone());
         let (passage, most) = (self.on_the_way.enter(), self.setting.limits.pending);
         if !passage.has_room(self.store.pending().await?, most) {
             // Replays are answered even when there is no room for more.
             return match self.store.get(id).await? {
-                Some(event) => self.replayed(event, &same).await,
+                Some(event) => self.replayed(event, &sent).await,
                 None => Err(Error::TooManyPending(most)),
             };
         }
@@ -272,7 +270,7 @@ impl Approvals {
             // What was asked before on other terms has them still.
             Err(unmet) => {
                 return match self.store.get(id).await? {
-                    Some(event) => self.replayed(event, &same).await,
+                    Some(event) => self.replayed(event, &sent).await,
                     None => Err(unmet.into()),
                 };
             }
@@ -283,7 +281,7 @@ impl Approvals {
                 event,
                 replayed: false,
             }),
-            Commit::Conflict(Some(event)) => self.replayed(event, &same).await,
+            Commit::Conflict(Some(event)) => self.replayed(event, &sent).await,
             Commit::Conflict(None) => Err(Error::Contended(id)),
         }
     }
@@ -309,8 +307,8 @@ impl Approvals {
         if let Some(key) = key {
             let id = RequestId::derive(who.as_str(), key);
             if let Some(event) = self.store.get(id).await? {
-                let same = Same::of(&ask);
-                return self.replayed(event, &same).await;
+                let sent = Box::new(ask.clone());
+                return self.replayed(event, &sent).await;
             }
         }
         if let Some(wait) = self.pump.cool_down().left(who, &ask, self.now()) {
@@ -332,14 +330,17 @@ impl Approvals {
     /// The answer to an ask that was made before, when it is the same: the members, and the match
     /// code for as long as it is known. One without a lease frees the request of the one that it
     /// has: whoever does not mean to stay may not be the reason why it is withdrawn.
-    async fn replayed(&self, event: Event, same: &Same) -> Result<Asked, Error> {
+    async fn replayed(&self, event: Event, sent: &Ask) -> Result<Asked, Error> {
         let request = &event.request;
-        let is_other_code = !request.status.is_final() && request.match_code != same.match_code;
-        if request.ask_digest != same.digest || is_other_code {
-            return Err(Error::KeyReused(event.request.id));
+        let is_other_code = !request.status.is_final() && request.match_code != sent.match_code;
+        if request.ask_digest != sent.digest || is_other_code {
+            return Err(Error::KeyReused {
+                id: request.id,
+                differs: request.differs_in(sent),
+            });
         }
         let mut event = self.present(event).await?;
-        if !same.has_lease {
+        if sent.lease.is_none() {
             let free = |event: &Event, _| Ok(event.request.released(event.version()));
             event = self.change(event, free).await?;
         }

@@ -3,6 +3,7 @@
 //! Each transition is a method that takes the present request and `now` and returns the next one;
 //! committing it is the caller's business. A final request has no transition out of it.
 
+mod same;
 mod using;
 mod voting;
 
@@ -421,17 +422,16 @@ impl Request {
     /// Final, or overdue.
     pub fn abandoned(&self, now: Timestamp) -> Result<Transition, Refusal> {
         self.open_to_change(now)?;
-        let mut next = self.clone();
         if self.lease_secs.is_none() {
             return Ok(Transition::Unchanged);
         }
+        let mut next = self.clone();
         next.lease_ended = true;
         next.settle(Status::Cancelled, now);
         next.step(What::Cancelled, now, None, None);
         Ok(Transition::Commit(Box::new(next)))
     }
 
-    /// Withdraws it, as its requester.
     /// Frees it of its lease: its requester has joined it without one. `version` is the request's
     /// version, which stays.
     pub fn released(&self, version: EventId) -> Transition {
@@ -444,6 +444,7 @@ impl Request {
         Transition::Commit(Box::new(next))
     }
 
+    /// Withdraws it, as its requester.
     ///
     /// # Errors
     /// Somebody else's request, final otherwise, or overdue; considered in this order.
