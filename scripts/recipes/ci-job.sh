@@ -4,6 +4,11 @@
 #   ci-job.sh ask TITLE               the first job: asks, and leaves at once
 #   ci-job.sh continue COMMAND...     a later job: runs COMMAND if the answer is yes
 #
+# The answer is asked for, and not used up: a later job that is run again within the hour in which
+# the yes counts (PUSHD_USE_WITHIN) runs COMMAND again. That is right for a job that may be retried;
+# where a yes is for one run, let both jobs be the same `requester --key=... -- COMMAND`, the first
+# with --detach, on the same machine: the daemon then gives the approval to one of them.
+#
 # The first job leaves the request's id in the file approval-id (or $APPROVAL_FILE), which the
 # pipeline hands on, as an artifact for instance. The later job is begun by a person, by a schedule,
 # or by `pushd --notify` with a command that calls the CI.
