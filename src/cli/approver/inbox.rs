@@ -105,9 +105,9 @@ impl Inbox {
         }
     }
 
-    /// Takes in who answers here: what they have voted on is not asked again.
-    pub(super) fn answers_as(&mut self, me: String) {
-        self.me = Some(me);
+    /// Takes in who answers here, if that is known: what they have voted on is not asked again.
+    pub(super) fn answers_as(&mut self, me: Option<String>) {
+        self.me = me.or_else(|| self.me.take());
     }
 
     /// Takes in what the daemon says about a request.

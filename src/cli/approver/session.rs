@@ -24,7 +24,7 @@ use super::end::End;
 use super::inbox::{Gone, Inbox};
 use super::link::Link;
 use super::pager::{Pager, Pages};
-use super::policy::Desk;
+use super::policy::{self, Desk};
 use super::question::Room;
 use super::signals::{Disturbance, Redrawing, stop_this_process};
 use super::tally::Tally;
@@ -235,7 +235,8 @@ impl<'a> Session<'a> {
             Next::Stream(event) => self.on_stream(event).await?,
             Next::Decided(progress) => self.on_progress(progress).await?,
             Next::Paged(shown) => self.on_paged(shown).await?,
-            Next::Judged(report) => self.on_judged(&report).await?,
+            Next::Judged(policy::News::Who(me)) => self.inbox.answers_as(me),
+            Next::Judged(policy::News::Judged(report)) => self.on_judged(&report).await?,
             Next::Courtesy(me) => self.on_courtesy(me.as_ref()).await?,
             Next::Typed(typed) => self.on_typed(typed).await?,
             Next::Tick => self.on_tick().await?,

@@ -298,7 +298,7 @@ fn a_match_code_is_for_people() {
 #[test]
 fn what_was_voted_on_here_is_not_asked_again_until_the_vote_is_taken_back() {
     let mut inbox = inbox(&[1, 2]);
-    inbox.answers_as("alice".to_owned());
+    inbox.answers_as(Some("alice".to_owned()));
     let now = Instant::now();
     assert_eq!(chosen(&mut inbox, now), Some(1));
     inbox.voted(voted(1, 5, "alice"));

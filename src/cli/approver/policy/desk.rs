@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::command::Policy;
 use super::opinion::Opinion;
+use super::who::who;
 use crate::cli::approver::decide::{Cause, Deciding, Outcome, Progress};
 use crate::cli::approver::inbox::Inbox;
 use crate::client::Client;
@@ -21,9 +22,20 @@ pub(in crate::cli::approver) struct Desk {
     jobs: usize,
     client: Client,
     running: FuturesUnordered<Job>,
+    /// The call that asks who we are; nothing is judged before it is answered.
+    who: Option<Who>,
 }
 
 type Job = Pin<Box<dyn Future<Output = Box<Report>>>>;
+type Who = Pin<Box<dyn Future<Output = Option<String>>>>;
+
+/// What comes from a desk.
+pub(in crate::cli::approver) enum News {
+    /// Who answers here, if the daemon knows them by name; once, and before all else.
+    Who(Option<String>),
+    /// What came of a request.
+    Judged(Box<Report>),
+}
 
 /// What came of one request.
 #[derive(Debug)]
@@ -44,14 +56,16 @@ impl Desk {
         Self {
             policy,
             jobs,
+            who: Some(Box::pin(who(client.clone()))),
             client,
             running: FuturesUnordered::new(),
         }
     }
 
-    /// Whether another request can be judged.
+    /// Whether another request can be judged. Until it is known who answers here none can: a policy
+    /// that changes its mind would replace a vote that stands.
     pub(in crate::cli::approver) fn has_room(&self) -> bool {
-        self.running.len() < self.jobs
+        self.who.is_none() && self.running.len() < self.jobs
     }
 
     /// Whether no request is being judged.
@@ -79,11 +93,16 @@ impl Desk {
         }));
     }
 
-    /// What came of the next one that is done with; waits for ever when none is judged. Cancel
-    /// safe.
-    pub(in crate::cli::approver) async fn next(&mut self) -> Box<Report> {
+    /// Who we are, then what came of the next one that is done with; waits for ever when none is
+    /// judged. Cancel safe.
+    pub(in crate::cli::approver) async fn next(&mut self) -> News {
+        if let Some(who) = &mut self.who {
+            let me = who.await;
+            self.who = None;
+            return News::Who(me);
+        }
         match self.running.next().await {
-            Some(report) => report,
+            Some(report) => News::Judged(report),
             None => std::future::pending().await,
         }
     }
