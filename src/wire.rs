@@ -597,6 +597,9 @@ pub struct ProblemView {
     /// How many more match codes may be tried, where one was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tries_left: Option<u32>,
+    /// Until when approvals are not taken, as RFC 3339, where a freeze is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_until: Option<String>,
 }
 
 /// A time as RFC 3339 with milliseconds, in UTC.
@@ -605,6 +608,12 @@ pub fn rfc3339(at: Timestamp) -> String {
         Ok(at) => format!("{at:.3}"),
         Err(_) => format!("{:.3}", jiff::Timestamp::MAX),
     }
+}
+
+/// The time that a text tells as RFC 3339.
+pub fn time(text: &str) -> Option<Timestamp> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    Some(Timestamp::from_millis(at.as_millisecond()))
 }
 
 /// Times as members: RFC 3339 with milliseconds out, any RFC 3339 in.

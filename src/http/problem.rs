@@ -302,6 +302,7 @@ impl Problem {
             code: code.to_owned(),
             request: self.request.clone(),
             tries_left: self.tries_left,
+            frozen_until: None,
         }
     }
 

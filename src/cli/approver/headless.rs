@@ -135,7 +135,9 @@ impl Loop {
         for line in report.lines() {
             tell(&line);
         }
-        report.take_in(&mut self.inbox, Instant::now());
+        let now = Instant::now();
+        let daemon_now = self.daemon_now(now);
+        report.take_in(&mut self.inbox, now, daemon_now);
         match report.counted() {
             Some(verdict) if self.once => Err(End::Decided(verdict)),
             Some(_) | None => Ok(()),

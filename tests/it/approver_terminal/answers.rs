@@ -314,3 +314,29 @@ fn a_command_that_is_not_all_on_the_screen_is_denied_without_more() {
     daemon.wait_for_decisions(1);
     assert_eq!(daemon.decisions(), [r#"{"verdict":"deny","version":1}"#]);
 }
+
+/// Found by review: during a freeze the policy was run every half minute, and the person at the
+/// terminal was not asked.
+#[test]
+fn what_a_freeze_keeps_from_the_policy_is_asked_the_person() {
+    let daemon = StandIn::start();
+    daemon.refuse_as("409 Conflict", "frozen", "approvals are frozen now", None);
+    daemon.send("request", &request(1));
+    daemon.send_raw(
+        "event: caught-up\ndata: {\"event_id\":1,\"now\":\"2023-11-14T22:13:25.000Z\"}\n\n",
+    );
+    let args = ["--url", &daemon.url(), "--policy", "exit 0"];
+    let pty = Pty::run(APPROVER, &args, &[]);
+    pty.wait_for("NOT decided, though the policy would approve it");
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("n\n");
+    daemon.wait_for_decisions(2);
+    assert_eq!(
+        daemon.decisions(),
+        [
+            r#"{"verdict":"approve","version":1}"#,
+            r#"{"verdict":"deny","version":1}"#
+        ]
+    );
+}
