@@ -635,6 +635,9 @@ pub const POLICY_JOBS_MAX: usize = 64;
 pub const POLICY_LINES: usize = 20;
 /// Pause before a request is judged again whose decision could not be told to the daemon.
 pub const POLICY_AGAIN: Duration = Duration::from_secs(30);
+/// Least and most time until a request is judged again that a freeze keeps from being approved: no
+/// busy loop where clocks differ, and an end of the freeze that nobody foresaw is found.
+pub const POLICY_FROZEN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
 /// Things that it has done while a question was on the screen which are told after it, the latest.
 pub const POLICY_NEWS: usize = 20;
 

@@ -60,8 +60,16 @@ pub enum Error {
     #[error("the token was revoked, has expired, or was given other rights")]
     RightsEnded,
     /// The idempotency key stands for another ask.
-    #[error("the idempotency key was used for another ask, request {0}")]
-    KeyReused(RequestId),
+    #[error(
+        "the idempotency key was used for another ask, request {id}; {}",
+        other(differs)
+    )]
+    KeyReused {
+        /// The request of the other ask.
+        id: RequestId,
+        /// The members that differ, as far as that is known.
+        differs: Vec<&'static str>,
+    },
     /// As many requests are pending as may be.
     #[error("no more requests may be pending than {0}, the limit")]
     TooManyPending(usize),
@@ -86,6 +94,13 @@ pub enum Error {
     /// The store did not do its work.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn other(differs: &[&str]) -> String {
+    if differs.is_empty() {
+        return "they differ in need or from, or one of them names a default".to_owned();
+    }
+    format!("they differ in {}", differs.join(", "))
 }
 
 /// The answer to an ask.
@@ -241,12 +256,12 @@ impl Approvals {
             Some(key) => RequestId::derive(by.principal.as_str(), key),
             None => random_id(),
         };
-        let same = (ask.digest, ask.match_code.clone());
+        let sent = Box::new(ask.clone());
         let (passage, most) = (self.on_the_way.enter(), self.setting.limits.pending);
         if !passage.has_room(self.store.pending().await?, most) {
             // Replays are answered even when there is no room for more.
             return match self.store.get(id).await? {
-                Some(event) => self.replayed(event, &same).await,
+                Some(event) => self.replayed(event, &sent).await,
                 None => Err(Error::TooManyPending(most)),
             };
         }
@@ -258,7 +273,7 @@ impl Approvals {
             // What was asked before on other terms has them still.
             Err(unmet) => {
                 return match self.store.get(id).await? {
-                    Some(event) => self.replayed(event, &same).await,
+                    Some(event) => self.replayed(event, &sent).await,
                     None => Err(unmet.into()),
                 };
             }
@@ -269,7 +284,7 @@ impl Approvals {
                 event,
                 replayed: false,
             }),
-            Commit::Conflict(Some(event)) => self.replayed(event, &same).await,
+            Commit::Conflict(Some(event)) => self.replayed(event, &sent).await,
             Commit::Conflict(None) => Err(Error::Contended(id)),
         }
     }
@@ -295,8 +310,8 @@ impl Approvals {
         if let Some(key) = key {
             let id = RequestId::derive(who.as_str(), key);
             if let Some(event) = self.store.get(id).await? {
-                let same = (ask.digest, ask.match_code.clone());
-                return self.replayed(event, &same).await;
+                let sent = Box::new(ask.clone());
+                return self.replayed(event, &sent).await;
             }
         }
         if let Some(wait) = self.pump.cool_down().left(who, &ask, self.now()) {
@@ -316,18 +331,22 @@ impl Approvals {
     }
 
     /// The answer to an ask that was made before, when it is the same: the members, and the match
-    /// code for as long as it is known.
-    async fn replayed(
-        &self,
-        event: Event,
-        (digest, code): &(Digest, Option<MatchCode>),
-    ) -> Result<Asked, Error> {
+    /// code for as long as it is known. One without a lease frees the request of the one that it
+    /// has: whoever does not mean to stay may not be the reason why it is withdrawn.
+    async fn replayed(&self, event: Event, sent: &Ask) -> Result<Asked, Error> {
         let request = &event.request;
-        let is_other_code = !request.status.is_final() && request.match_code != *code;
-        if request.ask_digest != *digest || is_other_code {
-            return Err(Error::KeyReused(event.request.id));
+        let is_other_code = !request.status.is_final() && request.match_code != sent.match_code;
+        if request.ask_digest != sent.digest || is_other_code {
+            return Err(Error::KeyReused {
+                id: request.id,
+                differs: request.differs_in(sent),
+            });
         }
-        let event = self.present(event).await?;
+        let mut event = self.present(event).await?;
+        if sent.lease.is_none() {
+            let free = |event: &Event, _| Ok(event.request.released(event.version()));
+            event = self.change(event, free).await?;
+        }
         Ok(Asked {
             event,
             replayed: true,

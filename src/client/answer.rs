@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::trust::mistrust;
 use crate::domain::Timestamp;
 use crate::limits;
-use crate::wire::{ProblemView, media};
+use crate::wire::{ProblemView, header, media};
 
 /// A good answer of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Answer<T> {
     pub value: T,
     /// The daemon's time when it answered, to the second; `None` when it does not tell.
     pub date: Option<Timestamp>,
+    /// Whether it says that the same was asked before, by the same key.
+    pub replayed: bool,
 }
 
 /// Why there is no good answer, and so whether another attempt can help.
@@ -179,6 +181,7 @@ pub(super) async fn news<T: DeserializeOwned>(
     Ok(Answer {
         value: Some(answer.value),
         date: answer.date,
+        replayed: answer.replayed,
     })
 }
 
@@ -224,6 +227,7 @@ impl Head {
         Answer {
             value,
             date: date(&self.headers),
+            replayed: self.text(header::IDEMPOTENCY_REPLAYED) == Some("true"),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Each transition is a method that takes the present request and `now` and returns the next one;
 //! committing it is the caller's business. A final request has no transition out of it.
 
+mod same;
 mod using;
 mod voting;
 
@@ -420,17 +421,33 @@ impl Request {
         })
     }
 
-    /// Withdraws it because nobody has waited for it for as long as its lease.
+    /// Withdraws it because nobody has waited for it for as long as its lease. Without a lease, of
+    /// which it may have been freed meanwhile, it stays.
     ///
     /// # Errors
     /// Final, or overdue.
     pub fn abandoned(&self, now: Timestamp) -> Result<Transition, Refusal> {
         self.open_to_change(now)?;
+        if self.lease_secs.is_none() {
+            return Ok(Transition::Unchanged);
+        }
         let mut next = self.clone();
         next.lease_ended = true;
         next.settle(Status::Cancelled, now);
         next.step(What::Cancelled, now, None, None);
         Ok(Transition::Commit(Box::new(next)))
+    }
+
+    /// Frees it of its lease: its requester has joined it without one. `version` is the request's
+    /// version, which stays.
+    pub fn released(&self, version: EventId) -> Transition {
+        if self.status.is_final() || self.lease_secs.is_none() {
+            return Transition::Unchanged;
+        }
+        let mut next = self.clone();
+        next.lease_secs = None;
+        next.changed_at = Some(version);
+        Transition::Commit(Box::new(next))
     }
 
     /// Withdraws it, as its requester.

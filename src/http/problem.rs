@@ -347,7 +347,7 @@ impl From<Error> for Problem {
                 Self::new(Kind::Forbidden, text)
             }
             Error::RightsEnded => Self::new(Kind::InvalidToken, text),
-            Error::KeyReused(_) => Self::new(
+            Error::KeyReused { .. } => Self::new(
                 Kind::KeyReused,
                 format!("{text}; use a new key for a new ask"),
             ),

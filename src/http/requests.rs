@@ -134,7 +134,9 @@ fn random_id() -> Result<RequestId, Problem> {
 /// Checks an ask member by member; the digest is of the members as sent, in an order that does
 /// not depend on the sender's. Of a match code it says only that there is one: the digest stays when
 /// the code is forgotten, and a million codes are tried in no time. Of a lease it says nothing: it is
-/// about who waits and not about what is asked, and one who waits may join one who has left.
+/// about who waits and not about what is asked, and one who waits may join one who has left. Nor of
+/// the time in which an approval may be used: the first ask's holds, and a client that wants it
+/// shorter keeps to that itself.
 ///
 /// # Errors
 /// The first member that is wrong.
@@ -145,6 +147,7 @@ pub fn checked(body: AskBody) -> Result<Ask, Problem> {
         }
         if let Some(members) = members.as_object_mut() {
             members.remove("lease_secs");
+            members.remove("use_within_secs");
         }
         serde_json::to_vec(&members)
     });
@@ -441,9 +444,9 @@ mod tests {
     }
 
     /// A script that had detached could not wait with the same command and key, because whoever
-    /// waits has a lease.
+    /// waits has a lease; nor could one that asks with another `--use-within`.
     #[test]
-    fn whoever_waits_under_a_lease_asks_the_same_as_whoever_leaves() {
+    fn neither_a_lease_nor_the_time_for_its_use_makes_it_another_ask() {
         let with = |lease_secs, use_within_secs| {
             digest_of(AskBody {
                 lease_secs,
@@ -452,6 +455,6 @@ mod tests {
             })
         };
         assert_eq!(with(Some(120), None), with(None, None));
-        assert_ne!(with(None, Some(120)), with(None, None));
+        assert_eq!(with(None, Some(120)), with(None, None));
     }
 }

@@ -168,6 +168,41 @@ async fn a_wait_that_has_a_limit_is_continued_by_the_same_command_and_asks_once(
     assert_eq!(daemon.requests().await.len(), 1);
 }
 
+/// Found by review: the lease of the killed one stayed, and the request was cancelled two minutes
+/// after the detached one had been told that it waits for its answer.
+#[tokio::test]
+async fn whoever_leaves_for_good_frees_the_request_of_the_lease_of_one_who_was_killed() {
+    let daemon = setup().in_memory().start();
+    let key = ["--key", "job-11", "-m", "Deploy?"];
+    let args = [&key[..], &["--lease", "2s"]].concat();
+    let killed = Requester::start(&daemon.url(), &args);
+    daemon.waiters_are(1).await;
+    let held = daemon.requests().await;
+    assert_eq!(held[0]["lease_secs"], 2);
+    // While it polls, its lease does not run, however slow this machine is.
+    let left = daemon.run(&[&["--detach"], &key[..]].concat()).await;
+    assert_eq!(left.code, Some(3), "{left:?}");
+    assert!(!left.stderr.contains("lease"), "{left:?}");
+    killed.signal(Signal::KILL);
+    killed.left().await;
+    daemon.waiters_are(0).await;
+    // Another one with a lease, which begins after it, shows when that would have ended.
+    let other = json!({"title": "Other?", "lease_secs": 3});
+    let other = daemon.asking(&other).await.id();
+    // A list is no sign of life, as a read would be.
+    let listed = async |id: &str| {
+        let all = daemon.requests().await;
+        all.into_iter().find(|request| request["id"] == id)
+    };
+    until("the other lease to end", async || {
+        (listed(&other).await?["lease_ended"] == true).then_some(())
+    })
+    .await;
+    let request = listed(left.stdout.trim_end()).await.unwrap();
+    assert_eq!(request["status"], "pending", "{request}");
+    assert_eq!(request.get("lease_secs"), None, "{request}");
+}
+
 #[tokio::test]
 async fn whoever_waits_with_the_same_key_joins_one_who_has_left() {
     let daemon = setup().in_memory().start();

@@ -42,10 +42,10 @@ impl Lease {
 
 impl Book {
     /// Takes up what a request has become: a pending one with a lease that is not in the book yet
-    /// begins to run, a final one leaves.
+    /// begins to run, a final one leaves, and so does one that was freed of its lease.
     pub(super) fn note(&mut self, request: &Request, now: Instant) {
         let Some(secs) = request.lease_secs else {
-            return;
+            return self.forget(request.id);
         };
         if request.status != Status::Pending {
             return self.forget(request.id);

@@ -204,6 +204,10 @@ impl Approvals {
                 tracing::info!(%id, topic, by, "withdrawn: its asker is gone");
                 leases.change(|book| book.forget(id));
             }
+            // Whoever had read it before it was freed may have put it into the book again.
+            Ok(event) if event.request.lease_secs.is_none() => {
+                leases.change(|book| book.forget(id));
+            }
             // Nothing was done, for the reasons above.
             Ok(_) => {}
             Err(Error::Refused(..) | Error::NotFound(_)) => leases.change(|book| book.forget(id)),

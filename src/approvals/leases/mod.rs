@@ -70,9 +70,7 @@ impl Default for Leases {
 impl Leases {
     /// Takes up what a request has become.
     pub(super) fn note(&self, event: &Event) {
-        if event.request.lease_secs.is_some() {
-            self.change(|book| book.note(&event.request, Instant::now()));
-        }
+        self.change(|book| book.note(&event.request, Instant::now()));
     }
 
     /// Commits may have been missed.

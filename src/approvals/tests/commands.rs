@@ -15,7 +15,11 @@ async fn the_same_key_asks_once_and_another_ask_under_it_is_refused() {
     assert_eq!((first.replayed, again.replayed), (false, true));
     assert_eq!(first.event, again.event);
     let id = first.event.request.id;
-    assert_eq!(ask_with_key("Destroy?").await, Err(Error::KeyReused(id)));
+    let differs = vec!["title"];
+    assert_eq!(
+        ask_with_key("Destroy?").await,
+        Err(Error::KeyReused { id, differs })
+    );
     assert_eq!(world.approvals.pending().await, Ok(1));
 }
 

@@ -172,6 +172,45 @@ async fn a_look_of_the_asker_and_the_same_ask_again_are_signs_of_life() {
     assert_eq!(world.stands(id).await, ABANDONED, "not that of its page");
 }
 
+/// Found by review: the lease of an asker that was killed stayed when the same was asked without
+/// one, and ended what was meant to wait for its answer alone.
+#[tokio::test(start_paused = true)]
+async fn the_same_ask_without_a_lease_frees_the_request_of_it() {
+    let world = World::with(roomy()).await;
+    let _keeper = world.keeps_leases();
+    let (access, key) = (world.asker(), Some("key"));
+    let asked = async |ask: Ask| {
+        let asking = access.ask(ask, key, || unreachable!("it has a key"));
+        asking.await.unwrap()
+    };
+    let first = asked(leased("Deploy?")).await.event;
+    let mut stream = world.listen(None).await;
+    assert_eq!(told(&mut stream), ["1 pending", "caught-up 1"]);
+    let plain = || Ask {
+        lease: None,
+        ..leased("Deploy?")
+    };
+    let freed = asked(plain()).await;
+    assert!(freed.replayed);
+    assert_eq!(freed.event.request.lease_secs, None);
+    assert_eq!(freed.event.version(), first.version());
+    assert_eq!(freed.event.request.history, first.request.history);
+    assert_eq!(told(&mut stream), ["2 pending"]);
+    assert_eq!(world.approvals.leases().counts(), (0, 0));
+    // A poll that had read it before puts its lease into the book again.
+    let mut hold = world.approvals.leases().hold(first.request.id, &ci());
+    hold.of(&first.request, &ci());
+    drop(hold);
+    sleep(LEASE + SOON_AFTER).await;
+    assert_eq!(world.stands(first.request.id).await, KEPT);
+    assert_eq!(world.approvals.leases().counts(), (0, 0));
+    // Once is enough, and nobody gives it one again.
+    assert_eq!(asked(plain()).await.event.id, freed.event.id);
+    assert_eq!(asked(leased("Deploy?")).await.event.id, freed.event.id);
+    sleep(LEASE + SOON_AFTER).await;
+    assert_eq!(world.stands(first.request.id).await, KEPT);
+}
+
 #[tokio::test(start_paused = true)]
 async fn with_a_new_daemon_all_leases_begin_anew() {
     let world = World::with(roomy()).await;

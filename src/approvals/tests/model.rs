@@ -267,7 +267,7 @@ async fn asks(
             assert_eq!((asked.event.request.id, asked.replayed), (id, replayed));
             model.is_shown(id, Ok(&asked.event));
         }
-        (Err(Error::KeyReused(real)), Asks::KeyReused(id)) => assert_eq!(real, id),
+        (Err(Error::KeyReused { id: real, .. }), Asks::KeyReused(id)) => assert_eq!(real, id),
         (Err(Error::TooManyPending(most)), Asks::TooMany) => assert_eq!(most, ROOM),
         (real, wanted) => panic!("{real:?} is not {wanted:?}"),
     }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::inbox::Gone;
 use crate::client::{Answer, Backoff, CallError, Client};
-use crate::domain::{Reason, RequestId, Verdict};
+use crate::domain::{Reason, RequestId, Timestamp, Verdict};
 use crate::limits;
 use crate::wire::{DecisionBody, RequestView, Status};
 
@@ -84,8 +84,13 @@ pub(super) enum Outcome {
 pub(super) enum Cause {
     /// The daemon was not reached, or does not work as it should.
     Trouble,
-    /// Not now: a limit, or a freeze.
+    /// Not now: a limit.
     Busy,
+    /// Not now: a freeze.
+    Frozen {
+        /// Until then, if the daemon says so.
+        until: Option<Timestamp>,
+    },
     /// The daemon says no, with this HTTP status and code.
     Refused {
         /// The status.
@@ -246,7 +251,9 @@ fn refusal(error: CallError, unsure: bool) -> Outcome {
         } if problem.code == FROZEN => Outcome::Failed {
             why,
             unsure,
-            cause: Cause::Busy,
+            cause: Cause::Frozen {
+                until: problem.frozen_until,
+            },
         },
         CallError::Refused {
             status: 409,
@@ -369,6 +376,7 @@ mod tests {
             let answer = Answer {
                 value: *view,
                 date: None,
+                replayed: false,
             };
             deciding().answered(Ok(answer))
         };
@@ -425,9 +433,20 @@ mod tests {
         ] {
             assert_eq!(refusal(error, false), outcome);
         }
+        let mut frozen = refused(409, "frozen", Some(request(1)));
+        if let CallError::Refused { problem, .. } = &mut frozen {
+            problem.frozen_until = Some(Timestamp::from_millis(1_700_000_000_000));
+        }
+        let until = Some(Timestamp::from_millis(1_700_000_000_000));
+        let told = refusal(frozen, false);
+        let cause = Cause::Frozen { until };
+        assert!(
+            matches!(&told, Outcome::Failed { cause: known, .. } if *known == cause),
+            "{told:?}"
+        );
         // Neither is the end of the request.
         for (code, cause) in [
-            ("frozen", Cause::Busy),
+            ("frozen", Cause::Frozen { until: None }),
             (
                 "too_many_votes",
                 Cause::Refused {

@@ -9,7 +9,7 @@ use super::daemon_clock::DaemonClock;
 use super::end::End;
 use super::inbox::Inbox;
 use super::link::{Heard, Link, words};
-use super::policy::{Desk, Report};
+use super::policy::{Desk, News, Report};
 use super::tell;
 use crate::client::{Client, EventStream, StreamEvent};
 use crate::domain::Timestamp;
@@ -44,7 +44,7 @@ struct Loop {
 
 enum Next {
     Stream(StreamEvent),
-    Judged(Box<Report>),
+    Judged(News),
     Tick,
 }
 
@@ -55,7 +55,8 @@ impl Loop {
             self.go_on();
             match self.next().await {
                 Next::Stream(event) => self.on_stream(event)?,
-                Next::Judged(report) => self.on_report(&report)?,
+                Next::Judged(News::Who(me)) => self.inbox.answers_as(me),
+                Next::Judged(News::Judged(report)) => self.on_report(&report)?,
                 Next::Tick => {}
             }
         }
@@ -73,7 +74,7 @@ impl Loop {
         tokio::select! {
             biased;
             // A stream that never rests must not keep what is judged from its end.
-            report = self.desk.next() => Next::Judged(report),
+            news = self.desk.next() => Next::Judged(news),
             event = self.stream.next() => Next::Stream(event),
             () = waking => Next::Tick,
         }
@@ -134,7 +135,9 @@ impl Loop {
         for line in report.lines() {
             tell(&line);
         }
-        report.take_in(&mut self.inbox, Instant::now());
+        let now = Instant::now();
+        let daemon_now = self.daemon_now(now);
+        report.take_in(&mut self.inbox, now, daemon_now);
         match report.counted() {
             Some(verdict) if self.once => Err(End::Decided(verdict)),
             Some(_) | None => Ok(()),

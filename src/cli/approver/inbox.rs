@@ -56,6 +56,9 @@ enum Judged {
     Now,
     /// Its verdict could not be told; it judges it again at that time.
     Again(Instant),
+    /// Its verdict does not count yet; it judges it again at that time, and people are asked
+    /// meanwhile.
+    Later(Instant),
     /// It has left it open.
     Open,
     /// A vote was given here, and others are waited for: nobody here is asked.
@@ -105,9 +108,9 @@ impl Inbox {
         }
     }
 
-    /// Takes in who answers here: what they have voted on is not asked again.
-    pub(super) fn answers_as(&mut self, me: String) {
-        self.me = Some(me);
+    /// Takes in who answers here, if that is known: what they have voted on is not asked again.
+    pub(super) fn answers_as(&mut self, me: Option<String>) {
+        self.me = me.or_else(|| self.me.take());
     }
 
     /// Takes in what the daemon says about a request.
@@ -206,7 +209,7 @@ impl Inbox {
         let looked = self.looked_to_judge;
         let entries = self.pending.values();
         let again = entries.filter_map(|entry| match entry.judged {
-            Judged::Again(at) => Some(at),
+            Judged::Again(at) | Judged::Later(at) => Some(at),
             Judged::No | Judged::Now | Judged::Open | Judged::Voted => None,
         });
         again
@@ -230,6 +233,13 @@ impl Inbox {
     pub(super) fn judge_again(&mut self, id: RequestId, at: Instant) {
         if let Some(entry) = self.entry(id) {
             entry.judged = Judged::Again(at);
+        }
+    }
+
+    /// The policy judges a request again at that time, and people are asked meanwhile.
+    pub(super) fn judge_later(&mut self, id: RequestId, at: Instant) {
+        if let Some(entry) = self.entry(id) {
+            entry.judged = Judged::Later(at);
         }
     }
 
@@ -432,7 +442,7 @@ impl Entry {
 
     fn is_for_people(&self, has_policy: bool) -> bool {
         match self.judged {
-            Judged::Open => true,
+            Judged::Open | Judged::Later(_) => true,
             Judged::No | Judged::Now | Judged::Again(_) => {
                 !has_policy || self.view.match_code_required
             }
@@ -444,7 +454,7 @@ impl Entry {
     fn is_for_policy(&self, now: Instant) -> bool {
         let is_due = match self.judged {
             Judged::No => true,
-            Judged::Again(at) => at <= now,
+            Judged::Again(at) | Judged::Later(at) => at <= now,
             Judged::Now | Judged::Open | Judged::Voted => false,
         };
         is_due && !self.view.match_code_required

@@ -15,7 +15,7 @@ use super::daemon_clock::{spell, spell_time};
 use crate::domain::{Timestamp, Verdict};
 use crate::limits;
 use crate::terminal::locale::Charset;
-use crate::terminal::measure::{columns, cut};
+use crate::terminal::measure::{columns, cut, wrap};
 use crate::terminal::printable::{visible_in, visible_lines};
 use crate::terminal::row::{Frame, Row};
 use crate::terminal::style::{Ink, Look};
@@ -31,6 +31,8 @@ pub(super) const REASON_PROMPT: &str = "Why? ";
 pub(super) const STATUS_ROWS: usize = 2;
 /// Rows of the details that are shown however small the screen is.
 const LEAST_ROWS: usize = 3;
+/// The name of the fact that changes with each vote.
+const VOTES: &str = "votes";
 
 /// What the rows have to fit into.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +56,8 @@ pub(super) struct Question {
     pub(super) votes: Option<usize>,
     /// Which is the first status row.
     pub(super) status: usize,
+    /// Whether some of what an approval would let run is not on the screen.
+    pub(super) hides_command: bool,
 }
 
 /// The rows of a question. `now` is the daemon's time, if it is known.
@@ -63,14 +67,18 @@ pub(super) fn question(view: &RequestView, now: Option<Timestamp>, room: Room) -
     let fixed = 4 + facts.len() + STATUS_ROWS;
     let mut rows = vec![head(Ink::Strong, "Approval asked", room)];
     rows.push(label("The asker says", room));
-    rows.extend(claim(view, room, room.height.saturating_sub(fixed)));
+    let (claim, is_cut) = claim(view, room, room.height.saturating_sub(fixed));
+    rows.extend(claim);
     rows.push(label("The daemon knows", room));
     let votes = votes.map(|index| rows.len() + index);
     rows.extend(facts);
     let time = rows.len() - 1;
     let status = rows.len();
     rows.extend(std::iter::repeat_n(Row::new(), STATUS_ROWS));
+    // The first rows of a question that is higher than the screen have scrolled away.
+    let is_too_long = view.command.is_some() && rows.len() > room.height;
     Question {
+        hides_command: is_cut || is_too_long,
         rows,
         time,
         votes,
@@ -104,18 +112,21 @@ fn label(text: &str, room: Room) -> Row {
 }
 
 /// What the asker claims, in at most so many rows where that is possible: the title whole, then
-/// fields and details, cut with a count.
-fn claim(view: &RequestView, room: Room, height: usize) -> Vec<Row> {
+/// fields and details, cut with a count. The answer is also whether the command was cut.
+fn claim(view: &RequestView, room: Room, height: usize) -> (Vec<Row>, bool) {
     let frame = Frame::new(room.look, room.width);
     let title = one_line(&view.title, room.look.charset);
     let mut rows = frame.rows("", Ink::Strong, &title);
     rows.push(topic_row(view, room));
     let mut left = height.saturating_sub(rows.len() + 2).max(2 * LEAST_ROWS);
+    let mut is_cut = false;
     if let Some(command) = &view.command {
         // What an approval lets run matters more than what is said about it.
         let command = command_rows(command, room);
         let most = left.saturating_sub(LEAST_ROWS).max(LEAST_ROWS);
+        let all = command.len();
         let shown = cut_rows(&mut rows, command, most, "the command", room);
+        is_cut = shown <= all;
         left = left.saturating_sub(shown).max(LEAST_ROWS);
     }
     let details = details_rows(&view.details, room);
@@ -133,7 +144,7 @@ fn claim(view: &RequestView, room: Room, height: usize) -> Vec<Row> {
         .saturating_sub(shown_fields)
         .clamp(LEAST_ROWS, limits::DETAILS_LINES);
     cut_rows(&mut rows, details, for_details, "details", room);
-    rows
+    (rows, is_cut)
 }
 
 /// The topic, which the asker chooses, in one row.
@@ -216,7 +227,7 @@ fn details_rows(details: &str, room: Room) -> Vec<Row> {
         .collect()
 }
 
-/// All that the asker claims, with nothing cut.
+/// All that the asker claims and what it takes to approve it, with nothing cut.
 pub(super) fn whole(view: &RequestView, room: Room) -> Vec<Row> {
     let frame = Frame::new(room.look, room.width);
     let mut rows = vec![label("All that the asker says", room)];
@@ -234,25 +245,39 @@ pub(super) fn whole(view: &RequestView, room: Room) -> Vec<Row> {
             rows.extend(part);
         }
     }
+    rows.push(label("The daemon knows", room));
+    rows.extend(
+        lasting(view, room.look.charset)
+            .into_iter()
+            .flat_map(|(name, text)| fact_rows(name, &text, room)),
+    );
     rows
 }
 
 /// What the daemon knows; the row with the times is the last one. The number is that of the row
 /// with the votes.
 fn facts(view: &RequestView, now: Option<Timestamp>, room: Room) -> (Vec<Row>, Option<usize>) {
-    let charset = room.look.charset;
-    let fact = |name: &str, text: String| fact_row(name, text, room);
-    let mut rows = vec![
-        fact("request", view.id.to_string()),
-        fact("asked by", party(&view.requester, charset)),
-    ];
-    let votes = takes_votes(view).then_some(rows.len());
-    if votes.is_some() {
-        rows.push(votes_row(view, room));
-    }
-    rows.extend(conditions(view, room));
+    let facts = lasting(view, room.look.charset);
+    let votes = facts.iter().position(|(name, _)| *name == VOTES);
+    let rows = facts.into_iter();
+    let mut rows: Vec<_> = rows
+        .map(|(name, text)| fact_row(name, text, room))
+        .collect();
     rows.push(time_row(view, now, room));
     (rows, votes)
+}
+
+/// What the daemon knows, except for the times, which go on.
+fn lasting(view: &RequestView, charset: Charset) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("request", view.id.to_string()),
+        ("asked by", party(&view.requester, charset)),
+    ];
+    if takes_votes(view) {
+        facts.push((VOTES, votes_of(view, charset)));
+    }
+    facts.extend(conditions(view, charset));
+    facts
 }
 
 /// The row that tells age and time left, which change while it is shown.
@@ -280,6 +305,20 @@ pub(super) fn fact_row(name: &str, text: String, room: Room) -> Row {
         .and(Ink::Faint, format!("    {name:<10}"))
         .and(Ink::Plain, text)
         .cut(room.width, room.look.ellipsis())
+}
+
+/// The rows of a fact, broken where it is too wide. What follows the first has no name, so that no
+/// text in it passes for a fact of its own.
+fn fact_rows(name: &str, text: &str, room: Room) -> Vec<Row> {
+    let start = format!("    {name:<10}");
+    let indent = columns(&start);
+    let lines = wrap(text, room.width.saturating_sub(indent).max(1));
+    let starts = std::iter::once(start).chain(std::iter::repeat(" ".repeat(indent)));
+    lines
+        .into_iter()
+        .zip(starts)
+        .map(|(line, start)| Row::new().and(Ink::Faint, start).and(Ink::Plain, line))
+        .collect()
 }
 
 /// The row below the facts that tells how many others wait, and what can be typed.

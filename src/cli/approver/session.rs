@@ -24,12 +24,12 @@ use super::end::End;
 use super::inbox::{Gone, Inbox};
 use super::link::Link;
 use super::pager::{Pager, Pages};
-use super::policy::Desk;
+use super::policy::{self, Desk};
 use super::question::Room;
 use super::signals::{Disturbance, Redrawing, stop_this_process};
 use super::tally::Tally;
 use crate::client::{Client, EventStream};
-use crate::domain::{MatchCode, RequestId, Timestamp};
+use crate::domain::{EventId, MatchCode, RequestId, Timestamp};
 use crate::limits;
 use crate::terminal::lines::Typed;
 use crate::terminal::measure::wrap;
@@ -65,6 +65,10 @@ pub(super) struct Session<'a> {
     judged: VecDeque<Vec<Row>>,
     /// Whether it ends after one decision.
     once: bool,
+    /// Of which request, in which version, the whole is being shown.
+    showing: Option<(RequestId, EventId)>,
+    /// Of which it was shown last, to its end.
+    shown: Option<(RequestId, EventId)>,
 }
 
 /// A call that we can do without; it may answer who we are.
@@ -76,6 +80,8 @@ struct Asked {
     time: usize,
     votes: Option<usize>,
     status: usize,
+    /// Whether some of what an approval would let run is not on the screen.
+    hides_command: bool,
     note: Row,
     /// Until when what is typed is thrown away.
     guard: Option<Instant>,
@@ -147,6 +153,8 @@ impl<'a> Session<'a> {
             desk: None,
             judged: VecDeque::new(),
             once: false,
+            showing: None,
+            shown: None,
         }
     }
 
@@ -227,7 +235,8 @@ impl<'a> Session<'a> {
             Next::Stream(event) => self.on_stream(event).await?,
             Next::Decided(progress) => self.on_progress(progress).await?,
             Next::Paged(shown) => self.on_paged(shown).await?,
-            Next::Judged(report) => self.on_judged(&report).await?,
+            Next::Judged(policy::News::Who(me)) => self.inbox.answers_as(me),
+            Next::Judged(policy::News::Judged(report)) => self.on_judged(&report).await?,
             Next::Courtesy(me) => self.on_courtesy(me.as_ref()).await?,
             Next::Typed(typed) => self.on_typed(typed).await?,
             Next::Tick => self.on_tick().await?,

@@ -25,6 +25,7 @@ pub(super) async fn run(
             Ok(Answer {
                 value: *request,
                 date: None,
+                replayed: false,
             })
         }
         outcome => outcome,

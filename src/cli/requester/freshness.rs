@@ -105,6 +105,7 @@ mod tests {
                 ..request(Status::Approved)
             },
             date: age.map(|age| ASKED.after(DECIDED + age)),
+            replayed: false,
         })
     }
 
@@ -151,6 +152,7 @@ mod tests {
         let denied = Freshness::of_found(None).end(Answer {
             value: request(Status::Denied),
             date: Some(ASKED.after(99 * HOUR)),
+            replayed: false,
         });
         assert!(matches!(denied, End::Settled(_)), "{denied:?}");
     }

@@ -3,6 +3,7 @@
 use std::io;
 
 use tokio::signal::unix::{self, SignalKind};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use crate::cli::exit;
@@ -57,6 +58,15 @@ pub(super) trait Interrupts {
         let signal = self.next().await;
         let at = Instant::now();
         Interruption { signal, at }
+    }
+
+    /// One that has come by now: the runtime looks for it while we step back.
+    async fn caught(&mut self) -> Option<Interruption> {
+        tokio::select! {
+            biased;
+            first = self.first() => Some(first),
+            () = yield_now() => None,
+        }
     }
 
     /// Waits for one that says "at once": not an echo of the `first`, and no hangup, which is

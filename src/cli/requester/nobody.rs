@@ -13,11 +13,13 @@ use crate::wire::{RequestView, Status, rfc3339};
 
 /// Shows how many are there, and ends it when that is nobody and this is not to be borne.
 ///
-/// A daemon that does not say cannot be relied on for that, so it ends with the configuration.
+/// A daemon that does not say cannot be relied on for that, so it ends with the configuration. What
+/// another run has asked, which may wait for it, `is_found` and left as it is.
 pub(super) async fn look(
     daemon: &impl Daemon,
     plan: &Plan,
     request: &RequestView,
+    is_found: bool,
     progress: &Progress,
 ) -> Option<End> {
     if let Some(count) = request.approvers_connected {
@@ -41,8 +43,13 @@ pub(super) async fn look(
             ),
         ),
     };
-    let limit = Instant::now() + limits::CANCEL_TIME;
     let id = request.id;
+    if is_found {
+        let fate =
+            format!("request {id} is left as it is: it was asked before, with the same --key");
+        return Some(End::failed(code, anyhow!("{why} ({fate})")));
+    }
+    let limit = Instant::now() + limits::CANCEL_TIME;
     let fate = match cancel(daemon, request, limit).await {
         Withdrawal::Final(last) if last.status == Status::Cancelled => {
             format!("request {id} is cancelled")

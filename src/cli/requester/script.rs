@@ -79,6 +79,7 @@ pub(super) fn answer(request: RequestView) -> Outcome {
     Ok(Answer {
         value: request,
         date: None,
+        replayed: false,
     })
 }
 

@@ -96,14 +96,22 @@ mod tests {
         value.seen_by.push(SeenView { by, at: ASKED });
         let date = Some(ASKED.after(Duration::from_mins(1)));
         assert_eq!(
-            standing(&Answer { value, date }),
+            standing(&Answer {
+                value,
+                date,
+                replayed: false,
+            }),
             format!(
                 "request {ID}, \"Deploy?\", is still pending; 59m left; 1 of 2, ana; opened by bob"
             )
         );
         let (value, date) = (request(Status::Pending), None);
         assert_eq!(
-            standing(&Answer { value, date }),
+            standing(&Answer {
+                value,
+                date,
+                replayed: false,
+            }),
             format!("request {ID}, \"Deploy?\", is still pending")
         );
     }

@@ -21,7 +21,7 @@ fn asked() -> Request {
         command: None,
         need: None,
         from: Vec::new(),
-        lease: None,
+        lease: Some(2 * LIFE),
         use_within: limits::USE_WITHIN.1,
         digest: Digest::of(b"ask"),
     };
@@ -240,6 +240,7 @@ enum Command {
     TakeBack(u8),
     Use(bool, u8),
     Abandon,
+    Release,
     Expire,
 }
 
@@ -252,6 +253,7 @@ fn command() -> impl Strategy<Value = Command> {
         (0_u8..4).prop_map(Command::TakeBack),
         (any::<bool>(), 0_u8..3).prop_map(|(own, nonce)| Command::Use(own, nonce)),
         Just(Command::Abandon),
+        Just(Command::Release),
         Just(Command::Expire),
     ]
 }
@@ -295,6 +297,7 @@ proptest! {
                     request.used(version, Digest::of(&[nonce]), &by, now)
                 }
                 Command::Abandon => request.abandoned(now),
+                Command::Release => Ok(request.released(version)),
                 Command::Expire => Ok(request
                     .expired(now)
                     .map_or(Transition::Unchanged, |next| Transition::Commit(Box::new(next)))),

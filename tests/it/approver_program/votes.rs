@@ -175,3 +175,29 @@ async fn a_command_is_shown_as_it_will_be_run() {
     terminal.wait_for("│ as       alice on ci-1");
     terminal.wait_for("Approve? ");
 }
+
+/// Found by review: a policy that was started again judged what it had voted on, and its change of
+/// mind replaced a vote that stood.
+#[tokio::test]
+async fn a_policy_that_is_started_again_leaves_its_votes_as_they_are() {
+    let team = Team::new();
+    let token = [("PUSHD_TOKEN", team.people.token_of("alice"))];
+    let start = |policy| {
+        let args = ["--policy", policy, "--jobs", "1"];
+        Approver::start_with(&team.daemon.url(), &args, &token)
+    };
+    let voted = team.asked(&json!({"title": "Deploy?", "need": 2})).await;
+    let first = start("exit 0");
+    first
+        .told(&format!("{voted} voted for by the policy"))
+        .await;
+    first.signal(rustix::process::Signal::TERM);
+    assert_eq!(first.left().await.code, Some(143));
+    // One after the other, the oldest first: once this one is denied, that one was passed over.
+    let other = team.asked(&json!({"title": "Other?"})).await;
+    let second = start("exit 1");
+    second.told(&format!("{other} denied by the policy")).await;
+    let request = team.read(&voted).await;
+    assert_eq!(request["status"], "pending", "{request}");
+    assert_eq!(request["decisions"][0]["verdict"], "approve", "{request}");
+}

@@ -1,5 +1,7 @@
 //! What answers a question, and what does not.
 
+use pushd::wire::Command;
+
 use super::stand_in::{Courtesy, StandIn, request};
 use super::{APPROVER, approver};
 use crate::pty::Pty;
@@ -247,4 +249,94 @@ fn a_freeze_is_told_and_the_question_stays() {
     pty.wait_for("NOT decided: frozen until Monday");
     pty.wait_until_open();
     assert!(!pty.text().contains("No longer asked"));
+}
+
+/// Found by review: the end of a long command, and the program and the environment below it, were
+/// off the screen, and a yes was taken all the same.
+#[test]
+fn a_command_that_is_not_all_on_the_screen_is_approved_only_after_it_was_shown() {
+    let daemon = StandIn::start();
+    let mut view = request(1);
+    let text = "echo well; ".repeat(150) + "rm -rf /srv";
+    view.command = Some(Command {
+        argv: ["sh", "-c", &text].map(str::to_owned).to_vec(),
+        program: "/usr/bin/sh".to_owned(),
+        directory: "/srv".to_owned(),
+        ..Command::default()
+    });
+    daemon.send("request", &view);
+    let environment = [("PAGER", "no-such-pager")];
+    let pty = Pty::run_sized(APPROVER, &["--url", &daemon.url()], &environment, (24, 80));
+    pty.wait_for("more lines of the command");
+    pty.wait_until_open();
+    assert!(!pty.text().contains("/usr/bin/sh"), "{}", pty.text());
+    pty.type_keys("y\n");
+    pty.wait_for("type d first");
+    pty.wait_until_open();
+    // Whoever leaves before the end has not seen it.
+    pty.type_keys("d\n");
+    pty.wait_for("Enter shows more");
+    pty.type_keys("q\n");
+    pty.wait_for("type d first");
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("y\n");
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    assert_eq!(daemon.decisions(), [""; 0]);
+    pty.type_keys("d\n");
+    pty.wait_for("Enter shows more");
+    pty.type_keys("\n");
+    pty.wait_for("/usr/bin/sh");
+    pty.wait_for("-- Enter goes back");
+    pty.type_keys("\n");
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    assert_eq!(daemon.decisions(), [""; 0]);
+    pty.type_keys("y\n");
+    daemon.wait_for_decisions(1);
+    assert_eq!(daemon.decisions(), [r#"{"verdict":"approve","version":1}"#]);
+}
+
+#[test]
+fn a_command_that_is_not_all_on_the_screen_is_denied_without_more() {
+    let daemon = StandIn::start();
+    let mut view = request(1);
+    view.command = Some(Command {
+        argv: vec!["sh".to_owned(), "-c".to_owned(), "x ".repeat(1000)],
+        ..Command::default()
+    });
+    daemon.send("request", &view);
+    let pty = Pty::run_sized(APPROVER, &["--url", &daemon.url()], &[], (24, 80));
+    pty.wait_for("more lines of the command");
+    pty.wait_until_open();
+    pty.type_keys("n\n");
+    daemon.wait_for_decisions(1);
+    assert_eq!(daemon.decisions(), [r#"{"verdict":"deny","version":1}"#]);
+}
+
+/// Found by review: during a freeze the policy was run every half minute, and the person at the
+/// terminal was not asked.
+#[test]
+fn what_a_freeze_keeps_from_the_policy_is_asked_the_person() {
+    let daemon = StandIn::start();
+    daemon.refuse_as("409 Conflict", "frozen", "approvals are frozen now", None);
+    daemon.send("request", &request(1));
+    daemon.send_raw(
+        "event: caught-up\ndata: {\"event_id\":1,\"now\":\"2023-11-14T22:13:25.000Z\"}\n\n",
+    );
+    let args = ["--url", &daemon.url(), "--policy", "exit 0"];
+    let pty = Pty::run(APPROVER, &args, &[]);
+    pty.wait_for("NOT decided, though the policy would approve it");
+    pty.wait_for("Approve? ");
+    pty.wait_until_open();
+    pty.type_keys("n\n");
+    daemon.wait_for_decisions(2);
+    assert_eq!(
+        daemon.decisions(),
+        [
+            r#"{"verdict":"approve","version":1}"#,
+            r#"{"verdict":"deny","version":1}"#
+        ]
+    );
 }

@@ -109,14 +109,28 @@ async fn the_same_key_for_another_ask_is_refused_and_names_the_request() {
     let ask = |members| daemon.asking(&members).header("idempotency-key", "k");
     let id = ask(json!({"title": "Deploy?"})).await.id();
     // Naming a default is another ask, because defaults may change.
-    for other in [
-        json!({"title": "Deploy!"}),
-        json!({"title": "Deploy?", "topic": "default"}),
+    let command = json!({"argv": ["make"], "program": "/bin/make", "directory": "/",
+        "user": "ci", "host": "runner-2"});
+    for (other, differs) in [
+        (json!({"title": "Deploy!"}), "they differ in title;"),
+        (
+            json!({"title": "Deploy?", "topic": "default"}),
+            "one of them names a default",
+        ),
+        (
+            json!({"title": "Deploy?", "command": command}),
+            "they differ in command;",
+        ),
     ] {
         let reply = ask(other).await;
         assert_eq!(reply.problem(), (422, "key_reused".to_owned()));
         assert!(reply.detail().contains(&id), "{reply:?}");
+        assert!(reply.detail().contains(differs), "{reply:?}");
     }
+    // How long an approval may be used is the first ask's to say, and no other question.
+    let again = ask(json!({"title": "Deploy?", "use_within_secs": 60})).await;
+    assert_eq!((again.status, again.id()), (200, id));
+    assert_eq!(again.json()["use_within_secs"], 3600);
 }
 
 #[tokio::test]

@@ -65,9 +65,11 @@ async fn what_was_asked_for_cannot_become_something_else_under_the_same_key() {
     scene.write("plan.out", "evil");
     let left = scene.start(&rest).left().await;
     assert_eq!(left.code, Some(64), "{left:?}");
+    assert!(left.stderr.contains("command.files"), "{left:?}");
     let other = ["--key", "k", "--", "sh", "-c", "echo other > ran"];
     let left = scene.start(&other).left().await;
     assert_eq!(left.code, Some(64), "{left:?}");
+    assert!(left.stderr.contains("command.argv"), "{left:?}");
     assert_eq!(scene.content("ran"), None);
     assert_eq!(scene.request().await.get("consumed_at"), None);
 }

@@ -203,7 +203,9 @@ fn failed(id: RequestId, outcome: Outcome) -> Failure {
                 Cause::Refused { code, .. } if code == REASON_REQUIRED => {
                     "not decided; say why with -r REASON"
                 }
-                Cause::Trouble | Cause::Busy | Cause::Refused { .. } => "not decided",
+                Cause::Trouble | Cause::Busy | Cause::Frozen { .. } | Cause::Refused { .. } => {
+                    "not decided"
+                }
             };
             (
                 trouble::cause(&cause),

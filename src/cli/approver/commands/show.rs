@@ -73,7 +73,8 @@ fn facts(view: &RequestView, now: Option<Timestamp>, room: Room) -> Vec<Row> {
     if takes_votes(view) {
         rows.push(votes_row(view, room));
     }
-    rows.extend(conditions(view, room));
+    let conditions = conditions(view, charset).into_iter();
+    rows.extend(conditions.map(|(name, text)| fact(name, text)));
     if let Some(secs) = view.lease_secs {
         let text = format!("cancelled when its asker is gone for {secs} s");
         rows.push(fact("lease", text));

@@ -43,7 +43,7 @@ pub(super) fn unknown(id: RequestId) -> Failure {
 pub(super) fn cause(cause: &Cause) -> u8 {
     match cause {
         Cause::Trouble => exit::UNAVAILABLE,
-        Cause::Busy => exit::TRY_LATER,
+        Cause::Busy | Cause::Frozen { .. } => exit::TRY_LATER,
         Cause::Refused { status, code } => refused(*status, code),
     }
 }

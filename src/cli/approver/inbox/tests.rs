@@ -295,10 +295,28 @@ fn a_match_code_is_for_people() {
     assert_eq!(chosen(&mut inbox, now), Some(1));
 }
 
+/// Found by review: during a freeze the policy was run every half minute, and nobody was asked.
+#[test]
+fn what_is_frozen_is_judged_again_at_its_end_and_people_are_asked_meanwhile() {
+    let mut inbox = Inbox::judged();
+    let now = Instant::now();
+    drop(inbox.apply(request(1)));
+    assert!(inbox.next_to_judge(now, None).is_some());
+    assert_eq!(chosen(&mut inbox, now), None, "it is being judged");
+    inbox.judge_later(request(1).id, now + 60 * SECOND);
+    assert_eq!(inbox.next_to_judge(now, None), None);
+    assert_eq!(inbox.judged_again(), Some(now + 60 * SECOND));
+    assert_eq!(chosen(&mut inbox, now), Some(1));
+    let end = now + 60 * SECOND;
+    assert_eq!(inbox.next_to_judge(end, None), None, "it is on the screen");
+    inbox.skip(end);
+    assert!(inbox.next_to_judge(end, None).is_some());
+}
+
 #[test]
 fn what_was_voted_on_here_is_not_asked_again_until_the_vote_is_taken_back() {
     let mut inbox = inbox(&[1, 2]);
-    inbox.answers_as("alice".to_owned());
+    inbox.answers_as(Some("alice".to_owned()));
     let now = Instant::now();
     assert_eq!(chosen(&mut inbox, now), Some(1));
     inbox.voted(voted(1, 5, "alice"));

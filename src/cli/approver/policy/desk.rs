@@ -1,6 +1,7 @@
 //! The requests that a policy judges at the moment, and what it said of them told to the daemon.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -8,10 +9,11 @@ use tokio::time::Instant;
 
 use super::command::Policy;
 use super::opinion::Opinion;
+use super::who::who;
 use crate::cli::approver::decide::{Cause, Deciding, Outcome, Progress};
 use crate::cli::approver::inbox::Inbox;
 use crate::client::Client;
-use crate::domain::Verdict;
+use crate::domain::{Timestamp, Verdict};
 use crate::limits;
 use crate::wire::{DecisionBody, RequestView, Status};
 
@@ -21,9 +23,20 @@ pub(in crate::cli::approver) struct Desk {
     jobs: usize,
     client: Client,
     running: FuturesUnordered<Job>,
+    /// The call that asks who we are; nothing is judged before it is answered.
+    who: Option<Who>,
 }
 
 type Job = Pin<Box<dyn Future<Output = Box<Report>>>>;
+type Who = Pin<Box<dyn Future<Output = Option<String>>>>;
+
+/// What comes from a desk.
+pub(in crate::cli::approver) enum News {
+    /// Who answers here, if the daemon knows them by name; once, and before all else.
+    Who(Option<String>),
+    /// What came of a request.
+    Judged(Box<Report>),
+}
 
 /// What came of one request.
 #[derive(Debug)]
@@ -44,14 +57,16 @@ impl Desk {
         Self {
             policy,
             jobs,
+            who: Some(Box::pin(who(client.clone()))),
             client,
             running: FuturesUnordered::new(),
         }
     }
 
-    /// Whether another request can be judged.
+    /// Whether another request can be judged. Until it is known who answers here none can: a policy
+    /// that changes its mind would replace a vote that stands.
     pub(in crate::cli::approver) fn has_room(&self) -> bool {
-        self.running.len() < self.jobs
+        self.who.is_none() && self.running.len() < self.jobs
     }
 
     /// Whether no request is being judged.
@@ -79,11 +94,16 @@ impl Desk {
         }));
     }
 
-    /// What came of the next one that is done with; waits for ever when none is judged. Cancel
-    /// safe.
-    pub(in crate::cli::approver) async fn next(&mut self) -> Box<Report> {
+    /// Who we are, then what came of the next one that is done with; waits for ever when none is
+    /// judged. Cancel safe.
+    pub(in crate::cli::approver) async fn next(&mut self) -> News {
+        if let Some(who) = &mut self.who {
+            let me = who.await;
+            self.who = None;
+            return News::Who(me);
+        }
         match self.running.next().await {
-            Some(report) => report,
+            Some(report) => News::Judged(report),
             None => std::future::pending().await,
         }
     }
@@ -185,8 +205,13 @@ impl Report {
         (ours, reason)
     }
 
-    /// Tells the inbox.
-    pub(in crate::cli::approver) fn take_in(&self, inbox: &mut Inbox, now: Instant) {
+    /// Tells the inbox. `daemon_now` is the daemon's time, if it is known.
+    pub(in crate::cli::approver) fn take_in(
+        &self,
+        inbox: &mut Inbox,
+        now: Instant,
+        daemon_now: Option<Timestamp>,
+    ) {
         let (id, version) = (self.view.id, self.view.version);
         match &self.outcome {
             // With more decisions needed, it waits for those of others.
@@ -202,11 +227,45 @@ impl Report {
                 drop(inbox.apply(view.clone()));
             }
             Some(Outcome::Failed {
+                cause: Cause::Frozen { until },
+                ..
+            }) => inbox.judge_later(id, now + frozen_for(*until, daemon_now)),
+            Some(Outcome::Failed {
                 cause: Cause::Trouble | Cause::Busy,
                 ..
             }) => inbox.judge_again(id, now + limits::POLICY_AGAIN),
             Some(Outcome::Changed(None) | Outcome::WrongCode { .. } | Outcome::Failed { .. })
             | None => inbox.leave_open(id, version),
+        }
+    }
+}
+
+/// How long a policy need not judge again what a freeze keeps from being approved: until that ends,
+/// within [`limits::POLICY_FROZEN`].
+fn frozen_for(until: Option<Timestamp>, daemon_now: Option<Timestamp>) -> Duration {
+    let (least, most) = limits::POLICY_FROZEN;
+    let left = until.zip(daemon_now).map(|(until, now)| until.since(now));
+    left.map_or(limits::POLICY_AGAIN, |left| left.clamp(least, most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_freeze_is_waited_for_within_bounds() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let ends_in = |secs| Some(now.after(Duration::from_secs(secs)));
+        let (least, most) = limits::POLICY_FROZEN;
+        for (until, daemon_now, wait) in [
+            (ends_in(600), Some(now), Duration::from_mins(10)),
+            (ends_in(0), Some(now), least),
+            (ends_in(1_000_000), Some(now), most),
+            // Of a daemon that does not say, and before its clock is known.
+            (None, Some(now), limits::POLICY_AGAIN),
+            (ends_in(600), None, limits::POLICY_AGAIN),
+        ] {
+            assert_eq!(frozen_for(until, daemon_now), wait);
         }
     }
 }

@@ -13,7 +13,7 @@ pub(in crate::cli::approver) fn takes_votes(view: &RequestView) -> bool {
 
 /// The row that tells the votes so far, which change while it is shown.
 pub(in crate::cli::approver) fn votes_row(view: &RequestView, room: Room) -> Row {
-    fact_row("votes", votes_of(view, room.look.charset), room)
+    fact_row(super::VOTES, votes_of(view, room.look.charset), room)
 }
 
 /// How many approvals there are of those that are needed, such as `1 of 2`.
@@ -51,15 +51,18 @@ fn names(view: &RequestView, verdict: Verdict) -> impl Iterator<Item = &str> {
         .map(|vote| vote.approver.principal.as_str())
 }
 
-/// What else it takes: a code, a reason, certain people, another time; and by which rules.
-pub(in crate::cli::approver) fn conditions(view: &RequestView, room: Room) -> Vec<Row> {
-    let charset = room.look.charset;
+/// What else it takes: a code, a reason, certain people, another time; and by which rules. Each has
+/// a name and a text.
+pub(in crate::cli::approver) fn conditions(
+    view: &RequestView,
+    charset: Charset,
+) -> Vec<(&'static str, String)> {
     let list = |texts: &[String]| {
         let texts: Vec<_> = texts.iter().map(|text| one_line(text, charset)).collect();
         texts.join(", ")
     };
-    let mut rows = Vec::new();
-    let mut fact = |name: &str, text: String| rows.push(fact_row(name, text, room));
+    let mut facts = Vec::new();
+    let mut fact = |name, text| facts.push((name, text));
     if view.match_code_required {
         let text = "a yes needs the six digits that the requester shows";
         fact("code", text.to_owned());
@@ -91,5 +94,5 @@ pub(in crate::cli::approver) fn conditions(view: &RequestView, room: Room) -> Ve
     if !view.rules.is_empty() {
         fact("rules", list(&view.rules));
     }
-    rows
+    facts
 }

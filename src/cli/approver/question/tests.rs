@@ -115,6 +115,26 @@ fn a_command_is_shown_exactly_before_what_is_said_about_it() {
         "{rows:?}"
     );
     assert!(texts(&whole(&view, room(79, 24))).len() > 100);
+    assert!(question(&view, None, room(79, 24)).hides_command);
+    assert!(!question(&view, None, room(79, 300)).hides_command);
+}
+
+/// Found by review: the rows of the conditions were cut, and `d` did not show the rest.
+#[test]
+fn the_whole_has_all_conditions_to_their_ends() {
+    let mut view = request(1);
+    let names: Vec<_> = (10..40).map(|n| format!("approver-{n}")).collect();
+    view.approvers = Some(names.clone());
+    view.rules = names.iter().map(|name| format!("rule-of-{name}")).collect();
+    view.freezes = vec![format!("from A until {}", "B".repeat(200))];
+    let rows = texts(&whole(&view, room(60, 24)));
+    let text: String = rows.iter().map(|row| row.trim_start()).collect();
+    for name in names {
+        assert_eq!(text.matches(&name).count(), 2, "{name} {rows:?}");
+        assert!(text.contains(&format!("rule-of-{name}")), "{name} {rows:?}");
+    }
+    assert_eq!(text.matches('B').count(), 200, "{rows:?}");
+    assert!(rows.iter().all(|row| columns(row) <= 60), "{rows:?}");
 }
 
 fn vote(name: &str, verdict: Verdict) -> DecisionView {
@@ -198,7 +218,7 @@ fn long_details_are_cut_with_a_count_and_shown_whole_on_demand() {
     );
     let small = shown(&view, room(79, 21));
     assert!(small.len() <= 21, "{small:?}");
-    assert_eq!(texts(&whole(&view, room(79, 21))).len(), 1 + 2 + 1 + 40);
+    assert_eq!(texts(&whole(&view, room(79, 21))).len(), 1 + 2 + 1 + 40 + 3);
 }
 
 #[test]
@@ -283,7 +303,7 @@ proptest! {
             let ours = row.is_empty()
                 || honest.contains(&row)
                 || row.starts_with("All that the ")
-                || ["    request   ", "    asked by  ", "  denied by ", "  … "]
+                || ["    request   ", "    asked by  ", "              ", "  denied by ", "  … "]
                     .iter()
                     .any(|start| row.starts_with(start));
             prop_assert!(ours || row.starts_with("  │ "), "{row:?}");

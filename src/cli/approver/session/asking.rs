@@ -54,6 +54,7 @@ impl Session<'_> {
             time: drawn.time,
             votes: drawn.votes,
             status: drawn.status,
+            hides_command: drawn.hides_command,
             note,
             guard: None,
             clock_at: Instant::now() + limits::CLOCK_TICK,
@@ -114,6 +115,10 @@ impl Session<'_> {
         }
         let unreadable = || Answer::Nothing("That cannot be read.".to_owned());
         match line.map_or_else(unreadable, parse_answer) {
+            Answer::Approve if self.hides_command() => {
+                let text = "Not all of the command is shown: type d first. Nothing was decided.";
+                self.no_answer(text.to_owned()).await?;
+            }
             Answer::Approve if self.asks_code() => self.ask(Wants::Code, CODE_PROMPT).await?,
             Answer::Approve => self.approve(None).await?,
             Answer::Deny(reason) => self.decide(Verdict::Deny, reason, None),
@@ -126,6 +131,19 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an approval would let run what this person has not had on the screen: rows of the
+    /// command do not fit, and the whole of this version was not shown.
+    fn hides_command(&self) -> bool {
+        let asked = self.asked.as_ref();
+        asked.is_some_and(
+            |Asked {
+                 view,
+                 hides_command,
+                 ..
+             }| { *hides_command && self.shown != Some((view.id, view.version)) },
+        )
     }
 
     fn asks_code(&self) -> bool {

@@ -43,7 +43,8 @@ impl Session<'_> {
                 tell(&line);
             }
         }
-        report.take_in(&mut self.inbox, Instant::now());
+        let daemon_now = self.daemon_now();
+        report.take_in(&mut self.inbox, Instant::now(), daemon_now);
         if self.judged.len() == limits::POLICY_NEWS {
             self.judged.pop_front();
         }

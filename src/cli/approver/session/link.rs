@@ -109,7 +109,7 @@ impl Session<'_> {
             return Ok(());
         };
         if me.known {
-            self.inbox.answers_as(me.party.principal.clone());
+            self.inbox.answers_as(Some(me.party.principal.clone()));
         }
         if self.asked.is_some() {
             return Ok(());

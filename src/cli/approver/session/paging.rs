@@ -5,6 +5,7 @@ use std::io;
 use super::{News, Session, Work};
 use crate::cli::approver::pager::{Pager, Pages};
 use crate::cli::approver::question::whole;
+use crate::terminal::row::Row;
 use crate::terminal::tty::Mode;
 
 impl Session<'_> {
@@ -13,6 +14,7 @@ impl Session<'_> {
         let Some(asked) = &self.asked else {
             return Ok(());
         };
+        self.showing = Some((asked.view.id, asked.view.version));
         let rows = whole(&asked.view, self.room());
         let text = rows.iter().map(|row| row.text() + "\n").collect();
         // The pager has the whole screen, and begins below the question if it keeps it.
@@ -36,13 +38,25 @@ impl Session<'_> {
         self.screen.resize_quietly(size);
         self.tty.set_mode(Mode::Quiet)?;
         self.tty.throw_away_input()?;
-        if !shown && self.news.is_none() {
+        if shown {
+            self.has_shown();
+        } else if self.news.is_none() {
             return self.own_pages().await;
         }
         if self.news.is_none() {
             self.news = Some(News::Redraw);
         }
         Ok(())
+    }
+
+    /// Notes that the whole was shown to its end; what was said about that is over.
+    fn has_shown(&mut self) {
+        self.shown = self.showing;
+        if let Some(asked) = &mut self.asked
+            && asked.hides_command
+        {
+            asked.note = Row::new();
+        }
     }
 
     async fn own_pages(&mut self) -> io::Result<()> {
@@ -73,6 +87,9 @@ impl Session<'_> {
         let text = self.screen.print(&rows) + prompt;
         self.screen.disturbed();
         self.tty.write(&text).await?;
+        if !follows {
+            self.has_shown();
+        }
         self.tty.set_mode(Mode::Listening)
     }
 }

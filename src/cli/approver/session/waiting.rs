@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Session, Work};
 use crate::cli::approver::decide::Progress;
-use crate::cli::approver::policy::Report;
+use crate::cli::approver::policy::News;
 use crate::cli::approver::signals::Disturbance;
 use crate::client::StreamEvent;
 use crate::terminal::lines::Typed;
@@ -20,7 +20,7 @@ pub(super) enum Next {
     Stream(StreamEvent),
     Decided(Progress),
     Paged(bool),
-    Judged(Box<Report>),
+    Judged(News),
     Courtesy(Option<MeView>),
     Typed(Typed),
     Tick,
@@ -71,7 +71,7 @@ impl Session<'_> {
             biased;
             disturbance = redrawing.next() => Next::Disturbed(disturbance),
             next = working => next,
-            report = judging => Next::Judged(report),
+            news = judging => Next::Judged(news),
             event = stream.next() => Next::Stream(event),
             typed = typing => Next::Typed(typed?),
             () = waking => Next::Tick,

@@ -104,6 +104,9 @@ pub(in crate::cli::requester) struct AskFlags {
     pub(in crate::cli::requester) lease: Option<Lease>,
 
     /// Leave with 75, with the request cancelled, if nobody is connected who may approve it
+    ///
+    /// An approver whose connection is just coming back counts as nobody. A request that was asked
+    /// before, with the same --key, is not cancelled: another run may wait for it.
     #[arg(long, env = "PUSHD_FAIL_IF_NOBODY", value_parser = FalseyValueParser::new())]
     pub(in crate::cli::requester) fail_if_nobody: bool,
 

@@ -229,6 +229,32 @@ async fn where_nobody_is_there_it_can_end_at_once() {
     assert_eq!(script.calls().len(), 1);
 }
 
+/// Found by review: a second run with the same key cancelled what the first one waited for.
+#[tokio::test(start_paused = true)]
+async fn where_nobody_is_there_the_request_of_another_run_is_left() {
+    for (named, count, code, calls) in [
+        (true, Some(0), exit::TRY_LATER, 1),
+        (true, None, exit::CONFIGURATION, 1),
+        // A random key is ours alone, so only the answer to our own first try was lost.
+        (false, Some(0), exit::TRY_LATER, 2),
+    ] {
+        let strict = Plan {
+            fail_if_nobody: true,
+            named,
+            ..plan()
+        };
+        let found = with_connected(count).map(|answer| Answer {
+            replayed: true,
+            ..answer
+        });
+        let script = Script::new([found, says(Status::Cancelled)]);
+        let (told, _) = asked(&script, &strict).await;
+        assert_eq!(told.code, code, "{told:?}");
+        assert_eq!(told.words.contains("is left as it is"), named, "{told:?}");
+        assert_eq!(script.calls().len(), calls, "{told:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_was_gone_for_too_long_is_told_so() {
     let ended = RequestView {

@@ -70,6 +70,7 @@ fn says_after(status: Status, secs: u64) -> Outcome {
     Ok(Answer {
         value: request(status),
         date: Some(ASKED.after(Duration::from_secs(secs))),
+        replayed: false,
     })
 }
 

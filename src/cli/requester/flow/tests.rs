@@ -321,6 +321,7 @@ async fn time_left_is_counted_by_the_daemons_clock() {
     let replay = Answer {
         value: request(Status::Pending),
         date: Some(script::ASKED.after(Duration::from_secs(3590))),
+        replayed: true,
     };
     let start = tokio::time::Instant::now();
     let gone = (0..5000).map(|_| nobody());

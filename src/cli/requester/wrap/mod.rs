@@ -17,6 +17,7 @@ mod title;
 mod using;
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process;
@@ -117,27 +118,33 @@ impl Wrapped {
         Ok(())
     }
 
-    /// Becomes the command, whose signals and status are then this process's.
+    /// The command, ready for [`Wrapped::exec`], so that nothing is left to be done between the last
+    /// look for a signal and that.
     ///
-    /// The file is the one that was looked up, and the folder the one in which we are. What we have
-    /// open is closed, and SIGPIPE, which our runtime ignores, is as usual again.
-    ///
-    /// It returns only if that failed, with the exit code and why.
-    pub(super) fn exec(&self) -> (u8, anyhow::Error) {
+    /// # Errors
+    /// Its input cannot be read.
+    fn ready(&self) -> io::Result<process::Command> {
         let mut argv = self.argv.iter();
         let mut command = process::Command::new(&self.program.path);
         if let Some(name) = argv.next() {
             command.arg0(name);
         }
         command.args(argv);
-        let input = self.input.as_ref().map(Input::reader).transpose();
-        let error = match input {
-            Ok(input) => {
-                if let Some(input) = input {
-                    command.stdin(input);
-                }
-                command.exec()
-            }
+        if let Some(input) = &self.input {
+            command.stdin(input.reader()?);
+        }
+        Ok(command)
+    }
+
+    /// Becomes the command, whose signals and status are then this process's.
+    ///
+    /// The file is the one that was looked up, and the folder the one in which we are. What we have
+    /// open is closed, and SIGPIPE, which our runtime ignores, is as usual again.
+    ///
+    /// It returns only if that failed, with the exit code and why.
+    fn exec(&self, ready: io::Result<process::Command>) -> (u8, anyhow::Error) {
+        let error = match ready {
+            Ok(mut command) => command.exec(),
             Err(error) => error,
         };
         let code = program::code(&error);
@@ -183,7 +190,13 @@ pub(super) async fn go_on(
         return end;
     }
     progress.end(Mood::Good, &outcome::words(&request));
-    let (code, error) = command.exec();
+    let ready = command.ready();
+    // As late as possible: what is caught after this look is lost, for it is the command that has
+    // the next one.
+    if let Some(first) = signals.caught().await {
+        return using::interrupted(first, &request, using::USED);
+    }
+    let (code, error) = command.exec(ready);
     End::failed(code, error)
 }
 

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use tokio::task::{spawn_blocking, yield_now};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Wrapped;
@@ -20,6 +20,9 @@ use crate::domain::RequestId;
 use crate::limits;
 use crate::terminal::spinner::Progress;
 use crate::wire::{RequestView, Status, rfc3339};
+
+/// What is said of an approval that is ours.
+pub(super) const USED: &str = "is used up";
 
 /// Uses the approval of `request` up for the command, if all is as it was shown.
 ///
@@ -47,11 +50,22 @@ pub(super) async fn use_approval(
         first = signals.first() => return Err(using.interrupted(first)),
         used = using.run() => used?,
     }
-    // A signal may have come with the answer. The runtime looks for it while we step back.
-    tokio::select! {
-        biased;
-        first = signals.first() => Err(using.interrupted(first)),
-        () = yield_now() => Ok(()),
+    // A signal may have come with the answer.
+    match signals.caught().await {
+        Some(first) => Err(using.interrupted(first)),
+        None => Ok(()),
+    }
+}
+
+/// The end after a signal that came before the command was run.
+pub(super) fn interrupted(first: Interruption, request: &RequestView, used: &str) -> End {
+    let id = request.id;
+    End::Interrupted {
+        signal: first.signal,
+        words: format!(
+            "interrupted; the command was not run, and the approval of request {id} {used}"
+        ),
+        request: Some(Box::new(request.clone())),
     }
 }
 
@@ -138,19 +152,12 @@ impl<D: Daemon> Using<'_, D> {
         match self.stage.get() {
             Stage::Unused => "was not used",
             Stage::Doubtful => "may be used up",
-            Stage::Used => "is used up",
+            Stage::Used => USED,
         }
     }
 
     fn interrupted(&self, first: Interruption) -> End {
-        let (id, used) = (self.request.id, self.used());
-        End::Interrupted {
-            signal: first.signal,
-            words: format!(
-                "interrupted; the command was not run, and the approval of request {id} {used}"
-            ),
-            request: Some(Box::new(self.request.clone())),
-        }
+        interrupted(first, self.request, self.used())
     }
 
     fn gave_up(&self, trouble: &str) -> End {

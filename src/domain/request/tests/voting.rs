@@ -248,7 +248,11 @@ fn whom_nobody_waits_for_any_more_is_withdrawn_by_the_daemon_itself() {
     assert_eq!((gone.status, gone.lease_ended), (Status::Cancelled, true));
     let last = gone.history.last().unwrap();
     assert_eq!((last.what, &last.by), (What::Cancelled, &None));
+    let freed = committed(asked().released(VERSION));
+    assert_eq!((freed.lease_secs, freed.changed_at), (None, Some(VERSION)));
+    assert_eq!(freed.abandoned(T0), Ok(Transition::Unchanged));
     let approved = after(&asked(), Verdict::Approve, "alice");
+    assert_eq!(approved.released(VERSION), Transition::Unchanged);
     assert_eq!(
         approved.abandoned(T0),
         Err(Refusal::Final(Status::Approved))

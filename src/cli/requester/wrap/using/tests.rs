@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
+use crate::cli::requester::flow::Stay;
 use crate::cli::requester::interrupt::Signal;
 use crate::cli::requester::script::{
     Scheduled, Script, answer, broken, foreign, nobody, refused, request, says,
 };
-use crate::cli::requester::wrap::WrapFlags;
+use crate::cli::requester::wrap::{WrapFlags, go_on};
 use crate::domain::Timestamp;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -156,4 +157,34 @@ async fn a_signal_with_the_answer_runs_nothing_either() {
     let script = Script::timed([(SECOND, answer(used()))]);
     let told = interrupted(&script, &command(&[]), [(SECOND, Signal::Hangup)]).await;
     assert_eq!(told.unwrap_err().0, 129);
+}
+
+/// A signal that comes at the look of this number, and not before.
+struct AtLook(u32);
+
+impl Interrupts for AtLook {
+    async fn next(&mut self) -> Signal {
+        if self.0 > 1 {
+            self.0 -= 1;
+            std::future::pending::<()>().await;
+        }
+        Signal::Terminate
+    }
+}
+
+/// Found by review: a signal that came while the approval was told was caught and forgotten, and the
+/// command was run. Without the last look this whole test becomes the command.
+#[tokio::test(start_paused = true)]
+async fn a_signal_that_comes_right_before_the_command_is_run_wins() {
+    let progress = Progress::to_lines("requester", "true", Box::new(std::io::sink()));
+    let script = Script::new([answer(used())]);
+    let command = Arc::into_inner(command(&[])).unwrap();
+    let approved = End::Settled(Box::new(request(Status::Approved)));
+    // The first look lasts until the answer has come, the second comes after it.
+    let mut signals = AtLook(3);
+    let stay = Stay::ForTheAnswer;
+    let end = go_on(&script, command, stay, approved, &mut signals, &progress).await;
+    let told = end.told();
+    assert_eq!(told.code, 143, "{told:?}");
+    assert!(told.words.contains("is used up"), "{told:?}");
 }
