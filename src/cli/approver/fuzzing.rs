@@ -135,16 +135,16 @@ fn all_is_framed(rows: &[Row], room: Room) {
     let texts: Vec<_> = rows.iter().skip(1).map(Row::text).collect();
     let knows = crate::terminal::measure::cut("The daemon knows", room.width, room.look.ellipsis());
     let mut parts = texts.split(|text| *text == knows);
-    let (Some(says), Some(known), None) = (parts.next(), parts.next(), parts.next()) else {
+    let (Some(claims), Some(facts), None) = (parts.next(), parts.next(), parts.next()) else {
         panic!("there is one label: {texts:?}");
     };
     assert!(
-        says.iter().all(|text| text.starts_with(bar(room))),
-        "{says:?}"
+        claims.iter().all(|text| text.starts_with(bar(room))),
+        "{claims:?}"
     );
     assert!(
-        known.iter().all(|text| text.starts_with("    ")),
-        "{known:?}"
+        facts.iter().all(|text| text.starts_with("    ")),
+        "{facts:?}"
     );
 }
 
