@@ -335,7 +335,8 @@ impl Principal {
         if actual == 0 || actual > limits::ACCOUNT_CHARS {
             return Err(BadName::Length { actual });
         }
-        let allowed = |c: char| c.is_ascii_graphic();
+        // As the daemon names its users: with a comma in it one name could pass for two.
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-@+".contains(c);
         match account.chars().find(|&c| !allowed(c)) {
             Some(c) => Err(BadName::Alphabet(c)),
             None => Ok(Self::new(name)),

@@ -231,6 +231,10 @@ async fn members_about_votes_that_are_out_of_bounds_are_named() {
         (json!({"need": 17}), "need: is 17"),
         (json!({"from": many}), "from: has 33 names, at most 32"),
         (json!({"from": ["a b"]}), "from[0]: the name has ' '"),
+        (
+            json!({"from": ["unix:x,carol"]}),
+            "from[0]: the name has ','",
+        ),
         (json!({"from": ["alice", "local"]}), "from[1]: \"local\""),
         (
             json!({"lease_secs": 0}),
