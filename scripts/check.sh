@@ -86,7 +86,8 @@ tests() {
             "axe-core@$axe_version"
     fi
     export PUSHD_CHECK_AXE=$axe/node_modules/axe-core/axe.min.js
-    cargo test --locked
+    # Most of the time tests wait for something, so more of them than there are cores go at once.
+    RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} cargo test --locked
 }
 
 contract() {
