@@ -41,6 +41,7 @@ install_packages() {
     need fish fish
     need less less
     need make make
+    need nats-server nats-server
     need nginx nginx-light
     need node nodejs
     need npm npm
