@@ -15,6 +15,7 @@ pub mod memory;
 mod page;
 pub mod record;
 pub mod sqlite;
+mod view;
 
 #[cfg(test)]
 mod contract;
@@ -148,7 +149,7 @@ pub trait Store: Send + Sync {
 }
 
 /// Where a store stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// The newest commit; zero before the first.
     pub event: EventId,
