@@ -7,6 +7,7 @@
 //! A store knows nothing of the rules, of HTTP, or of who waits. Every store passes the suite in
 //! `contract`; a new rule is written there first.
 
+mod condition;
 #[cfg(test)]
 pub mod faulty;
 #[cfg(any(test, fuzzing))]
