@@ -35,6 +35,9 @@ pub enum CallError {
         retry_after: Option<Duration>,
         /// Whether a limit was reached: nothing is broken, there is just too much of something.
         at_limit: bool,
+        /// Whether it is about who calls, and not about who answers, so that another daemon of the
+        /// same store would have to say it too (429).
+        about_us: bool,
         /// Whether the call has certainly not been acted on: no connection came about, or the
         /// daemon had no room for it.
         unsent: bool,
@@ -47,6 +50,9 @@ pub enum CallError {
         /// The daemon's words; without `code` when they are not a problem document of its own.
         /// 409 and 412 carry the request as it stands.
         problem: Box<ProblemView>,
+        /// Whether another daemon was asked before, may have acted on the call, and its answer was
+        /// lost.
+        in_doubt: bool,
     },
     /// By TLS it cannot be told that the daemon is at the other end, so nothing was sent.
     #[error("{what}")]
@@ -85,23 +91,76 @@ impl CallError {
 
     /// Whether the daemon itself says that there is no such request.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { status: 404, problem } if problem.code == "not_found")
+        matches!(self, Self::Refused { status: 404, problem, .. } if problem.code == "not_found")
+    }
+
+    /// Whether the next of several daemons is to be asked: what this one says is no decision on the
+    /// call. A gate that wants to know who calls has decided.
+    pub(super) fn leads_on(&self) -> bool {
+        match self {
+            Self::Transient { about_us, .. } => !about_us,
+            Self::Untrusted { .. } | Self::NotPushd { .. } => true,
+            Self::Refused {
+                status, problem, ..
+            } => match &*problem.code {
+                "" => !matches!(status, 401 | 403 | 407),
+                // It is not set up for us, or too old.
+                "wrong_host" | "tls_required" | "no_such_path" => true,
+                _ => false,
+            },
+        }
+    }
+
+    /// The same after another daemon may have acted on the call.
+    pub(super) fn in_doubt(self) -> Self {
+        match self {
+            Self::Refused {
+                status, problem, ..
+            } => Self::Refused {
+                status,
+                problem,
+                in_doubt: true,
+            },
+            Self::Transient {
+                what,
+                retry_after,
+                at_limit,
+                about_us,
+                ..
+            } => Self::Transient {
+                what,
+                retry_after,
+                at_limit,
+                about_us,
+                unsent: false,
+            },
+            other @ (Self::Untrusted { .. } | Self::NotPushd { .. }) => other,
+        }
     }
 
     /// No good answer within `limit`, whoever set it; the call may have been acted on.
-    pub fn silent(limit: Duration) -> Self {
+    pub(crate) fn silent(limit: Duration) -> Self {
         Self::broken(match limit.as_secs() {
             0 => format!("no answer within {} ms", limit.as_millis()),
             secs => format!("no answer within {secs} s"),
         })
     }
 
+    /// How long the server wants to be left alone, if it has said so.
+    pub(super) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Transient { retry_after, .. } => *retry_after,
+            Self::Refused { .. } | Self::Untrusted { .. } | Self::NotPushd { .. } => None,
+        }
+    }
+
     /// The call may have been acted on, but its answer was lost.
-    fn broken(what: String) -> Self {
+    pub(super) fn broken(what: String) -> Self {
         Self::Transient {
             what,
             retry_after: None,
             at_limit: false,
+            about_us: false,
             unsent: false,
         }
     }
@@ -112,6 +171,7 @@ impl CallError {
             what,
             retry_after: None,
             at_limit: false,
+            about_us: false,
             unsent: true,
         }
     }
@@ -302,6 +362,7 @@ fn failure(head: &Head, body: &[u8]) -> CallError {
             },
             retry_after: head.retry_after(),
             at_limit,
+            about_us: status == StatusCode::TOO_MANY_REQUESTS,
             unsent: at_limit || problem.code == "draining",
         };
     }
@@ -325,6 +386,7 @@ fn failure(head: &Head, body: &[u8]) -> CallError {
     CallError::Refused {
         status: status.as_u16(),
         problem: Box::new(problem),
+        in_doubt: false,
     }
 }
 
