@@ -63,6 +63,7 @@ mod recipes;
 mod rights;
 mod secrets;
 mod service_manager;
+mod several_urls;
 mod shutdown;
 mod soak;
 mod sse;
