@@ -7,7 +7,8 @@ use reqwest::Method;
 use reqwest::header::{HeaderName, IF_NONE_MATCH};
 use serde::Serialize;
 
-use super::answer::{Answer, CallError, empty, json, news};
+use super::answer::{Answer, empty, json, news};
+use super::error::CallError;
 use super::nodes::Nodes;
 use super::round::Call;
 use super::transport::{Authorities, Secret, TransportError};

@@ -6,6 +6,7 @@
 //! pauses when none of them has a stream. It does not know what an approver does with events.
 
 mod framing;
+mod live;
 mod open;
 mod reconnect;
 
@@ -13,21 +14,21 @@ use std::future::pending;
 use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::framing::fuzzing;
 #[cfg(any(test, fuzzing))]
 pub(super) use self::reconnect::redirect_target;
 
-use self::framing::{Frame, Framer};
+use self::live::{Open, read};
 use self::open::{NotOpen, Opened};
 use super::failures::Failures;
 use super::turns::Attempt;
-use super::{CallError, Client, answer, backoff};
+use super::{CallError, Client, backoff};
 use crate::domain::Timestamp;
 use crate::limits;
-use crate::wire::{MarkView, RequestView, event};
+use crate::wire::{MarkView, RequestView};
 
 /// One thing that happened to the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,13 +94,6 @@ enum State {
 }
 
 type Opening = Pin<Box<dyn Future<Output = Result<Opened, NotOpen>> + Send>>;
-
-struct Open {
-    response: reqwest::Response,
-    framer: Framer,
-    since: Instant,
-    heard: Instant,
-}
 
 impl EventStream {
     /// The stream of the daemon's events, of these topics alone unless there are none. Nothing is
@@ -210,13 +204,7 @@ impl EventStream {
                 now,
             }) => {
                 self.client.nodes().answered(attempt);
-                let since = Instant::now();
-                let open = Open {
-                    response,
-                    framer: Framer::new(limits::EVENT_BYTES, self.last_id.clone()),
-                    since,
-                    heard: since,
-                };
+                let open = Open::new(response, self.last_id.clone());
                 self.state = State::Open(attempt, Box::new(open));
                 Some(StreamEvent::Connected { resumed, now })
             }
@@ -243,14 +231,14 @@ impl EventStream {
             return None;
         };
         let attempt = *attempt;
-        open.framer.last_id().clone_into(&mut self.last_id);
-        self.retry = open.framer.retry().or(self.retry);
-        self.failures = if open.framer.is_untouched() {
+        open.framer().last_id().clone_into(&mut self.last_id);
+        self.retry = open.framer().retry().or(self.retry);
+        self.failures = if open.framer().is_untouched() {
             self.failures + 1
         } else {
             0
         };
-        if open.since.elapsed() >= limits::TURN_HELD {
+        if open.since().elapsed() >= limits::TURN_HELD {
             self.round = Failures::default();
         }
         self.failed(attempt, CallError::broken(why))
@@ -287,50 +275,6 @@ impl EventStream {
     fn pause(&self, retry_after: Option<Duration>) -> Duration {
         reconnect::pause(self.retry, self.failures, retry_after, backoff::roll())
     }
-}
-
-impl Open {
-    /// The next frame, or why there will be none. Cancel safe, because a chunk is either taken
-    /// whole or stays with the response.
-    async fn next(&mut self) -> Result<Frame, String> {
-        loop {
-            if let Some(frame) = self.framer.pop() {
-                return Ok(frame);
-            }
-            let silence = limits::STREAM_SILENCE;
-            match timeout_at(self.heard + silence, self.response.chunk()).await {
-                Ok(Ok(Some(bytes))) => {
-                    self.heard = Instant::now();
-                    self.framer.push(&bytes);
-                }
-                Ok(Ok(None)) => return Err("the daemon ended the stream".to_owned()),
-                Ok(Err(error)) => {
-                    return Err(format!("the stream broke off: {}", answer::root(&error)));
-                }
-                Err(_) => return Err(format!("the stream was silent for {} s", silence.as_secs())),
-            }
-        }
-    }
-}
-
-/// What a frame says to us; names that we do not know say nothing.
-fn read(frame: Frame) -> Option<StreamEvent> {
-    let (name, data) = match frame {
-        Frame::Event { name, data } => (name, data),
-        Frame::Skipped(cap) => {
-            let why = format!("an event of more than {cap} bytes");
-            return Some(StreamEvent::Skipped { why });
-        }
-    };
-    let read = match name.as_str() {
-        event::REQUEST => serde_json::from_str(&data).map(StreamEvent::Request),
-        event::CAUGHT_UP => serde_json::from_str(&data).map(StreamEvent::CaughtUp),
-        event::RESET => serde_json::from_str(&data).map(StreamEvent::Reset),
-        _ => return None,
-    };
-    Some(read.unwrap_or_else(|error| StreamEvent::Skipped {
-        why: format!("an event {name:?} that cannot be read: {error}"),
-    }))
 }
 
 impl std::fmt::Debug for State {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::answer::CallError;
+use super::error::CallError;
 use super::url::DaemonUrl;
 use crate::wire::ProblemView;
 

@@ -4,8 +4,9 @@ use reqwest::Response;
 use reqwest::tls::TlsInfo;
 use tokio::time::timeout;
 
-use super::answer::{CallError, date, word};
+use super::answer::{date, word};
 use super::calls::Client;
+use super::error::CallError;
 use crate::certificate::validity;
 use crate::domain::Timestamp;
 use crate::limits;

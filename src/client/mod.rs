@@ -12,6 +12,7 @@ mod acquainted;
 mod answer;
 mod backoff;
 mod calls;
+mod error;
 mod events;
 mod failures;
 #[cfg(any(test, fuzzing))]
@@ -27,9 +28,10 @@ mod turns;
 mod url;
 mod urls;
 
-pub use answer::{Answer, CallError};
+pub use answer::Answer;
 pub use backoff::Backoff;
 pub use calls::Client;
+pub use error::CallError;
 pub use events::{EventStream, StreamEvent};
 pub use look::Look;
 pub use transport::{Authorities, NoSecret, Secret, TransportError};

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::acquainted::Acquainted;
-use super::answer::CallError;
+use super::error::CallError;
 use super::failures::Failures;
 use super::transport::{Authorities, Secret, TransportError, transport};
 use super::turns::{Attempt, Turns};

@@ -9,9 +9,10 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use reqwest::{Method, Response};
 use tokio::time::{sleep, timeout};
 
-use super::answer::{Answer, CallError};
+use super::answer::Answer;
 use super::backoff::roll;
 use super::calls::Client;
+use super::error::CallError;
 use super::failures::Failures;
 use super::nodes::Node;
 use crate::domain::RequestId;

@@ -9,7 +9,8 @@ use url::Url;
 
 use super::reconnect::{is_event_stream, may_have_credentials, redirect_target};
 use crate::client::Client;
-use crate::client::answer::{self, CallError};
+use crate::client::answer;
+use crate::client::error::CallError;
 use crate::client::nodes::Node;
 use crate::domain::Timestamp;
 use crate::limits;
