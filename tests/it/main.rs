@@ -66,6 +66,7 @@ mod recipes;
 mod rights;
 mod secrets;
 mod service_manager;
+mod several_urls;
 mod shutdown;
 mod soak;
 mod sse;
