@@ -1,8 +1,10 @@
 //! The bucket: made when it is missing, checked when it is there, and read and written key by key.
 
+use std::error::Error as _;
 use std::future::IntoFuture as _;
 use std::sync::Arc;
 
+use async_nats::connection::State as Connection;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig};
@@ -31,6 +33,7 @@ pub(super) struct Bucket {
     name: Arc<str>,
     /// What comes before a key in a subject.
     prefix: Arc<str>,
+    client: Client,
     context: Context,
     stream: Stream<()>,
 }
@@ -63,6 +66,13 @@ impl Sent {
 
 fn away(error: &PublishError) -> Away {
     match error.kind() {
+        // The server has said no, as when the bucket is full.
+        _ if error
+            .source()
+            .is_some_and(<dyn std::error::Error>::is::<jetstream::Error>) =>
+        {
+            Away::Refused(chain(error))
+        }
         PublishErrorKind::MaxPayloadExceeded => Away::Refused(chain(error)),
         PublishErrorKind::MaxAckPending => Away::Refused("too many writes wait for it".to_owned()),
         PublishErrorKind::StreamNotFound
@@ -127,6 +137,7 @@ impl Bucket {
         let bucket = Self {
             name: settings.bucket.as_str().into(),
             prefix: format!("$KV.{}.", settings.bucket).into(),
+            client: client.clone(),
             context,
             stream,
         };
@@ -147,6 +158,11 @@ impl Bucket {
     /// Its name.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether there is a connection, as far as is known.
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == Connection::Connected
     }
 
     /// The key of a subject; `None` for one of another bucket.
@@ -428,7 +444,7 @@ fn stream_name(settings: &Settings) -> String {
 
 /// The stream as it is made. Reads are answered by its leader alone (`allow_direct` is off), and
 /// nothing is ever dropped to make room.
-fn config(settings: &Settings) -> Config {
+pub(super) fn config(settings: &Settings) -> Config {
     Config {
         name: stream_name(settings),
         subjects: vec![format!("$KV.{}.>", settings.bucket)],
