@@ -428,11 +428,11 @@ async fn connect(settings: &Settings) -> Result<Client, OpenError> {
         }
     };
     let found = client.server_info().max_payload;
-    if found < limits::NATS_PAYLOAD {
+    if found < limits::NATS_PAYLOAD_BYTES {
         return Err(OpenError::Payload {
             servers: servers(),
             found,
-            least: limits::NATS_PAYLOAD,
+            least: limits::NATS_PAYLOAD_BYTES,
         });
     }
     Ok(client)
@@ -449,7 +449,7 @@ pub(super) fn config(settings: &Settings) -> Config {
         name: stream_name(settings),
         subjects: vec![format!("$KV.{}.>", settings.bucket)],
         description: Some("requests for approval, kept by pushd".to_owned()),
-        max_messages_per_subject: limits::NATS_HISTORY,
+        max_messages_per_subject: i64::from(limits::NATS_HISTORY),
         max_bytes: i64::try_from(settings.max_bytes).unwrap_or(i64::MAX),
         max_messages: -1,
         max_consumers: -1,
@@ -570,7 +570,7 @@ fn check(found: &Config, settings: &Settings) -> Result<(), OpenError> {
         ),
     };
     let per_key = found.max_messages_per_subject;
-    if per_key > 0 && per_key < limits::NATS_HISTORY {
+    if per_key > 0 && per_key < i64::from(limits::NATS_HISTORY) {
         let least = limits::NATS_HISTORY.to_string();
         let edit = format!("--max-msgs-per-subject {least}");
         let found = per_key.to_string();

@@ -231,10 +231,10 @@ impl Shared {
     fn check_room(&self) -> Result<(), StoreError> {
         let bytes = self.bytes.0.load(Ordering::Relaxed);
         let most = self.bytes.1.load(Ordering::Relaxed);
-        if most == 0 || bytes < most / 100 * limits::NATS_BYTES_ASKS {
+        if most == 0 || bytes < most / 100 * u64::from(limits::NATS_ASKS_PERCENT) {
             return Ok(());
         }
-        let part = limits::NATS_BYTES_ASKS;
+        let part = limits::NATS_ASKS_PERCENT;
         Err(StoreError::Unavailable(format!(
             "the NATS bucket {} has {bytes} of at most {most} bytes, and takes asks up to {part} % of \
              them: give it more with `nats stream edit --max-bytes`, or keep requests for a shorter \
@@ -295,7 +295,7 @@ impl Store for NatsStore {
         }
         let record = record::encode(&request);
         let spare = if expected.is_none() {
-            limits::NATS_PAYLOAD_SPARE
+            limits::NATS_PAYLOAD_SPARE_BYTES
         } else {
             limits::HEAD_BYTES
         };
