@@ -382,7 +382,7 @@ pub const NATS_BUCKET_NAME: usize = 64;
 pub const NATS_REPLICAS: [usize; 3] = [1, 3, 5];
 /// Versions of a request that a bucket keeps: as many nodes may write the same one at the same moment
 /// before it is seen whose counts, and that one must still be there for those who read it later.
-pub const NATS_HISTORY: i64 = 16;
+pub const NATS_HISTORY: u32 = 16;
 /// Bytes that a bucket may have when it is made, on each server, and the fewest: a request has about
 /// one or two KiB.
 pub const NATS_BYTES: u64 = 1024 * 1024 * 1024;
@@ -392,12 +392,12 @@ pub const NATS_BYTES_MIN: u64 = 16 * 1024 * 1024;
 pub const NATS_BYTES_MAX: u64 = 1024 * 1024 * 1024 * 1024;
 /// The part of a bucket, in percent, up to which there is room for asks: the rest is for answers,
 /// which make a record longer.
-pub const NATS_BYTES_ASKS: u64 = 90;
+pub const NATS_ASKS_PERCENT: u32 = 90;
 /// The least that a server has to take as one message: more than any record has, and what NATS takes
 /// unless it is told otherwise.
-pub const NATS_PAYLOAD: usize = 1024 * 1024;
+pub const NATS_PAYLOAD_BYTES: usize = 1024 * 1024;
 /// The part of that which an ask must leave: decisions make its record longer.
-pub const NATS_PAYLOAD_SPARE: usize = 128 * 1024;
+pub const NATS_PAYLOAD_SPARE_BYTES: usize = 128 * 1024;
 /// Time for one call to NATS.
 pub const NATS_CALL: Duration = Duration::from_secs(2);
 /// Time for a bucket to become usable when it is opened: servers that have just started elect a

@@ -1,8 +1,10 @@
 //! The bucket: made when it is missing, checked when it is there, and read and written key by key.
 
+use std::error::Error as _;
 use std::future::IntoFuture as _;
 use std::sync::Arc;
 
+use async_nats::connection::State as Connection;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig};
@@ -31,6 +33,7 @@ pub(super) struct Bucket {
     name: Arc<str>,
     /// What comes before a key in a subject.
     prefix: Arc<str>,
+    client: Client,
     context: Context,
     stream: Stream<()>,
 }
@@ -63,6 +66,13 @@ impl Sent {
 
 fn away(error: &PublishError) -> Away {
     match error.kind() {
+        // The server has said no, as when the bucket is full.
+        _ if error
+            .source()
+            .is_some_and(<dyn std::error::Error>::is::<jetstream::Error>) =>
+        {
+            Away::Refused(chain(error))
+        }
         PublishErrorKind::MaxPayloadExceeded => Away::Refused(chain(error)),
         PublishErrorKind::MaxAckPending => Away::Refused("too many writes wait for it".to_owned()),
         PublishErrorKind::StreamNotFound
@@ -127,6 +137,7 @@ impl Bucket {
         let bucket = Self {
             name: settings.bucket.as_str().into(),
             prefix: format!("$KV.{}.", settings.bucket).into(),
+            client: client.clone(),
             context,
             stream,
         };
@@ -147,6 +158,11 @@ impl Bucket {
     /// Its name.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether there is a connection, as far as is known.
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == Connection::Connected
     }
 
     /// The key of a subject; `None` for one of another bucket.
@@ -412,11 +428,11 @@ async fn connect(settings: &Settings) -> Result<Client, OpenError> {
         }
     };
     let found = client.server_info().max_payload;
-    if found < limits::NATS_PAYLOAD {
+    if found < limits::NATS_PAYLOAD_BYTES {
         return Err(OpenError::Payload {
             servers: servers(),
             found,
-            least: limits::NATS_PAYLOAD,
+            least: limits::NATS_PAYLOAD_BYTES,
         });
     }
     Ok(client)
@@ -428,12 +444,12 @@ fn stream_name(settings: &Settings) -> String {
 
 /// The stream as it is made. Reads are answered by its leader alone (`allow_direct` is off), and
 /// nothing is ever dropped to make room.
-fn config(settings: &Settings) -> Config {
+pub(super) fn config(settings: &Settings) -> Config {
     Config {
         name: stream_name(settings),
         subjects: vec![format!("$KV.{}.>", settings.bucket)],
         description: Some("requests for approval, kept by pushd".to_owned()),
-        max_messages_per_subject: limits::NATS_HISTORY,
+        max_messages_per_subject: i64::from(limits::NATS_HISTORY),
         max_bytes: i64::try_from(settings.max_bytes).unwrap_or(i64::MAX),
         max_messages: -1,
         max_consumers: -1,
@@ -554,7 +570,7 @@ fn check(found: &Config, settings: &Settings) -> Result<(), OpenError> {
         ),
     };
     let per_key = found.max_messages_per_subject;
-    if per_key > 0 && per_key < limits::NATS_HISTORY {
+    if per_key > 0 && per_key < i64::from(limits::NATS_HISTORY) {
         let least = limits::NATS_HISTORY.to_string();
         let edit = format!("--max-msgs-per-subject {least}");
         let found = per_key.to_string();

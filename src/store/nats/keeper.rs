@@ -54,6 +54,10 @@ impl Shared {
     }
 
     async fn check(&self, behind: &mut Behind) {
+        if !self.bucket.is_connected() {
+            self.has_failed("the connection to NATS is lost");
+            return;
+        }
         // Before the bucket is asked, which may have more by the time it answers.
         let applied = *self.applied.borrow();
         let standing = match self.bucket.standing().await {

@@ -185,10 +185,19 @@ impl Shared {
     /// Refuses work that NATS could not do now.
     fn check_writable(&self) -> Result<(), StoreError> {
         self.check_open()?;
-        match self.condition.failing() {
+        match self.failing() {
             None => Ok(()),
             Some(why) => Err(StoreError::Unavailable(why)),
         }
+    }
+
+    /// Why nothing can be asked of NATS now, if it is so. A connection that is lost is noticed here,
+    /// so that nobody waits for it in vain.
+    fn failing(&self) -> Option<String> {
+        if !self.bucket.is_connected() {
+            self.has_failed("the connection to NATS is lost");
+        }
+        self.condition.failing()
     }
 
     fn is_stopped(&self) -> bool {
@@ -200,9 +209,10 @@ impl Shared {
         let why = format!("NATS bucket {}: {why}", self.bucket.name());
         if self.condition.failing().is_none() {
             tracing::error!(%why, "the store failed");
+            // The first look at it comes at once, and the others in their time.
+            self.failed.notify_one();
         }
         self.condition.fails(why);
-        self.failed.notify_one();
     }
 
     fn stands(&self, standing: Standing) {
@@ -211,14 +221,20 @@ impl Shared {
         self.bytes.1.store(most, Ordering::Relaxed);
     }
 
+    /// Counts what is about to be written, until the next look at the bucket.
+    fn takes(&self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.bytes.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Whether there is room for one more request, and for the answers to all that are there.
     fn check_room(&self) -> Result<(), StoreError> {
         let bytes = self.bytes.0.load(Ordering::Relaxed);
         let most = self.bytes.1.load(Ordering::Relaxed);
-        if most == 0 || bytes < most / 100 * limits::NATS_BYTES_ASKS {
+        if most == 0 || bytes < most / 100 * u64::from(limits::NATS_ASKS_PERCENT) {
             return Ok(());
         }
-        let part = limits::NATS_BYTES_ASKS;
+        let part = limits::NATS_ASKS_PERCENT;
         Err(StoreError::Unavailable(format!(
             "the NATS bucket {} has {bytes} of at most {most} bytes, and takes asks up to {part} % of \
              them: give it more with `nats stream edit --max-bytes`, or keep requests for a shorter \
@@ -238,7 +254,7 @@ impl Shared {
 
     /// The latest event of a request, at least as the leader had it when it was asked for.
     async fn get(&self, id: RequestId) -> Result<Option<Event>, StoreError> {
-        let Some(why) = self.condition.failing() else {
+        let Some(why) = self.failing() else {
             let _turn = self.reads.try_acquire().map_err(|_| StoreError::Busy)?;
             return match self.catch_up(id).await {
                 Ok(_) => self.seen_of(id),
@@ -279,7 +295,7 @@ impl Store for NatsStore {
         }
         let record = record::encode(&request);
         let spare = if expected.is_none() {
-            limits::NATS_PAYLOAD_SPARE
+            limits::NATS_PAYLOAD_SPARE_BYTES
         } else {
             limits::HEAD_BYTES
         };
@@ -288,6 +304,7 @@ impl Store for NatsStore {
             let bytes = record.len();
             return Err(StoreError::TooLarge { bytes, most });
         }
+        self.shared.takes(record.len());
         let bytes = record.len().min(limits::WRITE_QUEUE_BYTES);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.shared.room).try_acquire_many_owned(bytes);

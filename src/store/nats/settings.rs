@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use async_nats::{ConnectOptions, ServerAddr};
+use async_nats::{ConnectOptions, Event, ServerAddr};
 
 use super::OpenError;
 use crate::limits;
@@ -130,6 +130,7 @@ impl Settings {
             .ping_interval(limits::NATS_PING)
             .reconnect_delay_callback(pause)
             .max_reconnects(None)
+            .event_callback(tell)
             .subscription_capacity(limits::NATS_FEED_QUEUE)
             .client_capacity(limits::NATS_COMMANDS);
         if let Some(path) = &access.credentials {
@@ -158,6 +159,19 @@ impl Settings {
 
     pub(super) fn addresses(&self) -> Vec<ServerAddr> {
         self.servers.0.clone()
+    }
+}
+
+/// Tells the person who runs the daemon what the connection does.
+async fn tell(event: Event) {
+    match event {
+        Event::Connected => tracing::info!("connected to NATS"),
+        Event::Disconnected => tracing::warn!("the connection to NATS is lost"),
+        Event::LameDuckMode => tracing::info!("a NATS server is about to end"),
+        Event::ServerError(error) => tracing::warn!(%error, "NATS"),
+        // Each attempt to connect again that fails; the store tells that it is away.
+        Event::ClientError(error) => tracing::debug!(%error, "NATS"),
+        Event::Draining | Event::Closed | Event::SlowConsumer(_) => tracing::debug!(%event, "NATS"),
     }
 }
 

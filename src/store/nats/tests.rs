@@ -1,7 +1,12 @@
 //! The contract, and what only several nodes and their servers can do.
 
+mod away;
+mod nodes;
+mod opening;
+
+use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, Weak};
+use std::time::Duration;
 
 use async_nats::HeaderMap;
 
@@ -30,8 +35,7 @@ impl Shelf {
 
 /// A bucket of its own, not made yet.
 struct Nats {
-    /// Held, so that they are not ended.
-    _servers: Arc<NatsServers>,
+    servers: Arc<NatsServers>,
     settings: Settings,
 }
 
@@ -45,10 +49,7 @@ impl Nats {
             max_bytes: limits::NATS_BYTES_MIN,
             access: Access::default(),
         };
-        Self {
-            _servers: servers,
-            settings,
-        }
+        Self { servers, settings }
     }
 
     fn single() -> Self {
@@ -109,4 +110,19 @@ mod three {
     use super::*;
 
     suite!(Nats::three());
+}
+
+/// How long anything may take on a slow machine under load.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// Waits until something is so.
+async fn until(is_so: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, waiting)
+        .await
+        .expect("it becomes so");
 }
