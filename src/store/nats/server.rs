@@ -25,7 +25,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -147,6 +147,11 @@ impl NatsServers {
     /// Stops one as a machine that hangs: its connections stay open, and nothing answers.
     pub(crate) fn stop(&self, n: usize) {
         self.servers[n].signal(Signal::STOP);
+        if let Some(child) = &*self.servers[n].child() {
+            // It takes a moment until the last of its threads has stopped.
+            let stopped = waitpid(Some(Pid::from_child(child)), WaitOptions::UNTRACED);
+            stopped.expect("it is our child");
+        }
     }
 
     /// Lets one that was stopped go on.
@@ -190,21 +195,29 @@ impl NatsServers {
 
     /// Whether this one works, and has caught up with the others.
     pub(crate) fn is_ready(&self, n: usize) -> bool {
-        self.answers(n) && self.monitored(n, "/healthz").is_some()
+        self.answers(n)
+            && self
+                .asked(n, "/healthz")
+                .is_some_and(|health| is_well(&health))
     }
 
     /// What its monitoring says at a path, such as `/jsz?streams=true`; nothing unless it says
     /// that all is well.
     pub(crate) fn monitored(&self, n: usize, path: &str) -> Option<Value> {
+        let (status, body) = self.asked(n, path)?;
+        (status == "200").then(|| serde_json::from_str(&body).ok())?
+    }
+
+    /// Status and body of what its monitoring answers.
+    fn asked(&self, n: usize, path: &str) -> Option<(String, String)> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.servers[n].ports.monitor));
         let mut stream = connected(address)?;
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        let (_, status) = head.lines().next()?.split_once(' ')?;
-        let body = status.starts_with("200").then_some(body)?;
-        serde_json::from_str(body).ok()
+        let status = head.split(' ').nth(1)?;
+        Some((status.to_owned(), body.to_owned()))
     }
 
     /// All that one has logged.
@@ -357,6 +370,12 @@ impl Ports {
             monitor: port(2),
         }
     }
+}
+
+/// Whether an answer of `/healthz` says that the server and its streams are well. A consumer that
+/// went with whoever had asked for it is told as unwell without end.
+fn is_well((status, body): &(String, String)) -> bool {
+    status == "200" || body.contains("JetStream consumer")
 }
 
 /// A connection on which no call takes longer than a look.
