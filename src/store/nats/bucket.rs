@@ -182,19 +182,18 @@ impl Bucket {
             })
         };
         let latest = self.latest(HISTORY).await.map_err(passing)?;
-        let deleted = match &latest {
+        match &latest {
             Some(message) if !message::is_deletion(&message.headers) => {
                 return self.first_named(&message.payload).await;
             }
-            Some(deletion) => deletion.sequence,
-            None if state.messages == 0 => 0,
-            None => {
+            None if state.messages > 0 => {
                 return Err(Trouble::Final(OpenError::Foreign {
                     bucket: self.name.to_string(),
                     what: format!("it has messages, and none with the key {HISTORY}"),
                 }));
             }
-        };
+            Some(_) | None => {}
+        }
         let mut bits = [0; 8];
         getrandom::fill(&mut bits).map_err(|error| {
             Trouble::Final(OpenError::Silent {
@@ -204,7 +203,7 @@ impl Bucket {
         })?;
         let drawn = HistoryId::from_random(u64::from_ne_bytes(bits));
         let value = serde_json::to_vec(&Named::new(drawn)).expect("numbers can be written");
-        let put = self.begin_put(HISTORY, HeaderMap::new(), value.into(), deleted);
+        let put = self.begin_put(HISTORY, HeaderMap::new(), value.into(), 0);
         let put = async { put.await?.confirmed().await };
         // Whether it was this node's number or another's is seen by reading it.
         put.await.map_err(passing)?;
@@ -270,8 +269,13 @@ impl Bucket {
         }
     }
 
-    /// Begins to write a key whose latest message has the number `expected`; zero expects that it has
-    /// none. It is written before all that is begun later.
+    /// Begins to write a key whose latest message has the number `expected`; zero where it has none
+    /// that is known of. It is written before all that is begun later.
+    ///
+    /// That a message has to be the first of its key NATS could be told as well, and is not. It refuses
+    /// such a one only after the replicas have agreed on it, and a server of version 2.9 counts what it
+    /// has refused wrong when it comes back: from then on it has other messages under the same numbers
+    /// than the others.
     pub(super) async fn begin_put(
         &self,
         key: &str,
@@ -279,11 +283,13 @@ impl Bucket {
         value: Bytes,
         expected: u64,
     ) -> Result<Sent, Away> {
-        let message = PublishMessage::build()
+        let mut message = PublishMessage::build()
             .headers(headers)
             .payload(value)
-            .expected_last_subject_sequence(expected)
             .expected_stream(format!("KV_{}", self.name));
+        if expected > 0 {
+            message = message.expected_last_subject_sequence(expected);
+        }
         self.send(key, message).await
     }
 

@@ -18,6 +18,7 @@
 //! as far as it has come, the store tells that it fails, and catches up by itself. Nothing waits to
 //! be written later, and nothing is told that is not stored.
 
+mod absence;
 mod bucket;
 mod chain;
 mod error;
@@ -49,6 +50,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::absence::Absence;
 use self::bucket::{Bucket, Standing};
 use self::seen::Seen;
 use self::write::Write;
@@ -92,6 +94,9 @@ struct Shared {
     /// Bytes that records on their way may have.
     room: Arc<Semaphore>,
     reads: Semaphore,
+    /// Whether several servers keep the bucket.
+    is_replicated: bool,
+    absence: Absence,
     /// Removals of what nobody needs.
     errands: TaskTracker,
     closed: AtomicBool,
@@ -122,6 +127,8 @@ impl NatsStore {
             bytes: (AtomicU64::new(0), AtomicU64::new(0)),
             room: Arc::new(Semaphore::new(limits::WRITE_QUEUE_BYTES)),
             reads: Semaphore::new(limits::READ_QUEUE),
+            is_replicated: settings.replicas > 1,
+            absence: Absence::default(),
             closed: AtomicBool::new(false),
             stop: stop.clone(),
         });
@@ -277,6 +284,11 @@ impl Store for NatsStore {
     async fn head(&self) -> Result<Head, StoreError> {
         self.shared.check_open()?;
         Ok(self.shared.seen().requests.head())
+    }
+
+    async fn catch_up(&self, event: EventId) -> Result<(), StoreError> {
+        self.shared.check_open()?;
+        self.shared.catch_up_to(event).await
     }
 
     async fn get(&self, id: RequestId) -> Result<Option<Event>, StoreError> {

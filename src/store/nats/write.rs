@@ -110,8 +110,7 @@ impl Shared {
     }
 
     async fn begin(&self, write: &Write, name: &str) -> Result<Sent, Away> {
-        let id = write.request.id;
-        let tail = self.seen().tail(id);
+        let tail = self.seen().tail(write.request.id);
         self.begin_after(write, name, tail).await
     }
 
@@ -208,18 +207,42 @@ impl Shared {
     /// Takes up all that the leader has of a request; answers the number of its last message.
     pub(super) async fn catch_up(&self, id: RequestId) -> Result<u64, StoreError> {
         let latest = self.bucket.latest(&id.to_string()).await;
-        let latest = latest.map_err(|away| {
-            let why = away.to_string();
-            self.has_failed(&why);
-            StoreError::Unavailable(why)
-        })?;
-        let tail = latest.map_or(0, |latest| latest.sequence);
-        if self.reached(tail).await {
-            return Ok(tail);
+        let Some(latest) = latest.map_err(|away| self.is_away(&away))? else {
+            self.pass_all().await?;
+            return Ok(0);
+        };
+        self.come_to(latest.sequence).await?;
+        Ok(latest.sequence)
+    }
+
+    /// Takes up everything up to this event, if the leader has it.
+    pub(super) async fn catch_up_to(&self, event: EventId) -> Result<(), StoreError> {
+        if *self.applied.borrow() >= event.0 {
+            return Ok(());
+        }
+        let standing = self.bucket.standing().await;
+        let standing = standing.map_err(|away| self.is_away(&away))?;
+        if standing.last < event.0 {
+            return Ok(());
+        }
+        self.come_to(event.0).await
+    }
+
+    /// Waits until the feed has come to this message, which is stored.
+    pub(super) async fn come_to(&self, number: u64) -> Result<(), StoreError> {
+        if self.reached(number).await {
+            return Ok(());
         }
         let why = "what others have written does not come";
         self.has_failed(why);
         Err(StoreError::Unavailable(why.to_owned()))
+    }
+
+    /// A call to NATS has failed, and so does what it was for.
+    pub(super) fn is_away(&self, away: &Away) -> StoreError {
+        let why = away.to_string();
+        self.has_failed(&why);
+        StoreError::Unavailable(why)
     }
 
     /// Waits until the feed has come to this message, and been told; answers whether it has in time.

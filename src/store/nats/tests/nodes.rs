@@ -1,7 +1,6 @@
 //! Several daemons on one bucket.
 
-use std::collections::BTreeMap;
-
+use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 
 use super::*;
@@ -96,19 +95,21 @@ async fn a_write_that_came_late_is_not_left_in_the_bucket() {
     // What is deleted leaves once, and their stores wait for it when they are closed.
     a.close().await;
     b.close().await;
-    let (_, bucket) = nats.raw().await;
-    let mut records = BTreeMap::new();
-    for n in 0..20 {
-        let latest = bucket.latest(&id(n).to_string()).await.unwrap().unwrap();
-        records.insert(n, latest.sequence);
-    }
+    let (client, _) = nats.raw().await;
+    let jet_stream = async_nats::jetstream::new(client);
+    let name = format!("KV_{}", nats.settings.bucket);
+    let stream = jet_stream.get_stream_no_info(name).await.unwrap();
     let (late, _) = node(&nats).await;
-    for (n, number) in records {
+    for n in 0..20 {
         let event = late.get(id(n)).await.unwrap().unwrap();
+        let subject = format!("$KV.{}.{}", nats.settings.bucket, id(n));
+        let counts = stream.info_with_subjects(&subject).await.unwrap();
+        let counts: Vec<_> = counts.try_collect().await.unwrap();
         assert_eq!(
-            event.id,
-            EventId(number),
-            "the last message is the one that counts"
+            counts,
+            [(subject, 1)],
+            "the one that counts is {}",
+            event.id
         );
     }
 }
