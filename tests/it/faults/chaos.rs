@@ -12,6 +12,9 @@ use super::history::{Fault, Notes};
 use crate::daemon::{Daemon, Setup};
 use crate::until::until;
 
+/// How long a daemon may take to start again, while servers that it needs choose a leader.
+const START: Duration = Duration::from_secs(45);
+
 /// One misfortune.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Misfortune {
@@ -140,16 +143,19 @@ async fn ready(daemon: &Daemon) {
 /// Starts it on the port that it had. For a moment another program may have that port for a
 /// connection of its own, so it is tried again.
 pub(crate) async fn start(setup: Setup) -> Daemon {
-    until("the daemon to start again", async || {
-        let setup = setup.clone();
-        let starting = task::spawn_blocking(move || setup.try_start());
-        match starting.await.expect("starting does not panic") {
-            Ok(daemon) => Some(daemon),
-            Err(log) => {
-                assert!(log.contains("in use"), "it does not start: {log}");
-                None
+    let starting = async {
+        loop {
+            let setup = setup.clone();
+            let starting = task::spawn_blocking(move || setup.try_start());
+            match starting.await.expect("starting does not panic") {
+                Ok(daemon) => return daemon,
+                // Without its servers it waits, and begins to listen when they are back.
+                Err(log) if log.contains("in use") || log.contains("waiting for NATS") => {}
+                Err(log) => panic!("it does not start: {log}"),
             }
+            sleep(Duration::from_millis(5)).await;
         }
-    })
-    .await
+    };
+    let started = timeout(START, starting).await;
+    started.unwrap_or_else(|_| panic!("the daemon has not started again after {START:?}"))
 }
