@@ -372,6 +372,45 @@ pub const STORE_BAD_RECORDS: usize = 1024;
 /// Bytes that the write-ahead log keeps on the disk once its pages were moved.
 pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 
+// --- The relay ---------------------------------------------------------------------------------
+
+/// How long a relay tries to bring a call through that does not wait: less than [`CALL_TIME`], so
+/// that its caller is told instead of giving up.
+pub const RELAY_PATIENCE: Duration = Duration::from_secs(8);
+/// How long after the wait of a poll a relay still hears its daemon out: less than [`POLL_GRACE`],
+/// for the same reason.
+pub const RELAY_GRACE: Duration = Duration::from_secs(3);
+/// How long a relay holds a call that has no time of its own while no daemon answers: one that
+/// opens a stream, and a poll of the classic routes. A machine restarts in this time.
+pub const RELAY_OUTAGE: Duration = Duration::from_mins(1);
+/// How long one poll of the classic routes may wait: as long as its question lives, and a moment.
+pub const RELAY_CLASSIC: Duration = Duration::from_secs(3600 + 10);
+/// Pause between two attempts to bring one call through, at most: several fit into the time in which
+/// a channel of the classic routes keeps its question after a restart ([`CLASSIC_ABANDON`]).
+pub const RELAY_PAUSE: Duration = Duration::from_secs(3);
+/// Time for a daemon to begin a stream.
+pub const RELAY_STREAM_HEAD: Duration = Duration::from_secs(10);
+/// Bytes of an answer that a relay reads whole before it passes it on, so that one that breaks off
+/// can be fetched again: the largest request, every character of it escaped. Longer ones are passed
+/// on as they come.
+pub const RELAY_WHOLE_BYTES: usize = 1024 * 1024;
+/// Pause between two looks of a relay at each of its daemons.
+pub const RELAY_LOOK: Duration = Duration::from_secs(2);
+/// Time for such a look.
+pub const RELAY_LOOK_TIME: Duration = Duration::from_secs(5);
+/// Daemons that one relay may have.
+pub const RELAY_UPSTREAMS: usize = 16;
+/// How long a relay keeps an idle connection to a daemon: well below [`HEAD_TIME`], after which the
+/// daemon closes it, perhaps in the instant of the next call.
+pub const RELAY_IDLE: Duration = Duration::from_secs(5);
+/// Silence after which the kernel asks whether the daemon's machine is still there, time between two
+/// such questions, and how many stay unanswered: a held call is tried elsewhere after 11 s.
+pub const RELAY_KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
+/// See [`RELAY_KEEPALIVE_IDLE`].
+pub const RELAY_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+/// See [`RELAY_KEEPALIVE_IDLE`].
+pub const RELAY_KEEPALIVE_PROBES: u32 = 3;
+
 // --- The doctor --------------------------------------------------------------------------------
 
 /// How long before its end a certificate is warned of: two weeks, in which somebody reads it.

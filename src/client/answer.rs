@@ -135,7 +135,7 @@ impl CallError {
 }
 
 /// The innermost message of an error: "Connection refused" says more than "error sending request".
-pub(super) fn root(error: &reqwest::Error) -> String {
+pub(crate) fn root(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -17,10 +17,11 @@ mod transport;
 mod trust;
 mod url;
 
+pub(crate) use answer::root;
 pub use answer::{Answer, CallError};
 pub use backoff::Backoff;
 pub use calls::Client;
 pub use events::{EventStream, StreamEvent};
 pub use look::Look;
-pub use transport::{Authorities, NoSecret, Secret, TransportError};
+pub use transport::{Authorities, NoSecret, Secret, TransportError, relaying};
 pub use url::{BadUrl, DaemonUrl, socket_path};

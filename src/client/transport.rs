@@ -127,6 +127,38 @@ pub(super) fn transport(
     token: Option<&Secret>,
     program: &str,
 ) -> Result<reqwest::Client, TransportError> {
+    build(builder(url, socket, authorities, token, program), url)
+}
+
+/// An HTTP client of a relay for one of its daemons: as [`transport`] says, but with nobody's token,
+/// and by HTTP/1.1 alone, in which each call names the host that its caller has named, and the end
+/// of a caller's connection is the end of one towards the daemon.
+///
+/// What is idle is let go of before the daemon closes it, and a daemon whose machine is gone is
+/// noticed within some seconds by the kernel, however long a call may wait.
+///
+/// # Errors
+/// TLS is needed and cannot be set up.
+pub fn relaying(
+    url: &Url,
+    authorities: Option<&Authorities>,
+) -> Result<reqwest::Client, TransportError> {
+    let builder = builder(url, None, authorities, None, "relay")
+        .http1_only()
+        .pool_idle_timeout(limits::RELAY_IDLE)
+        .tcp_keepalive(limits::RELAY_KEEPALIVE_IDLE)
+        .tcp_keepalive_interval(limits::RELAY_KEEPALIVE_INTERVAL)
+        .tcp_keepalive_retries(limits::RELAY_KEEPALIVE_PROBES);
+    build(builder, url)
+}
+
+fn builder(
+    url: &Url,
+    socket: Option<&Path>,
+    authorities: Option<&Authorities>,
+    token: Option<&Secret>,
+    program: &str,
+) -> reqwest::ClientBuilder {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Losing a race against another thread that installs a provider is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -157,6 +189,10 @@ pub(super) fn transport(
     } else if local || !a_proxy_speaks_tls() {
         builder = builder.tls_certs_only([]);
     }
+    builder
+}
+
+fn build(builder: reqwest::ClientBuilder, url: &Url) -> Result<reqwest::Client, TransportError> {
     builder.build().map_err(|source| TransportError::Client {
         url: url.origin().ascii_serialization(),
         source,

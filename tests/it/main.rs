@@ -60,6 +60,7 @@ mod proxies;
 mod qr;
 mod quotas;
 mod recipes;
+mod relay;
 mod rights;
 mod secrets;
 mod service_manager;

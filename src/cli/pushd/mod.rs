@@ -6,6 +6,7 @@ mod flags;
 mod log;
 mod manager;
 mod policy;
+mod relay;
 mod ruling;
 mod signals;
 mod sockets;
@@ -37,7 +38,7 @@ use crate::approvals::{Approvals, Pump, Setting, leases, sweep};
 use crate::client::DaemonUrl;
 use crate::clock::SystemClock;
 use crate::domain::HistoryId;
-use crate::http::{self, AllowedHosts, Api};
+use crate::http::{self, AllowedHosts, Api, Proxies};
 use crate::hub::Hub;
 use crate::limits::{Arrival, Limits, PerRequester, connections_per_address};
 use crate::metrics::Metrics;
@@ -69,6 +70,9 @@ pub fn run() -> ExitCode {
         Some(Command::Token(command)) => token::run(command),
         Some(Command::Policy(command)) => policy::run(command),
         Some(Command::Audit(Audit::Export(flags))) => audit::export(flags),
+        Some(Command::Relay(flags)) => log::begin(flags.log_format, &flags.log)
+            .or_exit(exit::USAGE)
+            .and_then(|()| runtime.block_on(relay::run(*flags))),
     };
     // The store is closed, or had its time for it: whatever still runs is of no interest.
     runtime.shutdown_background();
@@ -172,6 +176,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let server = server
         .with_tls(tls)
         .with_per_address(per_address)
+        .with_proxies(Proxies::new(&flags.trust_proxy))
         .with_head_time(limits.arrival.head_time)
         .with_kept_out(kept_out);
     sockets.tell();
@@ -334,9 +339,8 @@ fn grace_of_notices(drain: Duration) -> Duration {
     drain.mul_f32(0.9)
 }
 
-/// The limits that the flags name, the rest from the number of files that may be open, which is
-/// raised as far as the system lets an ordinary process.
-fn limits(flags: &Flags) -> Limits {
+/// How many files may be open, once that is raised as far as the system lets an ordinary process.
+fn descriptors() -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(
         Resource::Nofile,
@@ -348,8 +352,12 @@ fn limits(flags: &Flags) -> Limits {
         tracing::debug!(%error, "the limit of open files stays as it is");
     }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let files = usize::try_from(files).unwrap_or(usize::MAX);
-    let mut limits = Limits::for_descriptors(files);
+    usize::try_from(files).unwrap_or(usize::MAX)
+}
+
+/// The limits that the flags name, the rest from the number of files that may be open.
+fn limits(flags: &Flags) -> Limits {
+    let mut limits = Limits::for_descriptors(descriptors());
     if let Some(most) = flags.max_connections {
         let possible = limits.connections;
         if most > possible {
