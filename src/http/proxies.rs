@@ -46,6 +46,7 @@ impl Proxies {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use warp::http::HeaderValue;
 
     use super::*;
@@ -82,5 +83,18 @@ mod tests {
     #[test]
     fn nobody_else_is_believed() {
         assert_eq!(caller("198.51.100.9", &["127.0.0.1"]), "198.51.100.9");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_stranger_writes_the_last_word_is_the_proxys(line in "[ -~]{0,80}") {
+            let mut headers = HeaderMap::new();
+            let said = format!("{line},198.51.100.7");
+            headers.append(FORWARDED_FOR, HeaderValue::try_from(said).unwrap());
+            let proxies = Proxies::new(&["192.0.2.1".parse().unwrap()]);
+            let caller = |remote: &str| proxies.caller(remote.parse().unwrap(), &headers);
+            prop_assert_eq!(caller("192.0.2.1:5").to_string(), "198.51.100.7:0");
+            prop_assert_eq!(caller("198.51.100.9:5").to_string(), "198.51.100.9:5");
+        }
     }
 }

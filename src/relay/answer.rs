@@ -15,6 +15,7 @@ use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::headers::to_caller;
 use super::outgoing::Outgoing;
+use crate::burden::Carrier;
 use crate::http::Response;
 use crate::limits;
 use crate::wire::{self, media};
@@ -59,14 +60,17 @@ impl Fetched {
         }
     }
 
-    /// Reads an answer, all of it unless it is a stream or long.
+    /// Reads an answer, all of it unless it is a stream or long; what is there of it counts as a
+    /// load of `carrier`.
     ///
     /// # Errors
     /// It breaks off.
     pub(super) async fn read(
         mut response: reqwest::Response,
         method: &Method,
+        carrier: &Carrier,
     ) -> Result<Self, reqwest::Error> {
+        let mut load = carrier.hold(0);
         let status = response.status();
         let kind = response.headers().get(CONTENT_TYPE);
         let kind = kind.map(HeaderValue::as_bytes).unwrap_or_default();
@@ -78,7 +82,10 @@ impl Fetched {
         let mut whole = is_head;
         while !is_endless && !whole && bytes.len() < limits::RELAY_WHOLE_BYTES {
             match response.chunk().await? {
-                Some(part) => bytes.extend_from_slice(&part),
+                Some(part) => {
+                    load.grow(part.len());
+                    bytes.extend_from_slice(&part);
+                }
                 None => whole = true,
             }
         }

@@ -293,7 +293,7 @@ async fn send(
         request.body(call.body.clone())
     };
     let response = request.send().await.map_err(Unsent::Error)?;
-    Fetched::read(response, &call.method)
+    Fetched::read(response, &call.method, &call.carrier)
         .await
         .map_err(Unsent::Error)
 }

@@ -9,6 +9,7 @@ use warp::http::{HeaderMap, HeaderValue, Method};
 
 use super::errand::Errand;
 use super::{Incoming, Relay, headers};
+use crate::burden::Carrier;
 use crate::http::{Kind, Problem, asked_wait, body};
 use crate::wire::header;
 
@@ -24,6 +25,8 @@ pub(super) struct Outgoing {
     pub(super) wait: Option<Duration>,
     /// The idempotency key is the relay's.
     pub(super) has_our_key: bool,
+    /// Where what is held of its answer is counted.
+    pub(super) carrier: Carrier,
     query: String,
     _room: Option<OwnedSemaphorePermit>,
 }
@@ -66,6 +69,7 @@ impl Outgoing {
             body: whole,
             wait: wait.filter(|wait| !wait.is_zero()),
             has_our_key,
+            carrier: call.peer.carrier,
             _room: room,
         })
     }
@@ -121,6 +125,7 @@ mod tests {
             body: Bytes::new(),
             wait: None,
             has_our_key: false,
+            carrier: crate::burden::Burden::new(usize::MAX).carrier(),
             query: query.to_owned(),
             _room: None,
         }

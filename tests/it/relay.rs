@@ -4,6 +4,7 @@ mod authority;
 mod holding;
 mod once;
 mod passing;
+mod secured;
 mod several;
 mod streams;
 
