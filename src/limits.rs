@@ -377,6 +377,9 @@ pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 /// How long a relay tries to bring a call through that does not wait: less than [`CALL_TIME`], so
 /// that its caller is told instead of giving up.
 pub const RELAY_PATIENCE: Duration = Duration::from_secs(8);
+/// How long the last attempt of such a call may take: with it the call still takes less than
+/// [`CALL_TIME`].
+pub const RELAY_LAST_TRY: Duration = Duration::from_secs(1);
 /// How long after the wait of a poll a relay still hears its daemon out: less than [`POLL_GRACE`],
 /// for the same reason.
 pub const RELAY_GRACE: Duration = Duration::from_secs(3);

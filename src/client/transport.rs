@@ -130,7 +130,7 @@ pub(super) fn transport(
     build(builder(url, socket, authorities, token, program), url)
 }
 
-/// An HTTP client of a relay for one of its daemons: as [`transport`] says, but with nobody's token,
+/// An HTTP client of a relay for one of its daemons: as for a client of ours, but with nobody's token,
 /// and by HTTP/1.1 alone, in which each call names the host that its caller has named, and the end
 /// of a caller's connection is the end of one towards the daemon.
 ///

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_address_that_is_no_proxys_is_the_callers() {
+    fn the_last_address_that_no_proxy_has_is_the_callers() {
         for (remote, lines, expected) in [
             ("192.0.2.1", &["198.51.100.7"][..], "198.51.100.7"),
             ("192.0.2.1", &["10.0.0.1, 198.51.100.7"], "198.51.100.7"),
@@ -87,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_stranger_writes_the_last_word_is_the_proxys(line in "[ -~]{0,80}") {
+        fn whatever_a_stranger_writes_the_proxy_has_the_last_word(line in "[ -~]{0,80}") {
             let mut headers = HeaderMap::new();
             let said = format!("{line},198.51.100.7");
             headers.append(FORWARDED_FOR, HeaderValue::try_from(said).unwrap());

@@ -7,12 +7,12 @@ use futures_util::stream::unfold;
 use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use sync_wrapper::SyncStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use warp::Reply;
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
+use super::Place;
 use super::headers::to_caller;
 use super::outgoing::Outgoing;
 use crate::burden::Carrier;
@@ -157,11 +157,7 @@ impl Fetched {
     ///
     /// What breaks off here breaks off there, so that nobody takes a part for the whole; those who
     /// read streams come back with the last event id that they have.
-    pub(super) fn into_response(
-        self,
-        place: OwnedSemaphorePermit,
-        drain: CancellationToken,
-    ) -> Response {
+    pub(super) fn into_response(self, place: Place, drain: CancellationToken) -> Response {
         let mut response = match self.rest {
             None => Response::new(self.bytes.into()),
             Some(rest) => {
@@ -197,7 +193,7 @@ struct Passing {
     rest: Rest,
     drain: CancellationToken,
     broken: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// Why a body has broken off.

@@ -13,6 +13,7 @@ use super::Relay;
 use super::answer::Fetched;
 use super::errand::Errand;
 use super::outgoing::Outgoing;
+use super::patience::Patience;
 use super::upstreams::Upstream;
 use crate::client::Backoff;
 use crate::http::{Kind, Problem};
@@ -28,56 +29,13 @@ enum Attempt {
     Failed { unsent: bool },
 }
 
-/// Until when it is tried.
-struct Time {
-    /// When the caller's wait is over; `None` when the call does not wait.
-    wait_until: Option<Instant>,
-    /// When nobody tries any more.
-    deadline: Instant,
-    /// How long after that an attempt may still take.
-    slack: Duration,
-}
-
-impl Time {
-    fn of(call: &Outgoing, now: Instant) -> Self {
-        let wait_until = call.wait.map(|wait| now + wait);
-        let (patience, slack) = match (call.errand, call.wait) {
-            (Errand::Stream | Errand::Channel, _) => (limits::RELAY_OUTAGE, limits::RELAY_GRACE),
-            (Errand::Ask, Some(wait)) => (wait.max(limits::RELAY_PATIENCE), limits::RELAY_GRACE),
-            (_, Some(wait)) => (wait, limits::RELAY_GRACE),
-            (_, None) => (limits::RELAY_PATIENCE, limits::RETRY_AFTER),
-        };
-        Self {
-            wait_until,
-            deadline: now + patience,
-            slack,
-        }
-    }
-
-    /// What is left of the caller's wait.
-    fn left(&self, now: Instant) -> Option<Duration> {
-        Some(self.wait_until?.saturating_duration_since(now))
-    }
-
-    /// How long an attempt that begins now may take.
-    fn of_attempt(&self, errand: Errand, now: Instant) -> Duration {
-        match errand {
-            Errand::Channel => limits::RELAY_CLASSIC,
-            Errand::Stream => limits::RELAY_STREAM_HEAD,
-            Errand::Poll | Errand::Ask | Errand::Decide | Errand::Again | Errand::Once => {
-                (self.deadline + self.slack).saturating_duration_since(now)
-            }
-        }
-    }
-}
-
 /// Brings a call to a daemon. Dropping the future ends the call at the daemon, too.
 ///
 /// # Errors
 /// No daemon has answered in time, or it is not known whether one has acted on the call, or the
 /// relay winds down.
 pub(super) async fn carry(relay: &Relay, call: &Outgoing) -> Result<Fetched, Problem> {
-    let mut time = Time::of(call, Instant::now());
+    let mut time = Patience::of(call, Instant::now());
     let mut backoff = Backoff::under(Some(limits::RELAY_PAUSE * 2));
     let mut held = Held {
         relay,
@@ -135,7 +93,7 @@ impl Held<'_> {
     }
 
     /// Tries all daemons, one after the other.
-    async fn round(&mut self, time: &Time) -> Result<Option<Fetched>, Problem> {
+    async fn round(&mut self, time: &Patience) -> Result<Option<Fetched>, Problem> {
         let upstreams = &self.relay.upstreams;
         for (place, upstream) in upstreams.in_order() {
             match self.attempt(upstream, time).await? {
@@ -165,7 +123,7 @@ impl Held<'_> {
         Ok(None)
     }
 
-    async fn attempt(&mut self, upstream: &Upstream, time: &Time) -> Result<Attempt, Problem> {
+    async fn attempt(&mut self, upstream: &Upstream, time: &Patience) -> Result<Attempt, Problem> {
         loop {
             let now = Instant::now();
             let left = if self.draining {

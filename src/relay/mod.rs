@@ -3,7 +3,7 @@
 //!
 //! It has no store, no tokens and no say: each call is passed on as its caller has sent it, and the
 //! answer is the daemon's. What it adds is patience. A call that a restart of the daemon would end
-//! is sent again, where that is safe ([`errand`]), for as long as its caller waits ([`hold`]).
+//! is sent again, where that is safe (`errand`), for as long as its caller waits (`hold`).
 //!
 //! It knows nothing of requests beyond the paths of the contract and the word `pending`.
 
@@ -14,11 +14,13 @@ mod headers;
 mod hold;
 mod looks;
 mod outgoing;
+mod patience;
 mod upstreams;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -34,6 +36,8 @@ use crate::http::body::{self, BodyStream};
 use crate::http::{AllowedHosts, Kind, Peer, Problem, Response};
 use crate::limits::{self, Arrival};
 use crate::metrics::Metrics;
+use crate::server::PerAddress;
+use crate::shares::Share;
 use crate::wire::media;
 
 /// What a relay takes and passes on.
@@ -43,6 +47,8 @@ pub struct Terms {
     pub arrival: Arrival,
     /// Calls that may be under way.
     pub calls: usize,
+    /// Calls of one address, this machine's not counted: by HTTP/2 one connection may have many.
+    pub calls_per_address: usize,
     /// Whether the classic routes are passed on.
     pub classic: bool,
 }
@@ -55,11 +61,19 @@ pub struct Relay {
     /// The name that this process has in `Via`, by which it knows a call of its own.
     name: String,
     calls: Arc<Semaphore>,
+    per_address: PerAddress,
     /// Room for bodies that are kept to be sent again, in KiB.
     bodies: Arc<Semaphore>,
     figures: Figures,
     metrics: Arc<Metrics>,
     drain: CancellationToken,
+}
+
+/// One call's place, until it is dropped.
+#[derive(Debug)]
+struct Place {
+    _of_all: OwnedSemaphorePermit,
+    _of_address: Option<Share<IpAddr>>,
 }
 
 /// What every call brings.
@@ -97,6 +111,7 @@ impl Relay {
             terms,
             // Without a source of randomness a loop ends at the limit of calls.
             name: format!("pushd-relay-{:08x}", getrandom::u32().unwrap_or_default()),
+            per_address: PerAddress::beyond_loopback(terms.calls_per_address),
             calls: Arc::new(Semaphore::new(terms.calls.min(Semaphore::MAX_PERMITS))),
             bodies: Arc::new(Semaphore::new(limits::BURDEN_BYTES / 1024)),
             figures: Figures::default(),
@@ -172,17 +187,35 @@ impl Relay {
             }
             Target::Daemon(errand) => errand,
         };
-        let Ok(place) = Arc::clone(&self.calls).try_acquire_owned() else {
+        let place = self.place(&call.peer)?;
+        let call = Outgoing::of(&self, call, errand).await?;
+        self.figures.calls.inc();
+        let fetched = hold::carry(&self, &call).await?;
+        Ok(fetched.into_response(place, self.drain.clone()))
+    }
+
+    /// A place for one more call.
+    fn place(&self, peer: &Peer) -> Result<Place, Problem> {
+        let of_address = peer.remote.ip().map(|ip| self.per_address.admit(ip));
+        let Ok(of_address) = of_address.transpose() else {
+            let detail = format!(
+                "this relay has {} calls of your address under way, as many as it takes; end some, \
+                 or try again",
+                self.terms.calls_per_address
+            );
+            return Err(Problem::new(Kind::TooManyConnectionsOfAddress, detail));
+        };
+        let Ok(of_all) = Arc::clone(&self.calls).try_acquire_owned() else {
             let detail = format!(
                 "this relay has {} calls under way, as many as it takes; try again",
                 self.terms.calls
             );
             return Err(Problem::new(Kind::TooManyWaiters, detail));
         };
-        let call = Outgoing::of(&self, call, errand).await?;
-        self.figures.calls.inc();
-        let fetched = hold::carry(&self, &call).await?;
-        Ok(fetched.into_response(place, self.drain.clone()))
+        Ok(Place {
+            _of_all: of_all,
+            _of_address: of_address.flatten(),
+        })
     }
 
     /// Whether calls that come now reach a daemon that takes them.

@@ -38,6 +38,9 @@ pub(super) async fn run(flags: RelayFlags) -> Result<(), Failure> {
         looked = upstreams.look_once() => looked.or_exit(exit::CONFIGURATION)?,
     }
     let connections = connections(&flags);
+    let per_address = flags
+        .max_connections_per_address
+        .unwrap_or_else(|| connections_per_address(connections));
     let terms = Terms {
         arrival: Arrival {
             head_time: flags.arrival.head_time,
@@ -45,15 +48,13 @@ pub(super) async fn run(flags: RelayFlags) -> Result<(), Failure> {
             body_bytes: flags.arrival.max_body_bytes,
         },
         calls: flags.max_calls.unwrap_or(connections).min(connections),
+        calls_per_address: per_address,
         classic: flags.classic,
     };
     let relay = Relay::new(upstreams, terms, Arc::clone(&metrics), drain.clone());
     let looking = Arc::clone(&relay);
     let looking = following(tls.clone(), async move { looking.look().await });
     tokio::spawn(vital(looking, drain.clone()));
-    let per_address = flags
-        .max_connections_per_address
-        .unwrap_or_else(|| connections_per_address(connections));
     let server = Server::new(relay.routes(), metrics, connections, drain)
         .with_tls(tls)
         .with_per_address(PerAddress::beyond_loopback(per_address))

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -161,5 +162,30 @@ async fn a_daemon_believes_the_proxies_that_it_was_told_to() {
             .header("x-forwarded-for", "10.0.0.1, 198.51.100.7")
             .await;
         assert_eq!(me.json()["address"], expected, "{flags}");
+    }
+}
+
+/// By HTTP/2 a stranger has many calls on one connection, and would hold all that a relay has.
+#[tokio::test]
+async fn one_address_does_not_hold_all_calls() {
+    let daemon = setup().start();
+    let flags = "--max-connections-per-address 2 --trust-proxy 127.0.0.1";
+    let relay = relay_to(&[&daemon], flags);
+    let id = relay.ask("Deploy?").await;
+    let poll = |from: &str| {
+        let path = format!("/v1/requests/{id}?wait=60");
+        let call = relay.call_http2(Method::GET, &path);
+        call.header("x-forwarded-for", from)
+    };
+    let held = [(); 2].map(|()| poll("198.51.100.7").spawn());
+    daemon.waiters_are(2).await;
+    let refused = poll("198.51.100.7").await;
+    let expected = (429, "too_many_connections_of_address".to_owned());
+    assert_eq!(refused.problem(), expected);
+    let other = poll("198.51.100.8").spawn();
+    daemon.waiters_are(3).await;
+    daemon.approve(&id).await;
+    for held in held.into_iter().chain([other]) {
+        assert_eq!(held.await.unwrap().json()["status"], "approved");
     }
 }

@@ -76,7 +76,10 @@ pub(in crate::cli::pushd) struct RelayFlags {
     #[arg(long, value_name = "N", env = "PUSHD_MAX_CONNECTIONS", value_parser = at_least_one)]
     pub(in crate::cli::pushd) max_connections: Option<usize>,
 
-    /// Open connections of one address at most [default: 2048, or half of all if that is fewer]
+    /// Open connections of one address at most, and calls under way [default: 2048, or half of all
+    /// if that is fewer]
+    ///
+    /// IPv6 addresses count together by their first 64 bits. Loopback addresses are not counted.
     #[arg(long, value_name = "N", env = "PUSHD_MAX_CONNECTIONS_PER_ADDRESS", value_parser = at_least_one)]
     pub(in crate::cli::pushd) max_connections_per_address: Option<usize>,
 
