@@ -590,6 +590,25 @@ pub const DATE_SLACK: Duration = Duration::from_secs(2);
 pub const CONNECT_TIME: Duration = Duration::from_secs(4);
 /// How long a call that does not wait may take; a call that waits has this on top of its wait.
 pub const CALL_TIME: Duration = Duration::from_secs(10);
+/// URLs of daemons that a client may be given: more than stand behind one store.
+pub const URLS: usize = 16;
+/// How long a daemon may be silent, beyond the wait of a call that waits, before the next of several
+/// is asked. It is less than [`CANCEL_TIME`] and [`CONNECT_DEFAULT`], so that these reach a second
+/// one. The last of a round has its full time, or daemons that are slow together would all be given
+/// up.
+pub const TURN_TIME: Duration = Duration::from_secs(3);
+/// How long a client tries to connect to each of several, for the same reason as [`CONNECT_TIME`].
+pub const TURN_CONNECT_TIME: Duration = Duration::from_secs(2);
+/// Within this time, each at a moment of its own, streams and polls that have lost their daemon go
+/// on with the next: all that one has held do not come to another in the same millisecond.
+pub const TURN_SPREAD: Duration = Duration::from_secs(1);
+/// A stream that was open for this long had a daemon that works. When it ends sooner the daemon is
+/// not asked again in the same round, or two that end all streams would be asked in turns without
+/// a pause.
+pub const TURN_HELD: Duration = Duration::from_secs(5);
+/// Requests of which a client remembers that a daemon has told of them, the latest: so many as one
+/// approver has before them, and a few tens of kilobytes.
+pub const ACQUAINTED: usize = 1024;
 /// Bytes of an answer that a client reads.
 pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Base of the reconnect pause when the stream has named none.

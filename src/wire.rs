@@ -580,6 +580,9 @@ pub struct MeView {
     /// The version of the daemon.
     #[serde(default)]
     pub daemon: String,
+    /// Which history its store has, as cursors name it: daemons that share a store have the same.
+    #[serde(default)]
+    pub history: String,
     /// Where people reach the daemon's pages, if it was told; a request's page is below it, at
     /// `/r/{id}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

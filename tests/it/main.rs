@@ -64,6 +64,7 @@ mod relay;
 mod rights;
 mod secrets;
 mod service_manager;
+mod several_urls;
 mod shutdown;
 mod soak;
 mod sse;
