@@ -19,9 +19,10 @@ impl Written for usize {
     fn written(&self, name: &str) -> String {
         if name.contains("_BYTES") {
             let kib = self / 1024;
-            return match kib / 1024 {
-                0 => format!("{kib} KiB"),
-                mib => format!("{mib} MiB"),
+            return match (kib / 1024, kib / 1024 / 1024) {
+                (0, _) => format!("{kib} KiB"),
+                (mib, 0) => format!("{mib} MiB"),
+                (_, gib) => format!("{gib} GiB"),
             };
         }
         match self {
@@ -32,6 +33,12 @@ impl Written for usize {
 }
 
 impl Written for u32 {
+    fn written(&self, name: &str) -> String {
+        usize::try_from(*self).unwrap().written(name)
+    }
+}
+
+impl Written for u64 {
     fn written(&self, name: &str) -> String {
         usize::try_from(*self).unwrap().written(name)
     }
@@ -103,6 +110,10 @@ fn seen() -> BTreeMap<&'static str, String> {
         COMMIT_ATTEMPTS WRITE_QUEUE WRITE_QUEUE_BYTES READ_QUEUE STORE_BUSY STORE_REOPEN
         STORE_PROBE_BYTES STORE_BAD_RECORDS STORE_LOG_BYTES TAIL_EVENTS TAIL_BYTES
         CONFIG_BYTES POLL_DEFAULT POLL_GRACE CONNECT_DEFAULT LEASE_DEFAULT CONNECT_TIME CALL_TIME URLS TURN_TIME TURN_CONNECT_TIME TURN_SPREAD DEADLINE_GRACE
+        NATS_SERVERS NATS_BUCKET_NAME NATS_HISTORY NATS_BYTES NATS_BYTES_MIN NATS_BYTES_MAX
+        NATS_ASKS_PERCENT NATS_PAYLOAD_BYTES NATS_PAYLOAD_SPARE_BYTES NATS_CALL NATS_OPEN NATS_LOAD
+        NATS_WRITE NATS_PING NATS_LOOK
+        CONFIG_BYTES POLL_DEFAULT POLL_GRACE CONNECT_DEFAULT LEASE_DEFAULT CONNECT_TIME CALL_TIME DEADLINE_GRACE
         CANCEL_TIME BACKOFF RETRY_AFTER_MAX ANSWER_BYTES EVENT_BYTES STREAM_SILENCE RECONNECT
         REDIRECTS STDIN_BYTES BIND_BYTES DECIDE_TIME QUESTION_GUARD SKIP_TIME INBOX INBOX_BYTES DETAILS_LINES FIELD_ROWS
         POLICY_TIME POLICY_TIME_DEFAULT POLICY_JOBS POLICY_JOBS_MAX POLICY_LINES POLICY_AGAIN POLICY_FROZEN
@@ -147,6 +158,14 @@ const UNSEEN: &[&str] = &[
     "LOAD_OVERHEAD",
     "LOOK_TIME",
     "MARKS",
+    "NATS_COMMANDS",
+    "NATS_FEED_BATCH",
+    "NATS_FEED_PATIENCE",
+    "NATS_FEED_QUEUE",
+    "NATS_REMOVALS",
+    "NATS_REMOVAL_TRIES",
+    "NATS_REPLICAS",
+    "NATS_RETRY",
     "PAGER_END_TIME",
     "FILE_LOOKS",
     "GRANT_LOOK",

@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use self::flags::{Audit, Command, CommandLine, Flags, StoreFlag, TlsFlags};
+use self::flags::{Audit, Command, CommandLine, Flags, NatsFlags, StoreFlag, TlsFlags};
 use self::signals::{Signals, obey};
 use self::sockets::Trust;
 use super::exit;
@@ -46,6 +46,7 @@ use crate::notices::{self, Notices};
 use crate::principals::{People, Registry, Users};
 use crate::server::{Accounts, PerAddress, Server, Tls};
 use crate::store::memory::MemoryStore;
+use crate::store::nats::NatsStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Feed, SharedStore};
 use crate::watched::Watched;
@@ -138,7 +139,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let begun = tokio::select! {
         biased;
         () = drain.cancelled() => return Ok(()),
-        begun = begin(flags.store.store, setting, world, drain.clone()) => begun,
+        begun = begin((flags.store.store, flags.nats), setting, world, drain.clone()) => begun,
     };
     let (store, approvals) = begun.or_exit(exit::CONFIGURATION)?;
     let mut classic = None;
@@ -273,13 +274,13 @@ async fn following(tls: Option<Arc<Tls>>, tasks: impl Future<Output = ()>) {
 
 /// Opens the store and begins to serve it.
 async fn begin(
-    flag: Option<StoreFlag>,
+    (flag, nats): (Option<StoreFlag>, NatsFlags),
     setting: Setting,
     (clock, metrics): (Arc<SystemClock>, Arc<Metrics>),
     drain: CancellationToken,
 ) -> anyhow::Result<(SharedStore, Arc<Approvals>)> {
     let pump = Pump::new(Arc::new(Hub::new(&setting.limits)), metrics);
-    let store = open(flag, Arc::clone(&pump) as Arc<dyn Feed>).await?;
+    let store = open(flag, nats, Arc::clone(&pump) as Arc<dyn Feed>).await?;
     let begun = Approvals::begin(Arc::clone(&store), pump, clock, setting, drain).await;
     let approvals = begun.context("reading the store")?;
     if let Some(behind) = approvals.behind() {
@@ -393,7 +394,11 @@ fn limits(flags: &Flags) -> Limits {
     limits
 }
 
-async fn open(flag: Option<StoreFlag>, feed: Arc<dyn Feed>) -> anyhow::Result<SharedStore> {
+async fn open(
+    flag: Option<StoreFlag>,
+    nats: NatsFlags,
+    feed: Arc<dyn Feed>,
+) -> anyhow::Result<SharedStore> {
     let path = match flag {
         Some(StoreFlag::Memory) => {
             tracing::warn!("--store memory: all requests are forgotten when the daemon ends");
@@ -402,6 +407,12 @@ async fn open(flag: Option<StoreFlag>, feed: Arc<dyn Feed>) -> anyhow::Result<Sh
             return Ok(Arc::new(MemoryStore::new(history, feed)));
         }
         Some(StoreFlag::Sqlite(path)) => path,
+        Some(StoreFlag::Nats(servers)) => {
+            let settings = nats.settings(servers);
+            let store = NatsStore::open(&settings, feed).await?;
+            tracing::info!(servers = %settings.servers, bucket = settings.bucket, "store");
+            return Ok(Arc::new(store));
+        }
         None => default_database()?,
     };
     let store = SqliteStore::open(&path, feed).await?;
