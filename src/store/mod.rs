@@ -7,6 +7,7 @@
 //! A store knows nothing of the rules, of HTTP, or of who waits. Every store passes the suite in
 //! `contract`; a new rule is written there first.
 
+mod condition;
 #[cfg(test)]
 pub mod faulty;
 #[cfg(any(test, fuzzing))]
@@ -15,6 +16,7 @@ pub mod memory;
 mod page;
 pub mod record;
 pub mod sqlite;
+mod view;
 
 #[cfg(test)]
 mod contract;
@@ -148,7 +150,7 @@ pub trait Store: Send + Sync {
 }
 
 /// Where a store stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// The newest commit; zero before the first.
     pub event: EventId,
