@@ -16,6 +16,8 @@ mod call;
 mod daemon;
 mod document;
 mod front;
+#[path = "../../src/store/nats/server.rs"]
+mod nats_server;
 mod people;
 mod programs;
 mod pty;
@@ -29,6 +31,7 @@ mod approver_terminal;
 mod arrival;
 mod audit;
 mod classic;
+mod cluster;
 mod connected;
 mod consume;
 mod contract;
