@@ -1,0 +1,3 @@
+//! Several nodes beside their store: what they have to know of each other.
+
+mod line;
