@@ -557,7 +557,7 @@ async fn a_node_that_comes_late_is_told_who_listens() {
     sleep(limits::NODE_PRESENCE / 2).await;
     let _listens = access.listen(None, Vec::new()).await.unwrap();
     a.seat.die();
-    sleep(limits::NODE_SILENCE * 2).await;
+    sleep(limits::NODE_SILENCE * 2 + limits::NODE_PRESENCE / 4).await;
     assert_eq!(a.connected(&request), 0);
     let mut overheard = world.hall.talk.subscribe();
     a.seat.mend();
