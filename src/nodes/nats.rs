@@ -41,7 +41,10 @@ impl Line for NatsLine {
             return Err(Cut("there is no connection to NATS".to_owned()));
         }
         let published = self.client.publish(self.subject.clone(), message).await;
-        published.map_err(|error| Cut(error.to_string()))
+        published.map_err(|error| Cut(error.to_string()))?;
+        // The last one, that this node leaves, has to be on its way before the process ends.
+        let flushed = self.client.flush().await;
+        flushed.map_err(|error| Cut(error.to_string()))
     }
 
     async fn listen(&self) -> Result<BoxStream<'static, Bytes>, Cut> {

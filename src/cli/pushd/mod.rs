@@ -5,6 +5,7 @@ mod copies;
 mod flags;
 mod log;
 mod manager;
+mod nodes;
 mod policy;
 mod ruling;
 mod signals;
@@ -33,6 +34,7 @@ use self::sockets::Trust;
 use super::exit;
 use super::flags::parse;
 use crate::approvals::classic::Classic;
+use crate::approvals::nodes::SharedNodes;
 use crate::approvals::{Approvals, Pump, Setting, leases, sweep};
 use crate::client::DaemonUrl;
 use crate::clock::SystemClock;
@@ -41,6 +43,7 @@ use crate::http::{self, AllowedHosts, Api};
 use crate::hub::Hub;
 use crate::limits::{Arrival, Limits, PerRequester, connections_per_address};
 use crate::metrics::Metrics;
+use crate::nodes::{NatsLine, Together};
 use crate::notices::{self, Notices};
 use crate::principals::{People, Registry, Users};
 use crate::server::{Accounts, PerAddress, Server, Tls};
@@ -136,7 +139,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         () = drain.cancelled() => return Ok(()),
         begun = begin(flags.store.store, setting, world, drain.clone()) => begun,
     };
-    let (store, approvals) = begun.or_exit(exit::CONFIGURATION)?;
+    let (store, approvals, nodes) = begun.or_exit(exit::CONFIGURATION)?;
     let mut classic = None;
     if flags.classic {
         let begun = Classic::begin(Arc::clone(&approvals)).await;
@@ -147,6 +150,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let notifying = notifying(terms, &approvals, &metrics, &drain).await;
     let notifying = notifying.or_exit(exit::CONFIGURATION)?;
     let tasks = keep(Arc::clone(&approvals), flags.retain, classic.clone());
+    let tasks = nodes::among(nodes, Arc::clone(&approvals), tasks);
     let tasks = following(tls.clone(), tasks);
     let tasks = tokio::spawn(vital(tasks, drain.clone()));
     let told = Arc::clone(&approvals);
@@ -269,12 +273,16 @@ async fn following(tls: Option<Arc<Tls>>, tasks: impl Future<Output = ()>) {
 /// Opens the store and begins to serve it.
 async fn begin(
     flag: Option<StoreFlag>,
-    setting: Setting,
+    mut setting: Setting,
     (clock, metrics): (Arc<SystemClock>, Arc<Metrics>),
     drain: CancellationToken,
-) -> anyhow::Result<(SharedStore, Arc<Approvals>)> {
-    let pump = Pump::new(Arc::new(Hub::new(&setting.limits)), metrics);
-    let store = open(flag, Arc::clone(&pump) as Arc<dyn Feed>).await?;
+) -> anyhow::Result<(SharedStore, Arc<Approvals>, Option<Arc<Together>>)> {
+    let pump = Pump::new(Arc::new(Hub::new(&setting.limits)), Arc::clone(&metrics));
+    let (store, line) = open(flag, Arc::clone(&pump) as Arc<dyn Feed>).await?;
+    let nodes = line.map(|line| nodes::joined(line, metrics)).transpose()?;
+    if let Some(nodes) = &nodes {
+        setting.nodes = Arc::clone(nodes) as SharedNodes;
+    }
     let begun = Approvals::begin(Arc::clone(&store), pump, clock, setting, drain).await;
     let approvals = begun.context("reading the store")?;
     if let Some(behind) = approvals.behind() {
@@ -283,7 +291,7 @@ async fn begin(
             "the clock is behind the times in the store: not ready until it has caught up"
         );
     }
-    Ok((store, approvals))
+    Ok((store, approvals, nodes))
 }
 
 /// What the daemon does by itself while it serves: lets requests expire, forgets old ones, and
@@ -385,20 +393,24 @@ fn limits(flags: &Flags) -> Limits {
     limits
 }
 
-async fn open(flag: Option<StoreFlag>, feed: Arc<dyn Feed>) -> anyhow::Result<SharedStore> {
+/// Opens the store; answers with the line to the other nodes on it, if there may be some.
+async fn open(
+    flag: Option<StoreFlag>,
+    feed: Arc<dyn Feed>,
+) -> anyhow::Result<(SharedStore, Option<NatsLine>)> {
     let path = match flag {
         Some(StoreFlag::Memory) => {
             tracing::warn!("--store memory: all requests are forgotten when the daemon ends");
             let bits = getrandom::u64().context("no random bytes from the system")?;
             let history = HistoryId::from_random(bits);
-            return Ok(Arc::new(MemoryStore::new(history, feed)));
+            return Ok((Arc::new(MemoryStore::new(history, feed)), None));
         }
         Some(StoreFlag::Sqlite(path)) => path,
         None => default_database()?,
     };
     let store = SqliteStore::open(&path, feed).await?;
     tracing::info!(path = %path.display(), "store");
-    Ok(Arc::new(store))
+    Ok((Arc::new(store), None))
 }
 
 /// `$XDG_STATE_HOME/pushd/pushd.db` (XDG Base Directory Specification).
