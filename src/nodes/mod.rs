@@ -122,7 +122,7 @@ impl Together {
                 }
             }
             // Nothing is heard until it is listened to again.
-            self.roster().is_cut(Instant::now());
+            self.roster().note_loss(Instant::now());
             sleep(limits::NODE_LISTEN_PAUSE).await;
         }
     }

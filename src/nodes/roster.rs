@@ -145,13 +145,13 @@ impl Roster {
         let before = std::mem::replace(&mut self.connection, connection);
         let is_cut = connection.is_none() || before != connection;
         if is_cut {
-            self.is_cut(now);
+            self.note_loss(now);
         }
         is_cut && before.is_some()
     }
 
     /// Messages may have been missed up to now.
-    pub(super) fn is_cut(&mut self, now: Instant) {
+    pub(super) fn note_loss(&mut self, now: Instant) {
         self.unsettle(now);
         self.doubt("the connection was lost");
     }

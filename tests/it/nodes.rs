@@ -1,3 +1,4 @@
 //! Several nodes beside their store: what they have to know of each other.
 
+mod inside;
 mod line;

@@ -142,6 +142,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let (store, approvals, nodes) = begun.or_exit(exit::CONFIGURATION)?;
     let mut classic = None;
     if flags.classic {
+        nodes::warn_of_channels(nodes.as_ref());
         let begun = Classic::begin(Arc::clone(&approvals)).await;
         classic = Some(begun.or_exit(exit::CONFIGURATION)?);
     }

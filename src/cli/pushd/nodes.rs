@@ -27,3 +27,12 @@ pub(super) async fn among(
     };
     tokio::join!(tasks, talking);
 }
+
+/// Channels are of one process, which withdraws what nobody polls for at itself.
+pub(super) fn warn_of_channels(nodes: Option<&Arc<Together>>) {
+    if nodes.is_some() {
+        tracing::warn!(
+            "no other node on this bucket may have --classic: it would withdraw what is asked here"
+        );
+    }
+}

@@ -54,7 +54,7 @@ fn whatever_may_hide_an_asker_makes_a_question_unsure() {
     assert!(asked(|roster, _| roster.answered(A, (1, 0), false)).is_err());
     assert!(asked(|roster, now| assert_eq!(roster.heard(NodeId(3), now), Heard::New)).is_err());
     assert!(asked(|roster, _| assert!(roster.leaves(A))).is_err());
-    assert!(asked(Roster::is_cut).is_err());
+    assert!(asked(Roster::note_loss).is_err());
     assert!(asked(|roster, now| assert!(roster.note_connection(None, now))).is_err());
     assert!(asked(|roster, now| assert!(roster.note_connection(Some(2), now))).is_err());
     let silent = |roster: &mut Roster, now: Instant| {

@@ -9,7 +9,7 @@ use pushd::nodes::{Line, NatsLine};
 use crate::nats_server::NatsServers;
 use crate::until::{soon, until};
 
-async fn line(servers: &NatsServers, prefix: &str) -> NatsLine {
+pub(super) async fn line(servers: &NatsServers, prefix: &str) -> NatsLine {
     let options = async_nats::ConnectOptions::new();
     let client = options.connect(servers.url_of(0)).await.unwrap();
     NatsLine::new(client, prefix)
