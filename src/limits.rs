@@ -398,6 +398,62 @@ pub const STORE_BAD_RECORDS: usize = 1024;
 /// Bytes that the write-ahead log keeps on the disk once its pages were moved.
 pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 
+// --- NATS ----------------------------------------------------------------------------------------
+
+/// Servers that `--store` may name: the others of a cluster are found through them.
+pub const NATS_SERVERS: usize = 16;
+/// Characters in the name of a bucket.
+pub const NATS_BUCKET_NAME: usize = 64;
+/// Copies of each record: `JetStream` takes no more, and an even number is no safer than one less.
+pub const NATS_REPLICAS: [usize; 3] = [1, 3, 5];
+/// Versions of a request that a bucket keeps: as many nodes may write the same one at the same moment
+/// before it is seen whose counts, and that one must still be there for those who read it later.
+pub const NATS_HISTORY: i64 = 16;
+/// Bytes that a bucket may have when it is made, on each server, and the fewest: a request has about
+/// one or two KiB.
+pub const NATS_BYTES: u64 = 1024 * 1024 * 1024;
+/// See [`NATS_BYTES`].
+pub const NATS_BYTES_MIN: u64 = 16 * 1024 * 1024;
+/// The most that it may have: every daemon keeps all requests in memory.
+pub const NATS_BYTES_MAX: u64 = 1024 * 1024 * 1024 * 1024;
+/// The part of a bucket, in percent, up to which there is room for asks: the rest is for answers,
+/// which make a record longer.
+pub const NATS_BYTES_ASKS: u64 = 90;
+/// The least that a server has to take as one message: more than any record has, and what NATS takes
+/// unless it is told otherwise.
+pub const NATS_PAYLOAD: usize = 1024 * 1024;
+/// The part of that which an ask must leave: decisions make its record longer.
+pub const NATS_PAYLOAD_SPARE: usize = 128 * 1024;
+/// Time for one call to NATS.
+pub const NATS_CALL: Duration = Duration::from_secs(2);
+/// Time for a bucket to become usable when it is opened: servers that have just started elect a
+/// leader first.
+pub const NATS_OPEN: Duration = Duration::from_secs(20);
+/// Time for a whole view of a bucket when it is opened.
+pub const NATS_LOAD: Duration = Duration::from_mins(5);
+/// Time for one write with all its attempts, in which a cluster can elect a new leader; then its
+/// outcome is unknown.
+pub const NATS_WRITE: Duration = Duration::from_secs(6);
+/// Pause between two attempts of one write.
+pub const NATS_RETRY: Duration = Duration::from_millis(200);
+/// How long a write that was confirmed waits for the feed to come to it, before it is looked whether
+/// the feed is cut off.
+pub const NATS_FEED_PATIENCE: Duration = Duration::from_millis(500);
+/// Time between two pings of a connection; after two without an answer another server is tried.
+pub const NATS_PING: Duration = Duration::from_secs(1);
+/// Time between two looks at the bucket: for its health, and for what the feed may have missed.
+pub const NATS_LOOK: Duration = Duration::from_secs(1);
+/// Messages of a bucket that wait to be taken up; beyond them they are asked for again.
+pub const NATS_FEED_QUEUE: usize = 4096;
+/// Messages that are taken up at once.
+pub const NATS_FEED_BATCH: usize = 256;
+/// Commands that wait for the connection.
+pub const NATS_COMMANDS: usize = 2048;
+/// Tries to remove a record that came late; others pass it over where it stays.
+pub const NATS_REMOVAL_TRIES: usize = 5;
+/// Purged records that are removed at the same time.
+pub const NATS_REMOVALS: usize = 16;
+
 // --- The doctor --------------------------------------------------------------------------------
 
 /// How long before its end a certificate is warned of: two weeks, in which somebody reads it.

@@ -518,6 +518,13 @@ fn store(error: &StoreError) -> Problem {
                  read the request, or send the same call again",
             )
         }
+        StoreError::TooLarge { bytes, most } => Problem::new(
+            Kind::BodyTooLarge,
+            format!(
+                "with this the request would take {bytes} bytes in the store, which takes {most}; \
+                 shorten the details, the fields or the reason"
+            ),
+        ),
         StoreError::Busy => Problem::new(Kind::StoreBusy, "too many calls wait for the store"),
         StoreError::BadRecord { .. } => {
             // The store has logged it, once; whoever asks for it may ask without end.

@@ -36,6 +36,9 @@ struct Found<S> {
     more: bool,
 }
 
+/// How many of the records that cannot be read are named to whoever asks for the health.
+const NAMED: usize = 3;
+
 /// Whether something that was found had to be said.
 enum News {
     Known,
@@ -162,17 +165,20 @@ impl<S: Display> Condition<S> {
         if let Some(error) = &found.suspicion {
             return Health::Failing(error.to_string());
         }
-        let Some(first) = found.bad.values().next() else {
+        if found.bad.is_empty() {
             return Health::Ready;
-        };
-        let others = match found.bad.len() - 1 {
+        }
+        let named: Vec<_> = found.bad.values().take(NAMED).map(String::as_str).collect();
+        let others = match found.bad.len() - named.len() {
             0 => String::new(),
-            others if found.more => format!(" (and of more than {others} others)"),
-            others => format!(" (and of {others} more)"),
+            others if found.more => format!(" (and more than {others} others)"),
+            others => format!(" (and {others} more)"),
         };
         Health::Damaged(format!(
-            "{}: {first}{others}; all else works: {}",
-            self.name, self.remedy
+            "{}: {}{others}; all else works: {}",
+            self.name,
+            named.join("; "),
+            self.remedy
         ))
     }
 
@@ -224,7 +230,13 @@ mod tests {
         condition.works();
         bad(&condition, 1);
         let both = damage(&condition);
-        assert!(both.contains("r1") && both.contains("1 more"), "{both}");
+        assert!(both.contains("r1") && both.contains("r2"), "{both}");
+        for row in 3..=5 {
+            bad(&condition, row);
+        }
+        let many = damage(&condition);
+        assert!(many.contains("r3") && many.contains("and 2 more"), "{many}");
+        condition.mended(&[EventId(3), EventId(4), EventId(5)]);
         condition.mended(&[EventId(1)]);
         assert_eq!(damage(&condition), first);
         condition.mended(&[EventId(2)]);

@@ -13,6 +13,7 @@ pub mod faulty;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub mod memory;
+pub mod nats;
 mod page;
 pub mod record;
 pub mod sqlite;
@@ -257,6 +258,14 @@ pub enum StoreError {
     /// More calls wait for the store than it takes; nothing was written or read.
     #[error("too many calls wait for the store")]
     Busy,
+    /// The record is larger than the store takes; nothing was written.
+    #[error("the record would have {bytes} bytes, and the store takes {most}")]
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+        /// The most that it may have.
+        most: usize,
+    },
     /// The record cannot be read: damaged, or written by a newer version.
     #[error("the record of request {id} cannot be read: {reason}")]
     BadRecord {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use super::page::Filling;
-use super::{Head, ListQuery, Page, Place, Range};
+use super::{Head, ListQuery, Page, Place, Range, StoreError};
 use crate::domain::{Event, EventId, Principal, RequestId, Timestamp};
 
 /// All requests of a store, each at its latest event.
@@ -27,10 +27,11 @@ pub(super) struct View {
 }
 
 /// What is known of a request whose record cannot be read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Bad {
     event: EventId,
     settled_at: Option<Timestamp>,
+    why: StoreError,
 }
 
 impl View {
@@ -65,14 +66,30 @@ impl View {
         self.requests.insert(request.id, event);
     }
 
-    /// The same of one whose record cannot be read, and which became final then.
-    pub(super) fn put_bad(&mut self, id: RequestId, event: EventId, settled_at: Option<Timestamp>) {
+    /// The same of one whose record cannot be read, and why; it became final then.
+    pub(super) fn put_bad(
+        &mut self,
+        id: RequestId,
+        event: EventId,
+        settled_at: Option<Timestamp>,
+        why: StoreError,
+    ) {
         self.remove(id);
         self.head.event = self.head.event.max(event);
         if let Some(at) = settled_at {
             self.by_settled.insert((at, id));
         }
-        self.bad.insert(id, Bad { event, settled_at });
+        let bad = Bad {
+            event,
+            settled_at,
+            why,
+        };
+        self.bad.insert(id, bad);
+    }
+
+    /// Why the record of a request cannot be read, if it is so.
+    pub(super) fn why_bad(&self, id: RequestId) -> Option<&StoreError> {
+        self.bad.get(&id).map(|bad| &bad.why)
     }
 
     /// Forgets a request; answers its latest event, if it was there.
@@ -126,7 +143,27 @@ impl View {
             .collect()
     }
 
-    fn event_of(&self, id: RequestId) -> Option<EventId> {
+    /// Forgets all that became final up to this place in the order of becoming so, and have not
+    /// changed after `until`; answers their names and latest events.
+    pub(super) fn forget_settled(
+        &mut self,
+        last: (Timestamp, RequestId),
+        until: EventId,
+    ) -> Vec<(RequestId, EventId)> {
+        let old: Vec<_> = self
+            .by_settled
+            .range(..=last)
+            .filter_map(|(_, id)| Some((*id, self.event_of(*id)?)))
+            .filter(|(_, event)| *event <= until)
+            .collect();
+        for (id, _) in &old {
+            self.remove(*id);
+        }
+        old
+    }
+
+    /// The latest event of a request, also where its record cannot be read.
+    pub(super) fn event_of(&self, id: RequestId) -> Option<EventId> {
         let good = self.requests.get(&id).map(|event| event.id);
         good.or_else(|| self.bad.get(&id).map(|bad| bad.event))
     }

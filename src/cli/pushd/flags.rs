@@ -2,6 +2,7 @@
 
 mod arrival;
 mod audit;
+mod nats;
 mod notify;
 mod policy;
 mod token;
@@ -16,12 +17,14 @@ use warp::http::uri::Authority;
 
 pub(super) use self::arrival::ArrivalFlags;
 pub(super) use self::audit::{Audit, ExportFlags};
+pub(super) use self::nats::NatsFlags;
 pub(super) use self::notify::NotifyFlags;
 pub(super) use self::policy::{CheckFlags, ExplainFlags, KnownFlag, PolicyCommand};
 pub(super) use self::token::{CreateFlags, ListFlags, RevokeFlags, TokenCommand};
 use crate::cli::flags::duration;
 use crate::client::{DaemonUrl, socket_path};
 use crate::limits;
+use crate::store::nats::Servers;
 
 #[allow(
     clippy::doc_markdown,
@@ -117,10 +120,12 @@ pub(super) struct RestoreFlags {
 /// Which store.
 #[derive(Args, Clone, Debug)]
 pub(super) struct StoreFlags {
-    /// Where requests are kept: `sqlite:PATH`, or `memory` for trials
+    /// Where requests are kept: `sqlite:PATH`, `nats://HOST:PORT`, or `memory` for trials
     ///
     /// The default is an SQLite database at $XDG_STATE_HOME/pushd/pushd.db, which is
     /// ~/.local/state/pushd/pushd.db when that variable is not set.
+    /// NATS with JetStream is for several daemons on several machines; `nats://A:4222,B:4222` names
+    /// more than one server, and tls:// asks for TLS.
     /// `memory` forgets everything when the daemon ends.
     #[arg(long, value_name = "STORE", env = "PUSHD_STORE")]
     pub(super) store: Option<StoreFlag>,
@@ -152,6 +157,9 @@ pub(super) struct Flags {
 
     #[command(flatten)]
     pub(super) store: StoreFlags,
+
+    #[command(flatten)]
+    pub(super) nats: NatsFlags,
 
     /// How long settled requests are kept
     #[arg(long, value_name = "TIME", env = "PUSHD_RETAIN", default_value = "90d", value_parser = retain)]
@@ -481,6 +489,8 @@ pub(super) enum StoreFlag {
     Memory,
     /// An SQLite database in this file.
     Sqlite(PathBuf),
+    /// A bucket on these NATS servers.
+    Nats(Servers),
 }
 
 impl FromStr for StoreFlag {
@@ -490,7 +500,13 @@ impl FromStr for StoreFlag {
         match (text, text.strip_prefix("sqlite:")) {
             ("memory", _) => Ok(Self::Memory),
             (_, Some(path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
-            _ => Err("write memory, or sqlite:PATH with the path of a database file".to_owned()),
+            _ if text.starts_with("nats://") || text.starts_with("tls://") => {
+                text.parse().map(Self::Nats)
+            }
+            _ => Err(
+                "write memory, sqlite:PATH with the path of a database file, or nats://HOST:PORT"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -545,7 +561,9 @@ mod tests {
     fn a_store_is_named_by_its_kind() {
         assert_eq!("memory".parse(), Ok(StoreFlag::Memory));
         assert_eq!("sqlite:/a b".parse(), Ok(StoreFlag::Sqlite("/a b".into())));
-        for bad in ["", "sqlite:", "sqlite", "/a.db", "nats://h"] {
+        let servers = StoreFlag::Nats("nats://a:1,nats://b".parse().unwrap());
+        assert_eq!("nats://a:1,b".parse(), Ok(servers));
+        for bad in ["", "sqlite:", "sqlite", "/a.db", "nats:", "http://h"] {
             assert!(bad.parse::<StoreFlag>().is_err(), "{bad}");
         }
     }

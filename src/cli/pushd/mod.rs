@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use self::flags::{Audit, Command, CommandLine, Flags, StoreFlag, TlsFlags};
+use self::flags::{Audit, Command, CommandLine, Flags, NatsFlags, StoreFlag, TlsFlags};
 use self::signals::{Signals, obey};
 use self::sockets::Trust;
 use super::exit;
@@ -48,6 +48,7 @@ use crate::notices::{self, Notices};
 use crate::principals::{People, Registry, Users};
 use crate::server::{Accounts, PerAddress, Server, Tls};
 use crate::store::memory::MemoryStore;
+use crate::store::nats::NatsStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Feed, SharedStore};
 use crate::watched::Watched;
@@ -137,7 +138,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let begun = tokio::select! {
         biased;
         () = drain.cancelled() => return Ok(()),
-        begun = begin(flags.store.store, setting, world, drain.clone()) => begun,
+        begun = begin((flags.store.store, flags.nats), setting, world, drain.clone()) => begun,
     };
     let (store, approvals, nodes) = begun.or_exit(exit::CONFIGURATION)?;
     let mut classic = None;
@@ -273,13 +274,13 @@ async fn following(tls: Option<Arc<Tls>>, tasks: impl Future<Output = ()>) {
 
 /// Opens the store and begins to serve it.
 async fn begin(
-    flag: Option<StoreFlag>,
+    (flag, nats): (Option<StoreFlag>, NatsFlags),
     mut setting: Setting,
     (clock, metrics): (Arc<SystemClock>, Arc<Metrics>),
     drain: CancellationToken,
 ) -> anyhow::Result<(SharedStore, Arc<Approvals>, Option<Arc<Together>>)> {
     let pump = Pump::new(Arc::new(Hub::new(&setting.limits)), Arc::clone(&metrics));
-    let (store, line) = open(flag, Arc::clone(&pump) as Arc<dyn Feed>).await?;
+    let (store, line) = open(flag, nats, Arc::clone(&pump) as Arc<dyn Feed>).await?;
     let nodes = line.map(|line| nodes::joined(line, metrics)).transpose()?;
     if let Some(nodes) = &nodes {
         setting.nodes = Arc::clone(nodes) as SharedNodes;
@@ -397,6 +398,7 @@ fn limits(flags: &Flags) -> Limits {
 /// Opens the store; answers with the line to the other nodes on it, if there may be some.
 async fn open(
     flag: Option<StoreFlag>,
+    nats: NatsFlags,
     feed: Arc<dyn Feed>,
 ) -> anyhow::Result<(SharedStore, Option<NatsLine>)> {
     let path = match flag {
@@ -407,6 +409,13 @@ async fn open(
             return Ok((Arc::new(MemoryStore::new(history, feed)), None));
         }
         Some(StoreFlag::Sqlite(path)) => path,
+        Some(StoreFlag::Nats(servers)) => {
+            let settings = nats.settings(servers);
+            let store = NatsStore::open(&settings, feed).await?;
+            tracing::info!(servers = %settings.servers, bucket = settings.bucket, "store");
+            let line = NatsLine::new(store.client(), &format!("pushd.{}", settings.bucket));
+            return Ok((Arc::new(store), Some(line)));
+        }
         None => default_database()?,
     };
     let store = SqliteStore::open(&path, feed).await?;
