@@ -27,6 +27,7 @@ pub mod store;
 pub mod approvals;
 
 pub mod http;
+pub mod nodes;
 pub mod notices;
 
 pub mod server;

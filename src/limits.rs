@@ -309,6 +309,32 @@ pub const LEASE_LOOK: Duration = Duration::from_secs(1);
 /// How much longer than that it may have slept, by either clock, before all leases begin anew: askers
 /// could not reach the daemon meanwhile.
 pub const LEASE_STALL: Duration = Duration::from_secs(1);
+/// Leases that one question to the other nodes is about; the rest is for the next one. With some
+/// five thousand a second it keeps up with half a million askers whose leases are as long as usual.
+pub const LEASES_ASKED: usize = 8192;
+/// Those of them in one message: a message is far smaller than NATS takes, unless told otherwise.
+pub const LEASES_TOGETHER: usize = 1024;
+/// How long the other nodes have to answer: many round trips, and some for a node that is busy.
+pub const LEASE_QUESTION: Duration = Duration::from_secs(1);
+/// The longest pause before such a question. All nodes hear what one of them is answered, so most
+/// of their questions need not be asked.
+pub const LEASE_QUESTION_JITTER: Duration = Duration::from_millis(500);
+/// How often a node tells the others that it is there, and who listens at it.
+pub const NODE_PRESENCE: Duration = Duration::from_secs(2);
+/// Silence of a node after which it is gone for the others: three of these were lost.
+pub const NODE_SILENCE: Duration = Duration::from_secs(7);
+/// Time between two such messages when who listens has changed.
+pub const NODE_NEWS: Duration = Duration::from_millis(100);
+/// Time for a message to be taken by the connection; then it is not sent.
+pub const NODE_SAY: Duration = Duration::from_millis(500);
+/// Pause before a node tries again to listen to the others.
+pub const NODE_LISTEN_PAUSE: Duration = Duration::from_secs(1);
+/// Other nodes that one knows; with more no lease ends, since not all can be asked.
+pub const NODES: usize = 64;
+/// Listeners that one node tells the others of: topics and people together.
+pub const NODE_LISTENERS: usize = 512;
+/// Bytes of one message between nodes: twice the largest that is sent.
+pub const NODE_MESSAGE_BYTES: usize = 256 * 1024;
 /// Time between two looks at a file that is read again when it changes. It takes two of them, so
 /// what is revoked in it is without effect within a second.
 pub const FILE_LOOK: Duration = Duration::from_millis(250);

@@ -9,6 +9,7 @@ mod bulk;
 pub mod classic;
 mod cool_down;
 pub mod leases;
+pub mod nodes;
 pub mod pump;
 mod quotas;
 mod room;

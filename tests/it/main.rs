@@ -52,6 +52,7 @@ mod limits;
 mod long_poll;
 mod matching;
 mod metrics;
+mod nodes;
 mod notices;
 mod openapi;
 mod operations;
