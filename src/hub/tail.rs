@@ -89,13 +89,20 @@ impl Tail {
         }
     }
 
-    /// Starts after `head`.
+    /// Starts after `head`. What other daemons on the store have committed since it was looked up
+    /// may have been told already, and stays.
     pub(super) fn begin(&self, head: EventId) {
         let mut events = self.events.write().unwrap_or_else(PoisonError::into_inner);
-        debug_assert!(events.entries.is_empty(), "a tail begins once");
-        events.base = head;
+        events.base = events.base.max(head);
+        while let Some(old) = events.entries.pop_front_if(|entry| entry.event.id <= head) {
+            events.bytes -= old.event.request.text_bytes();
+        }
         drop(events);
-        self.head.send_replace(head);
+        self.head.send_if_modified(|known| {
+            let is_newer = *known < head;
+            *known = head.max(*known);
+            is_newer
+        });
     }
 
     /// Appends the next events and tells the subscribers.
@@ -264,6 +271,21 @@ mod tests {
         assert_eq!(ids(tail.read(EventId(10), 1)), [11]);
         assert_eq!(ids(tail.read(EventId(12), 9)), [14]);
         assert_eq!(ids(tail.read(EventId(14), 9)), [0_u64; 0]);
+        assert!(matches!(
+            tail.read(EventId(9), 9),
+            TailRead::BeginsAfter(EventId(10))
+        ));
+    }
+
+    // The feed of a store that others write to, too, may tell of a commit before the daemon has begun.
+    // That was taken for a mistake, and the daemon did not start.
+    #[test]
+    fn what_is_told_before_the_beginning_is_kept() {
+        let tail = Tail::new(1);
+        tail.extend(&[event(10, 1, Status::Pending), event(11, 2, Status::Pending)]);
+        tail.begin(EventId(10));
+        assert_eq!(tail.head(), EventId(11));
+        assert_eq!(ids(tail.read(EventId(10), 9)), [11]);
         assert!(matches!(
             tail.read(EventId(9), 9),
             TailRead::BeginsAfter(EventId(10))
