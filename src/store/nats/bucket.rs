@@ -270,6 +270,19 @@ impl Bucket {
         }
     }
 
+    /// The number of the first message from this number on, by the leader; `None` when all that come
+    /// after it are gone.
+    pub(super) async fn next(&self, from: u64) -> Result<Option<u64>, Away> {
+        let next = self.stream.raw_message_builder().sequence(from);
+        let next = next.next_by_subject(format!("{}>", self.prefix)).send();
+        match timeout(limits::NATS_CALL, next).await {
+            Ok(Ok(message)) => Ok(Some(message.sequence)),
+            Ok(Err(error)) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Ok(Err(error)) => Err(Away::Silent(chain(&error))),
+            Err(_) => Err(Away::Silent("it did not answer in time".to_owned())),
+        }
+    }
+
     /// Begins to write a key whose latest message has the number `expected`; zero expects that it has
     /// none. It is written before all that is begun later.
     pub(super) async fn begin_put(

@@ -27,6 +27,9 @@ impl Shared {
         self.stands(standing);
         let loading = async {
             while *self.applied.borrow() < standing.last {
+                if self.passes(standing.last).await {
+                    break;
+                }
                 let from = *self.applied.borrow() + 1;
                 let Ok(messages) = self.bucket.follow(from).await else {
                     sleep(limits::NATS_RETRY).await;
@@ -86,8 +89,8 @@ impl Shared {
         let none = async_nats::HeaderMap::new();
         let mut told = Vec::new();
         let mut is_whole = true;
-        let mut last = *self.applied.borrow();
         let mut seen = self.seen();
+        let mut last = *self.applied.borrow();
         for arrived in batch {
             let message = match arrived {
                 Ok(message) => message,
@@ -112,8 +115,32 @@ impl Shared {
         }
         drop(seen);
         self.tell(told, feed);
-        self.applied.send_replace(last);
+        self.applied
+            .send_modify(|applied| *applied = last.max(*applied));
         is_whole
+    }
+
+    /// Passes over messages up to this one, if the leader has none of them any more: the last one may
+    /// have been removed, and then does not come. Answers whether it was so.
+    pub(super) async fn passes(&self, number: u64) -> bool {
+        let from = *self.applied.borrow() + 1;
+        if !matches!(self.bucket.next(from).await, Ok(None)) {
+            return false;
+        }
+        // Not in the middle of a batch, whose messages have to be told first.
+        let seen = self.seen();
+        let is_passed = self.applied.send_if_modified(|applied| {
+            let is_behind = *applied < number;
+            *applied = number.max(*applied);
+            is_behind
+        });
+        drop(seen);
+        tracing::debug!(
+            number,
+            is_passed,
+            "the last messages of the bucket are gone"
+        );
+        true
     }
 
     fn tell(self: &Arc<Self>, told: Vec<Told>, feed: Option<&Arc<dyn Feed>>) {

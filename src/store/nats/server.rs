@@ -390,7 +390,7 @@ fn jet_stream(store: &Path, sync_always: bool) -> String {
         ""
     };
     let store = store.display();
-    format!("jetstream {{ store_dir: \"{store}\", max_mem: 64MB, max_file: 1GB\n{sync}\n}}")
+    format!("jetstream {{ store_dir: \"{store}\", max_mem: 64MB, max_file: 1TB\n{sync}\n}}")
 }
 
 /// Whether this server can be told to flush before it acknowledges; older ones know no such word.

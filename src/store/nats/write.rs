@@ -233,8 +233,13 @@ impl Shared {
         loop {
             let reached = applied.wait_for(|applied| *applied >= number);
             let patience = until.min(Instant::now() + limits::NATS_FEED_PATIENCE);
-            let waited = timeout_at(patience, reached).await;
-            if waited.is_ok() {
+            if timeout_at(patience, reached)
+                .await
+                .is_ok_and(|came| came.is_ok())
+            {
+                return true;
+            }
+            if self.passes(number).await {
                 return true;
             }
             if Instant::now() >= until {

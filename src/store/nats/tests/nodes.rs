@@ -242,3 +242,33 @@ async fn a_record_from_the_future_is_named_by_every_node_and_goes_untouched() {
     assert_eq!(&latest.payload[..], future);
     assert_eq!(spy.reached(), [EventId(latest.sequence)]);
 }
+
+/// What was written last may be gone, as a write is that came late: nobody may wait for it.
+#[tokio::test]
+async fn a_last_message_that_was_removed_is_not_waited_for() {
+    let nats = Nats::single();
+    let (a, _) = node(&nats).await;
+    let kept = put(&a, asked(1)).await;
+    let (_, bucket) = nats.raw().await;
+    let probed = bucket.overwrite(message::PROBE, HeaderMap::new(), Bytes::new());
+    let Ok(bucket::Put::Stored(last)) = probed.await else {
+        panic!("not written");
+    };
+    bucket.remove(last).await.unwrap();
+    let (b, _) = node(&nats).await;
+    for store in [&a, &b] {
+        assert_eq!(store.get(id(1)).await.unwrap(), Some(kept.clone()));
+        assert_eq!(*store.health().borrow(), Health::Ready);
+    }
+}
+
+/// The confirmation of a write comes before the feed brings it, and somebody removes it in between.
+#[tokio::test]
+async fn a_node_that_waits_for_a_message_that_is_gone_goes_on() {
+    let nats = Nats::single();
+    let store = nats.opened(Spy::new()).await;
+    let gone = *store.shared.applied.borrow() + 1;
+    // The next message will have this number; nothing has it yet, as if it had been removed.
+    assert!(store.shared.reached(gone).await);
+    assert!(matches!(*store.health().borrow(), Health::Ready));
+}
