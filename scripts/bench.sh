@@ -5,11 +5,14 @@
 #   scripts/bench.sh                       all parts, 3 rounds: about 25 minutes
 #   scripts/bench.sh PART...               some of: stores held storm
 #   scripts/bench.sh --rounds 5 stores     more rounds
+#   scripts/bench.sh --noisy [PART...]     does not wait until others leave the machine alone
+#   scripts/bench.sh --publish [PART...]   also puts the tables into docs/benchmarks.md
 #   scripts/bench.sh --quick               only proves that the bench works: a debug build, small runs
 #
 # Everything runs on loopback addresses of this machine and is ended here. Figures are written to
-# target/bench: one line of JSON for each run, all of them in results.json, and the tables of
-# medians and spreads in tables.md.
+# target/bench, of --quick to target/bench/quick: one line of JSON for each run in PART.jsonl, all of
+# them in results.json, and the tables of medians and spreads in tables.md, which has every part that
+# was measured since the directory was made.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,10 +25,14 @@ say() { printf '%s\n' "$*" >&2; }
 
 rounds=3
 quick=
+noisy=
+publish=()
 parts=()
 while [ "$#" -gt 0 ]; do
     case $1 in
     --quick) quick=1 ;;
+    --noisy) noisy=1 ;;
+    --publish) publish=(--into docs/benchmarks.md) ;;
     --rounds)
         rounds=${2-}
         [[ $rounds =~ ^[1-9][0-9]?$ ]] || die "--rounds takes a number from 1 to 99, not ${2-nothing}"
@@ -36,6 +43,7 @@ while [ "$#" -gt 0 ]; do
     esac
     shift
 done
+[ -z "$quick" ] || [ "${#publish[@]}" -eq 0 ] || die 'what --quick measures says nothing'
 [ "${#parts[@]}" -gt 0 ] || parts=(stores held storm)
 
 # Daemons, generator and NATS servers need a file for each connection.
@@ -44,11 +52,11 @@ files=$(ulimit -n)
 [ "$files" != unlimited ] || files=1000000
 
 if [ -n "$quick" ]; then
-    rounds=1 seconds=1 concurrencies=(4) kept=300 idle=1
+    rounds=1 seconds=1 concurrencies=(4) kept=300 idle=1 settle=0
     held=(200) crowd=200 policies=(client)
     build=build_debug
 else
-    seconds=5 concurrencies=(1 16 64 256) kept=20000 idle=10
+    seconds=5 concurrencies=(1 16 64 256) kept=20000 idle=10 settle=2
     held=(1000 5000 15000) crowd=15000
     policies=(client steady none spread=2s spread=5s)
     build=build_release
@@ -69,7 +77,7 @@ build_release() {
     bin=$target/release
 }
 
-out=$target/bench
+out=$target/bench${quick:+/quick}
 mkdir -p "$out"
 # On the disk that the project is on: a directory in memory would make SQLite look fast.
 work=$(mktemp -d "$out/work.XXXXXX")
@@ -219,8 +227,8 @@ PYTHON
 
 # Waits for up to a minute until the machine is quiet; sets was_busy.
 quiet() {
-    was_busy=0
-    [ -z "$quick" ] || return 0
+    was_busy=null
+    [ -z "$quick$noisy" ] || return 0
     for _ in $(seq 20); do
         was_busy=$(busy)
         python3 -c "raise SystemExit($was_busy >= 0.1)" && return
@@ -238,9 +246,19 @@ measure() {
     record "$part" "$case" "$round" "$figures"
 }
 
+# record PART CASE ROUND FIGURES [CPU]: CPU is what a daemon used that the generator did not know of.
 record() {
-    printf '{"case":"%s","round":%s,"busy_before":%s,"run":%s}\n' "$2" "$3" "$was_busy" "$4" \
-        >>"$out/$1.jsonl"
+    printf '{"case":"%s","round":%s,"busy_before":%s,"unwatched_cpu_seconds":%s,"run":%s}\n' \
+        "$2" "$3" "$was_busy" "${5-null}" "$4" >>"$out/$1.jsonl"
+}
+
+# CPU seconds of a process since it began.
+cpu_of() {
+    local stat fields
+    stat=$(cat "/proc/$1/stat")
+    read -ra fields <<<"${stat##*) }"
+    # USER_HZ is 100 on every Linux that this runs on.
+    printf '%d.%02d' $(((fields[11] + fields[12]) / 100)) $(((fields[11] + fields[12]) % 100))
 }
 
 stores() {
@@ -258,7 +276,7 @@ stores() {
             stop_all
             start_stack "$store"
             quiet
-            measure stores "$store" "$round" kept --count "$kept"
+            measure stores "$store" "$round" kept --count "$kept" --settle "$settle"
             stop_all
         done
     done
@@ -272,7 +290,8 @@ held() {
                 [ "$count" -le "$most" ] || continue
                 start_stack memory
                 quiet
-                measure held "$kind" "$round" held --kind "$kind" --count "$count" --seconds "$idle"
+                measure held "$kind" "$round" held --kind "$kind" --count "$count" \
+                    --seconds "$idle" --settle "$settle"
                 stop_all
             done
         done
@@ -307,7 +326,7 @@ storm_restart() {
     kill -0 "$generator" 2>/dev/null || die 'the generator failed before the storm'
     start_daemon "${addresses[1]}" --store "sqlite:$store"
     wait "$generator" || die 'the generator failed'
-    record storm restart "$round" "$(cat "$work/storm.json")"
+    record storm restart "$round" "$(cat "$work/storm.json")" "$(cpu_of "$daemon_pid")"
     stop_all
 }
 
@@ -330,5 +349,5 @@ for part in "${parts[@]}"; do
     rm -f "$out/$part.jsonl"
     "$part"
 done
-python3 scripts/bench/tables.py "$out" "$work" >&2
+python3 scripts/bench/tables.py "$out" --disk "$work" "${publish[@]}" >&2
 say "written: $out/tables.md, $out/results.json"

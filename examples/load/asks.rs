@@ -1,4 +1,4 @@
-//! Requests for a workload: asked, and settled, many at a time.
+//! Requests for a workload: asked, settled and read, many at a time.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use tokio::time::Instant;
 use crate::http::{Connection, get, member, post};
 use crate::latency::Samples;
 
-/// What was asked or decided.
+/// What many calls did.
 #[derive(Debug)]
-pub(crate) struct Written {
+pub(crate) struct Called {
     /// The ids of the requests.
     pub(crate) ids: Vec<String>,
     /// How long each call took.
-    pub(crate) calls: Samples,
+    pub(crate) times: Samples,
     /// All calls in a second.
     pub(crate) per_second: f64,
 }
 
-/// A call to a daemon that writes once.
+/// The bytes of the call with this number.
 type Call = Arc<dyn Fn(SocketAddr, usize) -> Vec<u8> + Send + Sync>;
 
 /// The call that asks, with a title and facts as long as usual ones.
@@ -57,9 +57,9 @@ pub(crate) async fn ask_many(
     addresses: &[SocketAddr],
     count: usize,
     in_flight: usize,
-) -> anyhow::Result<Written> {
+) -> anyhow::Result<Called> {
     let call = Arc::new(|address, number| ask(address, "load/kept", &format!("load {number}")));
-    write_many(addresses, count, in_flight, call)
+    call_many(addresses, count, in_flight, call)
         .await
         .context("cannot ask")
 }
@@ -72,47 +72,70 @@ pub(crate) async fn approve_many(
     addresses: &[SocketAddr],
     ids: Vec<String>,
     in_flight: usize,
-) -> anyhow::Result<Written> {
+) -> anyhow::Result<Called> {
     let count = ids.len();
     let call = Arc::new(move |address, number: usize| approval(address, &ids[number]));
-    write_many(addresses, count, in_flight, call)
+    call_many(addresses, count, in_flight, call)
         .await
         .context("cannot decide")
 }
 
-async fn write_many(
+/// Reads these requests, without waiting.
+///
+/// # Errors
+/// A daemon refuses one.
+pub(crate) async fn read_many(
+    addresses: &[SocketAddr],
+    ids: Vec<String>,
+    in_flight: usize,
+) -> anyhow::Result<Called> {
+    let count = ids.len();
+    let call = Arc::new(move |address, number: usize| {
+        get(address, &format!("/v1/requests/{}", ids[number]))
+    });
+    call_many(addresses, count, in_flight, call)
+        .await
+        .context("cannot read")
+}
+
+async fn call_many(
     addresses: &[SocketAddr],
     count: usize,
     in_flight: usize,
     call: Call,
-) -> anyhow::Result<Written> {
+) -> anyhow::Result<Called> {
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
-    let mut writers = JoinSet::new();
+    let mut callers = JoinSet::new();
     for (_, address) in (0..in_flight.min(count)).zip(addresses.iter().cycle()) {
-        writers.spawn(write(*address, count, Arc::clone(&next), Arc::clone(&call)));
+        callers.spawn(call_on(
+            *address,
+            count,
+            Arc::clone(&next),
+            Arc::clone(&call),
+        ));
     }
-    let mut written = Written {
+    let mut called = Called {
         ids: Vec::new(),
-        calls: Samples::default(),
+        times: Samples::default(),
         per_second: 0.0,
     };
-    while let Some(writer) = writers.join_next().await {
-        let (ids, calls) = writer??;
-        written.ids.extend(ids);
-        written.calls.extend(calls);
+    while let Some(caller) = callers.join_next().await {
+        let (ids, calls) = caller??;
+        called.ids.extend(ids);
+        called.times.extend(calls);
     }
     #[allow(
         clippy::cast_precision_loss,
         reason = "a count of calls is far below 2^52"
     )]
     let calls = count as f64;
-    written.per_second = calls / begun.elapsed().as_secs_f64();
-    Ok(written)
+    called.per_second = calls / begun.elapsed().as_secs_f64();
+    Ok(called)
 }
 
 /// Calls for one number after the other until there are none.
-async fn write(
+async fn call_on(
     address: SocketAddr,
     count: usize,
     next: Arc<AtomicUsize>,

@@ -22,7 +22,7 @@ pub(crate) enum Workload {
     Flows(FlowsFlags),
     /// Memory, files and idle CPU of held polls or open streams
     Held(HeldFlags),
-    /// Memory of requests that are kept, and how fast they are written
+    /// Memory of requests that are kept, and how fast they are written and read
     Kept(KeptFlags),
     /// Kill a daemon under its waiters, and see how they come back
     Storm(StormFlags),
@@ -84,6 +84,10 @@ pub(crate) struct HeldFlags {
     /// How long they are held while nothing happens
     #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
     pub(crate) seconds: u64,
+
+    /// How long the daemon gets to give back what it needed on the way, before its memory is read
+    #[arg(long, value_name = "S", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=20))]
+    pub(crate) settle: u64,
 }
 
 #[derive(Args, Debug)]
@@ -95,9 +99,13 @@ pub(crate) struct KeptFlags {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) count: u32,
 
-    /// Asks, then decisions, at the same time
+    /// Asks, then decisions, then reads, at the same time
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) in_flight: u32,
+
+    /// How long the daemon gets to give back what it needed on the way, before its memory is read
+    #[arg(long, value_name = "S", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=20))]
+    pub(crate) settle: u64,
 }
 
 #[derive(Args, Debug)]

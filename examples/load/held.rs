@@ -18,8 +18,6 @@ use crate::machine::{self, Used};
 
 /// Connections that are being made at the same time: the daemon is to hold them, not to be hurried.
 pub(crate) const OPENING: usize = 128;
-/// Time for a daemon to give back what it needed on the way.
-const SETTLE: Duration = Duration::from_secs(2);
 /// Seconds that a poll is held at most.
 const POLL_SECS: u64 = 60;
 /// The name under which daemons are watched.
@@ -29,6 +27,7 @@ const DAEMON: &str = "pushd";
 pub(crate) async fn run(flags: HeldFlags) -> anyhow::Result<Value> {
     let (addresses, watched) = (&flags.target.addresses, &flags.target.watch);
     let load_average = machine::load_average()?;
+    let settle = Duration::from_secs(flags.settle);
     let count = flags.count as usize;
     let calls: Vec<_> = match flags.kind {
         Kind::Poll => {
@@ -45,7 +44,7 @@ pub(crate) async fn run(flags: HeldFlags) -> anyhow::Result<Value> {
                 .collect()
         }
     };
-    sleep(SETTLE).await;
+    sleep(settle).await;
     let (memory, files) = daemons(&flags.target)?;
     let held = hold(calls).await?;
     let gauge = match flags.kind {
@@ -53,7 +52,7 @@ pub(crate) async fn run(flags: HeldFlags) -> anyhow::Result<Value> {
         Kind::Stream => gauges::SUBSCRIBERS,
     };
     gauges::reach(addresses, gauge, u64::from(flags.count)).await?;
-    sleep(SETTLE).await;
+    sleep(settle).await;
     let then = Used::now(watched)?;
     sleep(Duration::from_secs(flags.seconds)).await;
     let cpu = Used::now(watched)?.since(&then);

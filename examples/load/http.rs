@@ -29,6 +29,8 @@ pub(crate) struct Connection {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
+    /// Whether the connection ends with it.
+    pub(crate) closes: bool,
     pub(crate) body: Vec<u8>,
     /// When it was here.
     pub(crate) at: Instant,
@@ -43,6 +45,7 @@ pub(crate) struct Head {
     /// Bytes of the body, when they are known.
     pub(crate) body: Option<usize>,
     pub(crate) retry_after: Option<Duration>,
+    pub(crate) closes: bool,
 }
 
 impl Connection {
@@ -83,6 +86,7 @@ impl Connection {
                     let answer = Answer {
                         status: head.status,
                         retry_after: head.retry_after,
+                        closes: head.closes,
                         body: self.read[head.bytes..whole].to_vec(),
                         at: Instant::now(),
                     };
@@ -206,6 +210,7 @@ fn head(bytes: &[u8]) -> io::Result<Option<Head>> {
         status,
         body: None,
         retry_after: None,
+        closes: false,
     };
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         let number = value.trim().parse();
@@ -229,7 +234,7 @@ mod tests {
     use super::*;
 
     const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\
-        retry-after: 3\r\n\r\n{}HTTP/1.1 200 OK\r\n\r\n";
+        connection: close\r\nretry-after: 3\r\n\r\n{}HTTP/1.1 200 OK\r\n\r\n";
 
     #[test]
     fn a_head_is_read_once_it_is_whole() {
@@ -246,6 +251,7 @@ mod tests {
             status: 503,
             body: Some(2),
             retry_after: Some(Duration::from_secs(3)),
+            closes: true,
         };
         assert_eq!(head(ANSWER).unwrap(), Some(expected));
     }

@@ -5,33 +5,34 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::asks::{self, Written};
+use crate::asks::{self, Called};
 use crate::flags::KeptFlags;
 use crate::held::daemons;
 use crate::machine::{self, Used};
-
-/// Time for a daemon to give back what it needed on the way.
-const SETTLE: Duration = Duration::from_secs(2);
 
 /// Runs the workload.
 pub(crate) async fn run(flags: KeptFlags) -> anyhow::Result<Value> {
     let (addresses, watched) = (&flags.target.addresses, &flags.target.watch);
     let load_average = machine::load_average()?;
+    let settle = Duration::from_secs(flags.settle);
     let (count, in_flight) = (flags.count as usize, flags.in_flight as usize);
     // What grows once is not to be counted for each request.
     asks::ask_many(addresses, in_flight, in_flight).await?;
-    sleep(SETTLE).await;
+    sleep(settle).await;
     let before = Used::now(watched)?;
     let (memory, _) = daemons(&flags.target)?;
     let asked = asks::ask_many(addresses, count, in_flight).await?;
     let then = Used::now(watched)?;
-    sleep(SETTLE).await;
+    sleep(settle).await;
     let (memory_pending, _) = daemons(&flags.target)?;
     let between = Used::now(watched)?;
     let decided = asks::approve_many(addresses, asked.ids.clone(), in_flight).await?;
     let now = Used::now(watched)?;
-    sleep(SETTLE).await;
+    sleep(settle).await;
     let (memory_settled, _) = daemons(&flags.target)?;
+    let reading = Used::now(watched)?;
+    let read = asks::read_many(addresses, asked.ids.clone(), in_flight).await?;
+    let reads = Used::now(watched)?.since(&reading);
     // Each node may keep a view of all requests, so the memory of all of them is divided by both.
     let nodes = watched
         .iter()
@@ -49,13 +50,15 @@ pub(crate) async fn run(flags: KeptFlags) -> anyhow::Result<Value> {
         "bytes_settled_each": each(memory_settled),
         "asks": told(asked),
         "decisions": told(decided),
+        "reads": told(read),
         "asks_cpu_seconds": then.since(&before),
         "cpu_seconds": now.since(&between),
+        "reads_cpu_seconds": reads,
         "cores": machine::cores(),
         "load_average": load_average,
     }))
 }
 
-fn told(written: Written) -> Value {
-    json!({ "per_second": written.per_second, "us": written.calls.quantiles() })
+fn told(called: Called) -> Value {
+    json!({ "per_second": called.per_second, "us": called.times.quantiles() })
 }

@@ -1,52 +1,59 @@
 //! A storm of reconnects: a daemon is killed under all who wait on it, and they come back.
 //!
-//! Each waiter does what `requester` does: after a cut it pauses, connects, and polls for a second
-//! first, so that it soon knows whether it is heard. That answer proves that its poll was held.
-//! With several addresses the next one is tried after each failure.
+//! It is over when the daemons that are left say that they hold as many polls as were lost.
 
-use std::io;
+mod waiter;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use pushd::limits;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep};
 
+use self::waiter::Waiter;
 use crate::asks;
 use crate::flags::StormFlags;
 use crate::gauges;
 use crate::held::OPENING;
-use crate::http::Connection;
 use crate::latency::Samples;
 use crate::machine::{self, Used};
-use crate::policy::{Pauses, Policy};
-use crate::timeline::Timeline;
+use crate::policy::Policy;
+use crate::timeline::{BUCKET, Timeline};
 
-/// Seconds that a poll is held at most.
-const POLL_SECS: u64 = 60;
+/// Of so many held polls one may be missing: those that are between two polls.
+const BETWEEN: u64 = 1000;
 
 /// What all waiters know and count.
 #[derive(Debug)]
 struct Shared {
     addresses: Vec<SocketAddr>,
     policy: Policy,
+    /// Places for those who connect at first, who are not to be a storm themselves.
     opening: Semaphore,
-    /// When the daemon was killed.
-    killed: watch::Receiver<Option<Instant>>,
-    /// How long is waited for those who come back.
-    patience: Duration,
+    stage: watch::Receiver<Stage>,
     counts: Counts,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Calm,
+    Storm,
+    Over,
 }
 
 /// What happened on the way back.
 #[derive(Debug, Default)]
 struct Counts {
+    /// Waiters whose last poll was answered as it should be.
+    heard: AtomicU64,
+    /// Connections that were tried.
     attempts: AtomicU64,
     /// Nobody listened there.
     refused: AtomicU64,
@@ -60,22 +67,9 @@ struct Counts {
     turned_away: AtomicU64,
 }
 
-/// How one waiter came back.
-#[derive(Debug)]
-struct Return {
-    /// When it noticed that it was cut off, if it was.
-    cut: Option<Instant>,
-    /// When its first answered poll was held.
-    held: Option<Instant>,
-    /// Its attempts, in order.
-    attempts: Vec<Instant>,
-    /// Where it goes on waiting.
-    connection: Option<Connection>,
-}
-
 /// Runs the workload.
 pub(crate) async fn run(flags: StormFlags) -> anyhow::Result<Value> {
-    let addresses = flags.target.addresses.clone();
+    let addresses = flags.target.addresses;
     let name = machine::name(flags.kill)?;
     ensure!(
         name == "pushd",
@@ -83,75 +77,70 @@ pub(crate) async fn run(flags: StormFlags) -> anyhow::Result<Value> {
         flags.kill
     );
     let load_average = machine::load_average()?;
-    let count = flags.count as usize;
-    let asked = asks::ask_many(&addresses[..1], count, OPENING).await?;
-
-    let (tell, killed) = watch::channel(None);
-    let patience = Duration::from_secs(flags.seconds);
+    let count = u64::from(flags.count);
+    let asked = asks::ask_many(&addresses[..1], flags.count as usize, OPENING).await?;
+    let first = if flags.spread { addresses.len() } else { 1 };
+    let (tell, stage) = watch::channel(Stage::Calm);
     let shared = Arc::new(Shared {
         addresses: addresses.clone(),
         policy: flags.policy,
         opening: Semaphore::new(OPENING),
-        killed,
-        patience,
+        stage,
         counts: Counts::default(),
     });
-    let first = if flags.spread { addresses.len() } else { 1 };
     let mut waiters = JoinSet::new();
     for (number, id) in asked.ids.into_iter().enumerate() {
-        waiters.spawn(wait(id, number % first, Arc::clone(&shared)));
+        waiters.spawn(Waiter::new(id, number % first, Arc::clone(&shared)).run());
     }
-    gauges::reach(&addresses[..first], gauges::WAITERS, u64::from(flags.count)).await?;
+    gauges::reach(&addresses[..first], gauges::WAITERS, count).await?;
 
     let watched = flags.target.watch.into_iter();
-    let survivors: Vec<_> = watched
+    let left: Vec<_> = watched
         .filter(|it| it.pid != flags.kill.unsigned_abs())
         .collect();
-    let then = Used::now(&survivors)?;
-    let pid = Pid::from_raw(flags.kill).context("0 is no process")?;
+    let then = Used::now(&left)?;
     let begun = Instant::now();
+    let pid = Pid::from_raw(flags.kill).context("0 is no process")?;
     kill_process(pid, Signal::KILL).context("cannot kill the daemon")?;
-    tell.send_replace(Some(begun));
-    let (tries, holds) = (
-        Timeline::new(begun, patience),
-        Timeline::new(begun, patience),
-    );
-    let mut back = Samples::default();
-    let mut lost = 0_usize;
-    let mut kept = Vec::new();
-    while let Some(returned) = waiters.join_next().await {
-        let returned = returned??;
-        lost += usize::from(returned.cut.is_some());
-        returned.attempts.iter().for_each(|at| tries.count(*at));
-        if let Some(held) = returned.held {
-            holds.count(held);
-            back.add(held.saturating_duration_since(begun));
-        }
-        kept.push(returned.connection);
-    }
-    let cpu = Used::now(&survivors)?.since(&then);
+    tell.send_replace(Stage::Storm);
+    let patience = Duration::from_secs(flags.seconds);
+    let survivors = if addresses.len() > 1 {
+        &addresses[1..]
+    } else {
+        &addresses
+    };
+    let (curve, all) = back(survivors, count, begun + patience, &shared.counts).await;
+    let cpu = Used::now(&left)?.since(&then);
     let elapsed = begun.elapsed();
-    let came_back = back.len();
-    if came_back == lost {
-        // All that were held before are held now, by whoever is left.
-        let left = if addresses.len() > 1 {
-            &addresses[1..]
-        } else {
-            &addresses
-        };
-        gauges::reach(left, gauges::WAITERS, u64::from(flags.count)).await?;
+    tell.send_replace(Stage::Over);
+
+    let (tries, mut times) = (Timeline::new(begun, patience), Samples::default());
+    let mut lost = 0_usize;
+    while let Some(waiter) = waiters.join_next().await {
+        let waiter = waiter??;
+        lost += usize::from(waiter.was_cut);
+        waiter.attempts.iter().for_each(|at| tries.count(*at));
+        if let Some(held) = waiter.held {
+            times.add(held.saturating_duration_since(begun));
+        }
     }
-    drop(kept);
     let counts = &shared.counts;
     let of = |count: &AtomicU64| count.load(Relaxed);
+    let after = |part: u64| {
+        let enough = |(_, held): &&(Duration, u64)| *held >= count * part / 1000;
+        curve.iter().find(enough).map(|(at, _)| at.as_secs_f64())
+    };
     Ok(json!({
         "workload": "storm",
         "policy": flags.policy.to_string(),
         "nodes": addresses.len(),
         "count": count,
         "lost": lost,
-        "came_back": came_back,
-        "cut_to_held_us": back.quantiles(),
+        "came_back": times.len(),
+        "cut_to_held_us": times.quantiles(),
+        "half_held_seconds": after(500),
+        "most_held_seconds": after(990),
+        "all_held_seconds": all.map(|all| all.as_secs_f64()),
         "attempts": of(&counts.attempts),
         "refused": of(&counts.refused),
         "not_connected": of(&counts.not_connected),
@@ -159,9 +148,8 @@ pub(crate) async fn run(flags: StormFlags) -> anyhow::Result<Value> {
         "silent": of(&counts.silent),
         "turned_away": of(&counts.turned_away),
         "peak_attempts_per_second": tries.peak_per_second(),
-        "peak_holds_per_second": holds.peak_per_second(),
         "attempts_per_100ms": tries.counts(),
-        "holds_per_100ms": holds.counts(),
+        "held_polls": curve.iter().map(|(at, held)| (at.as_millis(), held)).collect::<Vec<_>>(),
         "seconds": elapsed.as_secs_f64(),
         "cpu_seconds": cpu,
         "cores": machine::cores(),
@@ -169,126 +157,27 @@ pub(crate) async fn run(flags: StormFlags) -> anyhow::Result<Value> {
     }))
 }
 
-/// Holds a poll until the daemon is killed, and then comes back.
-async fn wait(id: String, node: usize, shared: Arc<Shared>) -> anyhow::Result<Return> {
-    let mut killed = shared.killed.clone();
-    let address = shared.addresses[node];
-    let place = shared.opening.acquire().await?;
-    let mut connection = Connection::open(address)
-        .await
-        .context("no connection at first")?;
-    connection
-        .send(&asks::poll(address, &id, POLL_SECS))
-        .await?;
-    drop(place);
-    let another_died = async { drop(killed.wait_for(Option::is_some).await) };
-    let cut = tokio::select! {
-        cut = until_cut(&mut connection, address, &id) => cut?,
-        () = another_died, if node > 0 => {
-            let connection = Some(connection);
-            return Ok(Return { cut: None, held: None, attempts: Vec::new(), connection });
+/// Looks how many polls are held until it is as many as before and all waiters were heard; answers
+/// what was seen, and when that was. A daemon that does not answer holds none.
+async fn back(
+    addresses: &[SocketAddr],
+    count: u64,
+    end: Instant,
+    counts: &Counts,
+) -> (Vec<(Duration, u64)>, Option<Duration>) {
+    let begun = Instant::now();
+    let mut curve = Vec::new();
+    while Instant::now() < end {
+        let mut held = 0;
+        for address in addresses {
+            held += gauges::gauge(*address, gauges::WAITERS).await.unwrap_or(0);
         }
-    };
-    drop(connection);
-    let begun = killed
-        .wait_for(Option::is_some)
-        .await?
-        .context("nobody was killed")?;
-    let end = begun + shared.patience;
-    let mut comeback = Comeback {
-        id: &id,
-        node,
-        pauses: shared.policy.pauses(),
-        shared: &shared,
-    };
-    let mut attempts = Vec::new();
-    let back = timeout_at(end, comeback.until_held(&mut attempts))
-        .await
-        .ok();
-    let (held, connection) = back.unzip();
-    Ok(Return {
-        cut: Some(cut),
-        held,
-        attempts,
-        connection,
-    })
-}
-
-/// Polls again and again; answers when the connection broke.
-async fn until_cut(
-    connection: &mut Connection,
-    address: SocketAddr,
-    id: &str,
-) -> anyhow::Result<Instant> {
-    while let Ok(answer) = connection.answer().await {
-        // Others took their time to come.
-        answer.says("pending")?;
-        connection.send(&asks::poll(address, id, POLL_SECS)).await?;
-    }
-    Ok(Instant::now())
-}
-
-/// One waiter on its way back.
-#[derive(Debug)]
-struct Comeback<'a> {
-    id: &'a str,
-    node: usize,
-    pauses: Pauses,
-    shared: &'a Shared,
-}
-
-impl Comeback<'_> {
-    /// Tries until a poll is held; answers since when, and where.
-    async fn until_held(&mut self, attempts: &mut Vec<Instant>) -> (Instant, Connection) {
-        let mut retry_after = None;
-        loop {
-            sleep(self.pauses.next(retry_after.take())).await;
-            self.node = (self.node + 1) % self.shared.addresses.len();
-            attempts.push(Instant::now());
-            match self.attempt().await {
-                Ok(back) => return back,
-                Err(wish) => retry_after = wish,
-            }
+        curve.push((begun.elapsed(), held));
+        let heard = counts.heard.load(Relaxed);
+        if held + count / BETWEEN >= count && heard == count {
+            return (curve, Some(begun.elapsed()));
         }
+        sleep(BUCKET).await;
     }
-
-    /// One attempt; its failure is counted, and tells what the daemon wishes.
-    async fn attempt(&self) -> Result<(Instant, Connection), Option<Duration>> {
-        let (address, counts) = (self.shared.addresses[self.node], &self.shared.counts);
-        let failed = |count: &AtomicU64| {
-            count.fetch_add(1, Relaxed);
-            None
-        };
-        counts.attempts.fetch_add(1, Relaxed);
-        let opened = Connection::open(address).await;
-        let mut connection = opened.map_err(|error| {
-            let refused = error.kind() == io::ErrorKind::ConnectionRefused;
-            failed(if refused {
-                &counts.refused
-            } else {
-                &counts.not_connected
-            })
-        })?;
-        let first = limits::POLL_AFTER_TROUBLE;
-        let poll = asks::poll(address, self.id, first.as_secs());
-        connection
-            .send(&poll)
-            .await
-            .map_err(|_| failed(&counts.cut))?;
-        let answer = timeout(first + limits::POLL_GRACE, connection.answer()).await;
-        let answer = answer.map_err(|_| failed(&counts.silent))?;
-        let answer = answer.map_err(|_| failed(&counts.cut))?;
-        if answer.status != 200 {
-            failed(&counts.turned_away);
-            return Err(answer.retry_after);
-        }
-        // It was held for as long as it asked for.
-        let held = answer.at - first;
-        let poll = asks::poll(address, self.id, POLL_SECS);
-        connection
-            .send(&poll)
-            .await
-            .map_err(|_| failed(&counts.cut))?;
-        Ok((held, connection))
-    }
+    (curve, None)
 }

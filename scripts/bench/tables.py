@@ -1,16 +1,15 @@
 """Tables of medians and spreads from the runs of scripts/bench.sh.
 
-tables.py DIRECTORY [DISK]: reads stores.jsonl, held.jsonl and storm.jsonl in DIRECTORY, as far as
-they are there, and writes results.json and tables.md beside them. DISK is a directory on which a
-flush to the disk is timed.
+Reads stores.jsonl, held.jsonl and storm.jsonl in a directory, as far as they are there, and writes
+results.json and tables.md beside them.
 """
 
+import argparse
 import json
 import os
 import platform
 import statistics
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -51,13 +50,13 @@ def table(heads, rows):
     return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
 
 
-def used(runs, seconds, cpu="cpu_seconds"):
+def used(runs, seconds):
     """What each used of one core, and others of all cores, at the median of the runs."""
     shares = defaultdict(list)
     for run in runs:
-        for name, secs in {"generator": run[cpu]["generator"], **run[cpu]["watched"]}.items():
+        for name, secs in {"generator": run["cpu_seconds"]["generator"], **run["cpu_seconds"]["watched"]}.items():
             shares[name].append(secs / seconds(run))
-    others = [run[cpu]["others"] / seconds(run) / run["cores"] for run in runs]
+    others = [run["cpu_seconds"]["others"] / seconds(run) / run["cores"] for run in runs]
     return {name: statistics.median(values) for name, values in shares.items()}, others
 
 
@@ -99,18 +98,19 @@ def flows(groups):
 
 def kept(groups):
     heads = ["store", "asks/s", "ask p50 / p99, ms", "decisions/s", "decide p50 / p99, ms"]
-    heads += ["bytes per pending request and node", "bytes per settled one", "% of a core in decisions"]
+    heads += ["reads/s", "read p50 / p99, ms", "bytes per pending request and node", "bytes per settled one", "CPU of daemons per ask / decision / read, us"]
     rows = []
     for (case, _), runs in groups:
         both = lambda what: " / ".join(
             spread([run[what]["us"][quantile] for run in runs], 0.001) for quantile in ("p50", "p99")
         )
-        seconds = lambda run: run["count"] / run["decisions"]["per_second"]
+        cpu = lambda key: spread([run[key]["watched"]["pushd"] / run["count"] * 1e6 for run in runs])
         rows.append(
             [NAMES[case], spread([run["asks"]["per_second"] for run in runs]), both("asks")]
             + [spread([run["decisions"]["per_second"] for run in runs]), both("decisions")]
+            + [spread([run["reads"]["per_second"] for run in runs]), both("reads")]
             + [spread([run[key] for run in runs]) for key in ("bytes_pending_each", "bytes_settled_each")]
-            + [shares_in_words(used(runs, seconds)[0])]
+            + [" / ".join(cpu(key) for key in ("asks_cpu_seconds", "cpu_seconds", "reads_cpu_seconds"))]
         )
     return table(heads, rows)
 
@@ -128,21 +128,30 @@ def held(groups):
 
 
 def storm(groups):
-    heads = ["came back to", "pauses", "came back", "cut to held p50, s", "p99", "all hold again after, s"]
-    heads += ["attempts each", "peak attempts/s", "peak held/s", "refused", "not connected"]
-    heads += ["cut", "silent", "turned away"]
+    heads = ["came back to", "pauses", "lost", "held again: half after, s", "99 %", "all"]
+    heads += ["connections tried, each", "peak tried/s", "refused", "not connected", "cut", "silent"]
+    heads += ["turned away", "CPU of those left, s"]
     rows = []
     for (case, policy), runs in groups:
         every = lambda key: spread([run[key] for run in runs])
-        back = [run["cut_to_held_us"] or {} for run in runs]
+        missed = sum(run["all_held_seconds"] is None for run in runs)
+        held = [every(f"{part}_held_seconds") for part in ("half", "most", "all")]
+        if missed:
+            held[-1] += f" (never in {runs[0]['seconds']:.0f} s: {missed} of {len(runs)})"
         rows.append(
-            [NAMES[case], policy, f"{every('came_back')} of {every('lost')}"]
-            + [spread([told.get(quantile) for told in back], 1e-6) for quantile in ("p50", "p99", "max")]
+            [NAMES[case], policy, every("lost")]
+            + held
             + [spread([run["attempts"] / max(1, run["lost"]) for run in runs])]
-            + [every("peak_attempts_per_second"), every("peak_holds_per_second")]
+            + [every("peak_attempts_per_second")]
             + [every(key) for key in ("refused", "not_connected", "cut", "silent", "turned_away")]
+            + [spread([cpu_of_those_left(run) for run in runs])]
         )
     return table(heads, rows)
+
+
+def cpu_of_those_left(run):
+    unwatched = run["unwatched_cpu_seconds"]
+    return run["cpu_seconds"]["watched"].get("pushd", 0) if unwatched is None else unwatched
 
 
 def flush_time(disk):
@@ -183,15 +192,32 @@ def machine(runs, disk):
     return [f"- {fact}" for fact in facts] + [""]
 
 
+def publish(text, document):
+    """Puts the tables in the place of those that a document has."""
+    begin, end = "<!-- scripts/bench.sh writes from here -->", "<!-- to here -->"
+    before, rest = document.read_text().split(begin)
+    _, after = rest.split(end)
+    document.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--disk", type=Path, help="a directory on which a flush to the disk is timed")
+    parser.add_argument("--into", type=Path, help="a document that the tables are put into")
+    return parser.parse_args()
+
+
 def main():
-    directory, *disk = sys.argv[1:]
-    directory = Path(directory)
+    args = arguments()
+    directory = args.directory
     results, groups = [], defaultdict(list)
     for part in ("stores", "held", "storm"):
         path = directory / f"{part}.jsonl"
         for line in path.read_text().splitlines() if path.exists() else []:
             told = json.loads(line)
             run = told["run"]
+            run["unwatched_cpu_seconds"] = told["unwatched_cpu_seconds"]
             results.append(told)
             key = {"flows": "in_flight", "kept": "count", "held": "count", "storm": "policy"}
             groups[run["workload"], told["case"], run[key[run["workload"]]]].append(run)
@@ -200,8 +226,8 @@ def main():
         (((case, what), runs) for (kind, case, what), runs in groups.items() if kind == workload),
         key=order,
     )
-    text = ["# What scripts/bench.sh measured", "", "Medians, with the least and the most of the rounds.", ""]
-    text += machine([told["run"] for told in results], *disk[:1] or [None])
+    text = ["Medians, with the least and the most of the rounds in brackets.", ""]
+    text += machine([told["run"] for told in results], args.disk)
     for title, workload, rows in (
         ("Flows: ask, event, decision, answer to a held poll", "flows", flows),
         ("Writes, and memory of kept requests", "kept", kept),
@@ -209,10 +235,12 @@ def main():
         ("A storm of reconnects", "storm", storm),
     ):
         if of(workload):
-            text += [f"## {title}", ""] + rows(of(workload))
+            text += [f"### {title}", ""] + rows(of(workload))
     (directory / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (directory / "tables.md").write_text("\n".join(text))
     print("\n".join(text))
+    if args.into:
+        publish("\n".join(text), args.into)
 
 
 if __name__ == "__main__":
