@@ -155,11 +155,11 @@ flush_always() {
 
 # start_nats N: N servers of NATS JetStream; sets nats_url.
 start_nats() {
-    local ports routes='' urls='' place flush=''
+    local ports routes='' urls='' place flush='' logs=() log
     read -ra ports < <(free_ports $(($1 * 2)))
     flush_always && flush=', sync_interval: always'
     for place in $(seq 0 $(($1 - 1))); do
-        routes+=" \"nats-route://127.0.0.1:${ports[$(($1 + place))]}\""
+        routes+=", \"nats-route://127.0.0.1:${ports[$(($1 + place))]}\""
         urls+=",127.0.0.1:${ports[$place]}"
     done
     for place in $(seq 0 $(($1 - 1))); do
@@ -167,12 +167,17 @@ start_nats() {
         {
             printf 'listen: 127.0.0.1:%s\nserver_name: bench-%s\n' "${ports[$place]}" "$place"
             printf 'jetstream { store_dir: "%s/nats-%s"%s }\n' "$work" "$number" "$flush"
-            [ "$1" -eq 1 ] || printf 'cluster { name: bench, listen: 127.0.0.1:%s, routes: [%s ] }\n' \
-                "${ports[$(($1 + place))]}" "$routes"
+            [ "$1" -eq 1 ] || printf 'cluster { name: bench, listen: 127.0.0.1:%s, routes: [%s] }\n' \
+                "${ports[$(($1 + place))]}" "${routes#, }"
         } >"$work/nats-$number.conf"
+        : >"$work/nats-$number.log"
         nats-server -c "$work/nats-$number.conf" >/dev/null 2>"$work/nats-$number.log" &
         started+=("$!")
         watch+=(--watch "nats=$!")
+        logs+=("$work/nats-$number.log")
+    done
+    for log in "${logs[@]}"; do
+        until_true 20 grep -q 'Server is ready' "$log" || die "no nats-server: $(cat "$log")"
     done
     nats_url=nats://${urls#,}
 }
@@ -343,11 +348,17 @@ start_stack_of_two() {
     start_nats_nodes 1 2
 }
 
-"$build"
-say "writing to $out"
-for part in "${parts[@]}"; do
-    rm -f "$out/$part.jsonl"
-    "$part"
-done
-python3 scripts/bench/tables.py "$out" --disk "$work" "${publish[@]}" >&2
-say "written: $out/tables.md, $out/results.json"
+# A function, so that the shell has read all of it before a long run begins.
+main() {
+    local part
+    "$build"
+    say "writing to $out"
+    for part in "${parts[@]}"; do
+        rm -f "$out/$part.jsonl"
+        "$part"
+    done
+    python3 scripts/bench/tables.py "$out" --disk "$work" "${publish[@]}" >&2
+    say "written: $out/tables.md, $out/results.json"
+}
+
+main

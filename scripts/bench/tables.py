@@ -60,13 +60,14 @@ def used(runs, seconds):
     return {name: statistics.median(values) for name, values in shares.items()}, others
 
 
-def bottleneck(shares, cores):
+def bottleneck(shares, others, cores):
     """Who was at the end of what they can do."""
+    ours = sum(shares.values()) / cores
     if shares["generator"] > 0.95 and cores > 1:
         return "generator"
-    if sum(shares.values()) > 0.85 * cores:
+    if ours > 0.85:
         return "CPU"
-    return "waiting"
+    return "others" if ours + statistics.median(others) > 0.85 else "waiting"
 
 
 def shares_in_words(shares):
@@ -91,7 +92,7 @@ def flows(groups):
             + [spread(us("decision_to_answer", quantile)) for quantile in ("p50", "p90", "p99", "max")]
             + [both(what) for what in ("ask", "event", "decide")]
             + [", ".join(f"{name} {spread(values)}" for name, values in sorted(cpu.items(), reverse=True))]
-            + [shares_in_words(shares), bottleneck(shares, runs[0]["cores"]), spread(others, 100)]
+            + [shares_in_words(shares), bottleneck(shares, others, runs[0]["cores"]), spread(others, 100)]
         )
     return table(heads, rows)
 
