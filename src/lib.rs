@@ -32,6 +32,7 @@ pub mod notices;
 pub mod server;
 
 pub mod client;
+pub mod relay;
 pub mod terminal;
 
 pub mod cli;

@@ -374,6 +374,104 @@ pub const STORE_BAD_RECORDS: usize = 1024;
 /// Bytes that the write-ahead log keeps on the disk once its pages were moved.
 pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 
+// --- The relay ---------------------------------------------------------------------------------
+
+/// How long a relay tries to bring a call through that does not wait: less than [`CALL_TIME`], so
+/// that its caller is told instead of giving up.
+pub const RELAY_PATIENCE: Duration = Duration::from_secs(8);
+/// How long the last attempt of such a call may take: with it the call still takes less than
+/// [`CALL_TIME`].
+pub const RELAY_LAST_TRY: Duration = Duration::from_secs(1);
+/// How long after the wait of a poll a relay still hears its daemon out: less than [`POLL_GRACE`],
+/// for the same reason.
+pub const RELAY_GRACE: Duration = Duration::from_secs(3);
+/// How long a relay holds a call that has no time of its own while no daemon answers: one that
+/// opens a stream, and a poll of the classic routes. A machine restarts in this time.
+pub const RELAY_OUTAGE: Duration = Duration::from_mins(1);
+/// How long one poll of the classic routes may wait: as long as its question lives, and a moment.
+pub const RELAY_CLASSIC: Duration = Duration::from_secs(3600 + 10);
+/// Pause between two attempts to bring one call through, at most: several fit into the time in which
+/// a channel of the classic routes keeps its question after a restart ([`CLASSIC_ABANDON`]).
+pub const RELAY_PAUSE: Duration = Duration::from_secs(3);
+/// Time for a daemon to begin a stream.
+pub const RELAY_STREAM_HEAD: Duration = Duration::from_secs(10);
+/// Bytes of an answer that a relay reads whole before it passes it on, so that one that breaks off
+/// can be fetched again: the largest request, every character of it escaped. Longer ones are passed
+/// on as they come.
+pub const RELAY_WHOLE_BYTES: usize = 1024 * 1024;
+/// Pause between two looks of a relay at each of its daemons.
+pub const RELAY_LOOK: Duration = Duration::from_secs(2);
+/// Time for such a look.
+pub const RELAY_LOOK_TIME: Duration = Duration::from_secs(5);
+/// Daemons that one relay may have.
+pub const RELAY_UPSTREAMS: usize = 16;
+/// How long a relay keeps an idle connection to a daemon: well below [`HEAD_TIME`], after which the
+/// daemon closes it, perhaps in the instant of the next call.
+pub const RELAY_IDLE: Duration = Duration::from_secs(5);
+/// Silence after which the kernel asks whether the daemon's machine is still there, time between two
+/// such questions, and how many stay unanswered: a held call is tried elsewhere after 11 s.
+pub const RELAY_KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
+/// See [`RELAY_KEEPALIVE_IDLE`].
+pub const RELAY_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+/// See [`RELAY_KEEPALIVE_IDLE`].
+pub const RELAY_KEEPALIVE_PROBES: u32 = 3;
+
+// --- NATS ----------------------------------------------------------------------------------------
+
+/// Servers that `--store` may name: the others of a cluster are found through them.
+pub const NATS_SERVERS: usize = 16;
+/// Characters in the name of a bucket.
+pub const NATS_BUCKET_NAME: usize = 64;
+/// Copies of each record: `JetStream` takes no more, and an even number is no safer than one less.
+pub const NATS_REPLICAS: [usize; 3] = [1, 3, 5];
+/// Versions of a request that a bucket keeps: as many nodes may write the same one at the same moment
+/// before it is seen whose counts, and that one must still be there for those who read it later.
+pub const NATS_HISTORY: u32 = 16;
+/// Bytes that a bucket may have when it is made, on each server, and the fewest: a request has about
+/// one or two KiB.
+pub const NATS_BYTES: u64 = 1024 * 1024 * 1024;
+/// See [`NATS_BYTES`].
+pub const NATS_BYTES_MIN: u64 = 16 * 1024 * 1024;
+/// The most that it may have: every daemon keeps all requests in memory.
+pub const NATS_BYTES_MAX: u64 = 1024 * 1024 * 1024 * 1024;
+/// The part of a bucket, in percent, up to which there is room for asks: the rest is for answers,
+/// which make a record longer.
+pub const NATS_ASKS_PERCENT: u32 = 90;
+/// The least that a server has to take as one message: more than any record has, and what NATS takes
+/// unless it is told otherwise.
+pub const NATS_PAYLOAD_BYTES: usize = 1024 * 1024;
+/// The part of that which an ask must leave: decisions make its record longer.
+pub const NATS_PAYLOAD_SPARE_BYTES: usize = 128 * 1024;
+/// Time for one call to NATS.
+pub const NATS_CALL: Duration = Duration::from_secs(2);
+/// Time for a bucket to become usable when it is opened: servers that have just started elect a
+/// leader first.
+pub const NATS_OPEN: Duration = Duration::from_secs(20);
+/// Time for a whole view of a bucket when it is opened.
+pub const NATS_LOAD: Duration = Duration::from_mins(5);
+/// Time for one write with all its attempts, in which a cluster can elect a new leader; then its
+/// outcome is unknown.
+pub const NATS_WRITE: Duration = Duration::from_secs(6);
+/// Pause between two attempts of one write.
+pub const NATS_RETRY: Duration = Duration::from_millis(200);
+/// How long a write that was confirmed waits for the feed to come to it, before it is looked whether
+/// the feed is cut off.
+pub const NATS_FEED_PATIENCE: Duration = Duration::from_millis(500);
+/// Time between two pings of a connection; after two without an answer another server is tried.
+pub const NATS_PING: Duration = Duration::from_secs(1);
+/// Time between two looks at the bucket: for its health, and for what the feed may have missed.
+pub const NATS_LOOK: Duration = Duration::from_secs(1);
+/// Messages of a bucket that wait to be taken up; beyond them they are asked for again.
+pub const NATS_FEED_QUEUE: usize = 4096;
+/// Messages that are taken up at once.
+pub const NATS_FEED_BATCH: usize = 256;
+/// Commands that wait for the connection.
+pub const NATS_COMMANDS: usize = 2048;
+/// Tries to remove a record that came late; others pass it over where it stays.
+pub const NATS_REMOVAL_TRIES: usize = 5;
+/// Purged records that are removed at the same time.
+pub const NATS_REMOVALS: usize = 16;
+
 // --- The doctor --------------------------------------------------------------------------------
 
 /// How long before its end a certificate is warned of: two weeks, in which somebody reads it.
@@ -550,6 +648,25 @@ pub const DATE_SLACK: Duration = Duration::from_secs(2);
 pub const CONNECT_TIME: Duration = Duration::from_secs(4);
 /// How long a call that does not wait may take; a call that waits has this on top of its wait.
 pub const CALL_TIME: Duration = Duration::from_secs(10);
+/// URLs of daemons that a client may be given: more than stand behind one store.
+pub const URLS: usize = 16;
+/// How long a daemon may be silent, beyond the wait of a call that waits, before the next of several
+/// is asked. It is less than [`CANCEL_TIME`] and [`CONNECT_DEFAULT`], so that these reach a second
+/// one. The last of a round has its full time, or daemons that are slow together would all be given
+/// up.
+pub const TURN_TIME: Duration = Duration::from_secs(3);
+/// How long a client tries to connect to each of several, for the same reason as [`CONNECT_TIME`].
+pub const TURN_CONNECT_TIME: Duration = Duration::from_secs(2);
+/// Within this time, each at a moment of its own, streams and polls that have lost their daemon go
+/// on with the next: all that one has held do not come to another in the same millisecond.
+pub const TURN_SPREAD: Duration = Duration::from_secs(1);
+/// A stream that was open for this long had a daemon that works. When it ends sooner the daemon is
+/// not asked again in the same round, or two that end all streams would be asked in turns without
+/// a pause.
+pub const TURN_HELD: Duration = Duration::from_secs(5);
+/// Requests of which a client remembers that a daemon has told of them, the latest: so many as one
+/// approver has before them, and a few tens of kilobytes.
+pub const ACQUAINTED: usize = 1024;
 /// Bytes of an answer that a client reads.
 pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Base of the reconnect pause when the stream has named none.

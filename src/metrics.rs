@@ -301,11 +301,35 @@ impl Metrics {
         self.commits.observe(time.as_secs_f64());
     }
 
+    /// What every server of ours counts, whatever it serves: connections, errors, TLS, and its
+    /// version.
+    pub fn register_serving(&self, registry: &mut Registry) {
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version that runs", version);
+        registry.register(
+            "problems",
+            "Errors answered, by code",
+            self.problems.clone(),
+        );
+        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register(
+            "connections_cut",
+            "Connections closed because their peers were too slow",
+            self.cut.clone(),
+        );
+        registry.register(
+            "connections_late",
+            "Connections closed because the head of a call did not come in time",
+            self.late.clone(),
+        );
+        if let Some(tls) = self.tls.get() {
+            tls.register(registry);
+        }
+    }
+
     /// All figures, as OpenMetrics text.
     pub fn text(&self, readings: Readings) -> String {
         let mut registry = Registry::with_prefix("pushd");
-        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The version that runs", version);
         registry.register("requests_asked", "Requests made", self.asked.clone());
         registry.register(
             "requests_settled",
@@ -329,22 +353,7 @@ impl Metrics {
             Unit::Seconds,
             self.commits.clone(),
         );
-        registry.register(
-            "problems",
-            "Errors answered, by code",
-            self.problems.clone(),
-        );
-        registry.register("connections", "Open connections", self.connections.clone());
-        registry.register(
-            "connections_cut",
-            "Connections closed because their peers were too slow",
-            self.cut.clone(),
-        );
-        registry.register(
-            "connections_late",
-            "Connections closed because the head of a call did not come in time",
-            self.late.clone(),
-        );
+        self.register_serving(&mut registry);
         registry.register(
             "tokens_file_good",
             "0 while the tokens file is wrong, so that an older reading of it holds, else 1",
@@ -355,9 +364,6 @@ impl Metrics {
             "0 while the policy file is wrong, so that an older reading of it holds, else 1",
             self.policy_file_good.clone(),
         );
-        if let Some(tls) = self.tls.get() {
-            tls.register(&mut registry);
-        }
         if let Some(notices) = self.notices.get() {
             notices.register(&mut registry);
         }

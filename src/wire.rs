@@ -34,6 +34,9 @@ pub mod header {
     pub const LAST_EVENT_ID: &str = "last-event-id";
     /// By which way the caller has come, as it says itself: `terminal`, `page` or `policy`.
     pub const CHANNEL: &str = "pushd-channel";
+    /// Says that the call has come by a relay from somebody of whom the connection says nothing:
+    /// tokens alone count.
+    pub const RELAYED: &str = "pushd-relayed";
 }
 
 /// Media types of the contract.
@@ -577,6 +580,9 @@ pub struct MeView {
     /// The version of the daemon.
     #[serde(default)]
     pub daemon: String,
+    /// Which history its store has, as cursors name it: daemons that share a store have the same.
+    #[serde(default)]
+    pub history: String,
     /// Where people reach the daemon's pages, if it was told; a request's page is below it, at
     /// `/r/{id}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -37,8 +37,8 @@ use self::quotas::Quotas;
 use self::room::OnTheWay;
 use crate::clock::Clock;
 use crate::domain::{
-    Ask, Caller, Cursor, Decision, Denial, Digest, Event, EventId, MatchCode, Principal, Reason,
-    Refusal, Request, RequestId, Timestamp, Topic, Transition, Unmet, Verdict, Vote,
+    Ask, Caller, Cursor, Decision, Denial, Digest, Event, EventId, HistoryId, MatchCode, Principal,
+    Reason, Refusal, Request, RequestId, Timestamp, Topic, Transition, Unmet, Verdict, Vote,
 };
 use crate::hub::{Full, Hub, Wants};
 use crate::limits::{self, Limits};
@@ -231,10 +231,15 @@ impl Approvals {
         &self.drain
     }
 
+    /// Which history the store has.
+    pub fn history(&self) -> HistoryId {
+        self.store.history()
+    }
+
     /// The place of an event as its readers know it.
     pub fn cursor(&self, event: EventId) -> Cursor {
         Cursor {
-            history: self.store.history(),
+            history: self.history(),
             event,
         }
     }

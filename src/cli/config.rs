@@ -7,6 +7,9 @@
 //! [prod]
 //! url = "https://pushd.example"
 //! token_file = "prod.token"
+//!
+//! [team]
+//! urls = ["https://a.example", "https://b.example"]
 //! ```
 
 use std::collections::BTreeMap;
@@ -21,7 +24,7 @@ use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
 use super::flags::DaemonFlags;
-use crate::client::{Authorities, Client, DaemonUrl, Secret, TransportError};
+use crate::client::{Authorities, Client, DaemonUrl, DaemonUrls, Secret, TransportError};
 use crate::limits;
 
 /// The variable with the token itself.
@@ -31,11 +34,11 @@ const TOKEN_FILE: &str = "PUSHD_TOKEN_FILE";
 /// The profile of whoever names none.
 const DEFAULT: &str = "default";
 
-/// A daemon, and who we are to it.
+/// A daemon, or several that share a store, and who we are to it.
 #[derive(Clone, Debug)]
 pub struct Daemon {
-    /// Where it is.
-    pub url: DaemonUrl,
+    /// Where it is, by one address at least, in the order in which they are tried.
+    pub urls: Vec<DaemonUrl>,
     token: Option<Secret>,
     ca_cert: Option<PathBuf>,
     /// Where all this was found.
@@ -47,16 +50,38 @@ pub struct Daemon {
 pub struct Origins {
     /// The file and the table in it, if there is one.
     pub profile: Option<String>,
-    /// What names the URL.
+    /// What names the URLs.
     pub url: &'static str,
     /// What has the token, if there is one.
     pub token: Option<String>,
 }
 
 impl Daemon {
-    /// Whether others on the way to it can read the token.
-    pub fn tells_its_token(&self) -> bool {
-        self.token.is_some() && self.url.is_in_the_clear()
+    /// All addresses, for messages.
+    pub fn names(&self) -> String {
+        let names: Vec<_> = self.urls.iter().map(DaemonUrl::to_string).collect();
+        names.join(" or ")
+    }
+
+    /// Those on the way to which others can read the token.
+    pub fn tells_its_token_to(&self) -> impl Iterator<Item = &DaemonUrl> {
+        let in_the_clear = self.urls.iter().filter(|url| url.is_in_the_clear());
+        in_the_clear.filter(|_| self.token.is_some())
+    }
+
+    /// The same daemon by each of its addresses alone.
+    pub fn each(self) -> impl Iterator<Item = (DaemonUrl, Self)> {
+        let urls = self.urls.clone();
+        urls.into_iter().map(move |url| {
+            let urls = vec![url.clone()];
+            (
+                url,
+                Self {
+                    urls,
+                    ..self.clone()
+                },
+            )
+        })
     }
 
     /// A client of it; `program` goes into the `User-Agent`.
@@ -65,7 +90,7 @@ impl Daemon {
     /// The file of certificates cannot be used, or TLS is needed and cannot be set up.
     pub fn client(self, program: &'static str) -> Result<Client, TransportError> {
         let authorities = self.ca_cert.as_deref().map(Authorities::read).transpose()?;
-        Client::trusting(self.url, authorities, self.token.as_ref(), program)
+        Client::trusting(self.urls, authorities, self.token.as_ref(), program)
     }
 }
 
@@ -73,6 +98,7 @@ impl Daemon {
 #[serde(deny_unknown_fields)]
 struct Profile {
     url: Option<String>,
+    urls: Option<Vec<String>>,
     token: Option<String>,
     token_file: Option<PathBuf>,
     ca_cert: Option<PathBuf>,
@@ -92,8 +118,7 @@ impl DaemonFlags {
             token_file: env::var_os(TOKEN_FILE).map(PathBuf::from),
         };
         let daemon = resolve(self, variables, folder.as_deref())?;
-        if daemon.tells_its_token() {
-            let url = &daemon.url;
+        for url in daemon.tells_its_token_to() {
             // With nowhere to print to there is nobody to warn.
             drop(writeln!(
                 io::stderr(),
@@ -128,18 +153,25 @@ fn resolve(
     folder: Option<&Path>,
 ) -> anyhow::Result<Daemon> {
     let (found, profile) = profile(flags.profile.as_deref(), folder)?;
-    let has_url = profile.url.is_some();
-    let its_url = match profile.url {
-        Some(url) => url.parse().context("the profile's url")?,
-        None => DaemonUrl::default(),
-    };
+    let has_url = profile.url.is_some() || profile.urls.is_some();
+    let its_urls = its_urls(profile.url, profile.urls)?;
+    let named = DaemonUrls::all(flags.url.iter().cloned());
+    let is_named = !named.is_empty();
     // What a profile says is about its own daemon, and so never goes to another.
-    let is_its_own = flags.url.as_ref().is_none_or(|url| *url == its_url);
-    if let (Some(name), Some(url), false) = (&flags.profile, &flags.url, is_its_own) {
+    let foreign = named.iter().find(|url| !its_urls.contains(url));
+    if let (Some(name), Some(url)) = (&flags.profile, foreign) {
+        let its: Vec<_> = its_urls.iter().map(DaemonUrl::to_string).collect();
+        let its = its.join(" or ");
         bail!(
-            "--url {url} is not the url of the profile {name}, which is {its_url}; leave one of \
+            "--url {url} is not the url of the profile {name}, which is {its}; leave one of \
              them out (PUSHD_URL and PUSHD_PROFILE count as well)"
         );
+    }
+    let is_its_own = foreign.is_none();
+    let urls = if is_named { named } else { its_urls };
+    if urls.len() > limits::URLS {
+        let (count, most) = (urls.len(), limits::URLS);
+        bail!("{count} URLs of daemons are given, at most {most} are taken");
     }
     let has_its_own = profile.token.is_some() || profile.token_file.is_some();
     let speaking = variables.speaking(&flags);
@@ -170,19 +202,35 @@ fn resolve(
     };
     let origins = Origins {
         profile: found,
-        url: match &flags.url {
-            Some(_) => "as --url or PUSHD_URL says",
-            None if has_url => "as the profile says",
-            None => "the default",
+        url: match (is_named, has_url) {
+            (true, _) => "as --url or PUSHD_URL says",
+            (false, true) => "as the profile says",
+            (false, false) => "the default",
         },
         token: holder,
     };
     Ok(Daemon {
         ca_cert: flags.ca_cert.or(its(profile.ca_cert)),
-        url: flags.url.unwrap_or(its_url),
+        urls,
         token,
         origins,
     })
+}
+
+/// The addresses in a profile, or the default one.
+fn its_urls(url: Option<String>, urls: Option<Vec<String>>) -> anyhow::Result<Vec<DaemonUrl>> {
+    let texts = match (url, urls) {
+        (Some(_), Some(_)) => bail!("the profile has url and urls; leave one of them out"),
+        (Some(url), None) => vec![url],
+        (None, Some(urls)) if urls.is_empty() => {
+            bail!("the profile's urls name none; write urls = [\"https://a\", \"https://b\"]")
+        }
+        (None, Some(urls)) => urls,
+        (None, None) => return Ok(vec![DaemonUrl::default()]),
+    };
+    let read = |text: &String| text.parse().context("the profile's url");
+    let lists = texts.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(DaemonUrls::all(lists))
 }
 
 fn shown(path: &Path) -> String {
@@ -297,17 +345,14 @@ mod tests {
             };
             let daemon = resolve(flags.clone(), variables, Some(self.0.path()));
             daemon
-                .map(|daemon| {
-                    let url = daemon.url.to_string();
-                    (url, daemon.token.is_some(), daemon.ca_cert)
-                })
+                .map(|daemon| (daemon.names(), daemon.token.is_some(), daemon.ca_cert))
                 .map_err(|error| format!("{error:#}"))
         }
     }
 
     fn flags(url: Option<&str>, profile: Option<&str>) -> DaemonFlags {
         DaemonFlags {
-            url: url.map(|url| url.parse().unwrap()),
+            url: url.map(|url| url.parse().unwrap()).into_iter().collect(),
             token_file: None,
             profile: profile.map(str::to_owned),
             ca_cert: None,
@@ -343,6 +388,33 @@ mod tests {
         assert!(both.contains("a token of its own"), "{both}");
         let none = found(None, Some("test")).unwrap_err();
         assert!(none.contains("default, prod"), "{none}");
+    }
+
+    #[test]
+    fn several_addresses_are_of_one_profile_and_share_its_token() {
+        let home = Home::new(
+            "[default]\nurls = [\"https://a\", \"https://b\"]\ntoken = \"secret\"\n\
+             [both]\nurl = \"https://a\"\nurls = [\"https://b\"]\n[none]\nurls = []\n",
+        );
+        let found = |url, profile| home.resolve(&flags(url, profile), None);
+        for (named, names, has_token) in [
+            (None, "https://a or https://b", true),
+            (Some("https://b"), "https://b", true),
+            (Some("https://b,https://a"), "https://b or https://a", true),
+            // One that the profile does not name, and nobody learns its token.
+            (Some("https://b https://c"), "https://b or https://c", false),
+        ] {
+            assert_eq!(found(named, None), Ok((names.to_owned(), has_token, None)));
+        }
+        let two = found(Some("https://a,https://c"), Some("default")).unwrap_err();
+        assert!(two.contains("--url https://c is not"), "{two}");
+        let both = found(None, Some("both")).unwrap_err();
+        assert!(both.contains("url and urls"), "{both}");
+        let none = found(None, Some("none")).unwrap_err();
+        assert!(none.contains("name none"), "{none}");
+        let many: Vec<_> = (0..=limits::URLS).map(|n| format!("http://h{n}")).collect();
+        let many = found(Some(&many.join(",")), None).unwrap_err();
+        assert!(many.contains("at most"), "{many}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser};
 
 use super::{exit, handbook};
-use crate::client::DaemonUrl;
+use crate::client::DaemonUrls;
 use crate::domain::Topic;
 
 /// Which daemon to talk to, and as whom.
@@ -19,10 +19,14 @@ use crate::domain::Topic;
 )]
 #[derive(Args, Clone, Debug)]
 pub struct DaemonFlags {
-    /// Where the daemon is: http://HOST:PORT, https://HOST:PORT or unix:PATH
-    /// [default: http://127.0.0.1:8888]
+    /// Where the daemon is: http://HOST:PORT, https://HOST:PORT or unix:PATH; several, if several
+    /// daemons share a store [default: http://127.0.0.1:8888]
+    ///
+    /// Several are given by repeating the flag, or with commas or spaces between them. The first one
+    /// that works is used until it fails, then the next one; nothing is asked twice. The token goes
+    /// to each of them.
     #[arg(long, env = "PUSHD_URL", value_name = "URL", global = true)]
-    pub url: Option<DaemonUrl>,
+    pub url: Vec<DaemonUrls>,
 
     /// A file with the token that says who we are; nobody else may be able to read it
     ///
@@ -33,8 +37,9 @@ pub struct DaemonFlags {
 
     /// Which daemon of ~/.config/pushd/config.toml [default: default, if it is there]
     ///
-    /// The file has a table for each: `[prod]` with `url`, `token_file` or `token`, and `ca_cert`.
-    /// Flags and variables go before it; its token goes to its own URL alone. A profile that is
+    /// The file has a table for each: `[prod]` with `url`, or `urls` for several, `token_file` or
+    /// `token`, and `ca_cert`.
+    /// Flags and variables go before it; its token goes to its own URLs alone. A profile that is
     /// named and has a token does not go with PUSHD_TOKEN or PUSHD_TOKEN_FILE. Nobody else may be
     /// able to read the file.
     #[arg(long, env = "PUSHD_PROFILE", value_name = "NAME", global = true)]

@@ -6,7 +6,7 @@ use reqwest::header::{CONTENT_TYPE, DATE, ETAG, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::trust::mistrust;
+use super::error::{CallError, root};
 use crate::domain::Timestamp;
 use crate::limits;
 use crate::wire::{ProblemView, header, media};
@@ -20,127 +20,6 @@ pub struct Answer<T> {
     pub date: Option<Timestamp>,
     /// Whether it says that the same was asked before, by the same key.
     pub replayed: bool,
-}
-
-/// Why there is no good answer, and so whether another attempt can help.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// It may pass: nobody listens, the connection broke, no answer in time, an error of the
-    /// server or of something in between, too many calls. Worth another attempt.
-    #[error("{what}")]
-    Transient {
-        /// What happened, in a few words.
-        what: String,
-        /// How long the server wants to be left alone.
-        retry_after: Option<Duration>,
-        /// Whether a limit was reached: nothing is broken, there is just too much of something.
-        at_limit: bool,
-        /// Whether the call has certainly not been acted on: no connection came about, or the
-        /// daemon had no room for it.
-        unsent: bool,
-    },
-    /// The daemon, or a gate in front of it, says no: 4xx. The same call again will not help.
-    #[error("{}", refusal(problem))]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// The daemon's words; without `code` when they are not a problem document of its own.
-        /// 409 and 412 carry the request as it stands.
-        problem: Box<ProblemView>,
-    },
-    /// By TLS it cannot be told that the daemon is at the other end, so nothing was sent.
-    #[error("{what}")]
-    Untrusted {
-        /// Why not, and what to do about it.
-        what: String,
-    },
-    /// What answers there is not a pushd.
-    #[error("{what}")]
-    NotPushd {
-        /// What gave it away.
-        what: String,
-    },
-}
-
-fn refusal(problem: &ProblemView) -> &str {
-    if problem.detail.is_empty() {
-        &problem.title
-    } else {
-        &problem.detail
-    }
-}
-
-impl CallError {
-    /// Whether no daemon has said this: something else answers there, or stands before it.
-    ///
-    /// A proxy whose backend restarts answers with 404 as well; only a daemon's own words, which
-    /// have a `code`, say anything about a request.
-    pub const fn is_foreign(&self) -> bool {
-        match self {
-            Self::Refused { problem, .. } => problem.code.is_empty(),
-            Self::NotPushd { .. } | Self::Untrusted { .. } => true,
-            Self::Transient { .. } => false,
-        }
-    }
-
-    /// Whether the daemon itself says that there is no such request.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { status: 404, problem } if problem.code == "not_found")
-    }
-
-    /// No good answer within `limit`, whoever set it; the call may have been acted on.
-    pub fn silent(limit: Duration) -> Self {
-        Self::broken(match limit.as_secs() {
-            0 => format!("no answer within {} ms", limit.as_millis()),
-            secs => format!("no answer within {secs} s"),
-        })
-    }
-
-    /// The call may have been acted on, but its answer was lost.
-    fn broken(what: String) -> Self {
-        Self::Transient {
-            what,
-            retry_after: None,
-            at_limit: false,
-            unsent: false,
-        }
-    }
-
-    /// No connection came about.
-    pub(super) fn unsent(what: String) -> Self {
-        Self::Transient {
-            what,
-            retry_after: None,
-            at_limit: false,
-            unsent: true,
-        }
-    }
-
-    /// An error below HTTP.
-    pub(super) fn transport(error: &reqwest::Error) -> Self {
-        if error.is_connect()
-            && let Some(what) = mistrust(error)
-        {
-            return Self::Untrusted { what };
-        }
-        let cause = root(error);
-        if error.is_connect() {
-            Self::unsent(format!("cannot connect: {cause}"))
-        } else if error.is_builder() {
-            Self::unsent(cause)
-        } else {
-            Self::broken(cause)
-        }
-    }
-}
-
-/// The innermost message of an error: "Connection refused" says more than "error sending request".
-pub(super) fn root(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// Reads an answer whose value is JSON: 200 or 201 with `application/json`, as the contract has it.
@@ -302,6 +181,7 @@ fn failure(head: &Head, body: &[u8]) -> CallError {
             },
             retry_after: head.retry_after(),
             at_limit,
+            about_us: status == StatusCode::TOO_MANY_REQUESTS,
             unsent: at_limit || problem.code == "draining",
         };
     }
@@ -325,6 +205,7 @@ fn failure(head: &Head, body: &[u8]) -> CallError {
     CallError::Refused {
         status: status.as_u16(),
         problem: Box::new(problem),
+        in_doubt: false,
     }
 }
 

@@ -1,31 +1,32 @@
-//! The calls of HTTP contract version 1, one attempt each.
+//! The calls of HTTP contract version 1, one round over the daemon's addresses each.
 
-use std::os::unix::fs::FileTypeExt as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response, Url};
+use reqwest::Method;
+use reqwest::header::{HeaderName, IF_NONE_MATCH};
 use serde::Serialize;
 
-use super::answer::{Answer, CallError, empty, json, news};
-use super::transport::{Authorities, Secret, TransportError, transport};
+use super::answer::{Answer, empty, json, news};
+use super::error::CallError;
+use super::nodes::Nodes;
+use super::round::Call;
+use super::transport::{Authorities, Secret, TransportError};
 use super::url::DaemonUrl;
 use crate::domain::{Channel, EventId, RequestId};
 use crate::limits;
-use crate::wire::{
-    AskBody, ConsumeBody, DecisionBody, ListView, MeView, RequestView, header, media,
-};
+use crate::wire::{AskBody, ConsumeBody, DecisionBody, ListView, MeView, RequestView, header};
 
-/// A daemon, by its address. Clones share their connections.
+/// A daemon, by its addresses. Clones share their connections, and which address is in use.
 ///
-/// Each call is one attempt and ends after [`limits::CALL_TIME`], on top of the wait if it waits.
+/// Each call is one round: it is sent to the address in use, and to the next one at once when that
+/// one fails, until one has answered. One attempt ends after [`limits::CALL_TIME`], or what is said,
+/// on top of the wait if it waits; with other addresses left already after [`limits::TURN_TIME`].
 /// Dropping a call is safe at any time; the daemon may have acted on it all the same.
 #[derive(Clone, Debug)]
 pub struct Client {
-    base: DaemonUrl,
-    program: &'static str,
+    nodes: Arc<Nodes>,
     channel: Option<Channel>,
-    authorities: Option<Authorities>,
-    http: reqwest::Client,
 }
 
 impl Client {
@@ -35,28 +36,25 @@ impl Client {
     /// # Errors
     /// TLS is needed and cannot be set up.
     pub fn new(base: DaemonUrl, program: &'static str) -> Result<Self, TransportError> {
-        Self::trusting(base, None, None, program)
+        Self::trusting(vec![base], None, None, program)
     }
 
-    /// The same; over TLS the daemon's certificate has to be of one of these `authorities`, or else
-    /// of one that the system trusts. Every call carries `token`.
+    /// The same by any of `urls`, of which there is one at least; over TLS the daemon's certificate
+    /// has to be of one of these `authorities`, or else of one that the system trusts. Every call
+    /// carries `token`, to each of these and to nobody else.
     ///
     /// # Errors
     /// TLS is needed and cannot be set up.
     pub fn trusting(
-        base: DaemonUrl,
+        urls: Vec<DaemonUrl>,
         authorities: Option<Authorities>,
         token: Option<&Secret>,
         program: &'static str,
     ) -> Result<Self, TransportError> {
-        let (url, socket) = (base.as_url(), base.socket());
-        let http = transport(url, socket, authorities.as_ref(), token, program)?;
+        let nodes = Nodes::new(urls, authorities, token, program)?;
         Ok(Self {
-            base,
-            program,
+            nodes: Arc::new(nodes),
             channel: None,
-            authorities,
-            http,
         })
     }
 
@@ -67,26 +65,39 @@ impl Client {
         Self { channel, ..self }
     }
 
-    /// The HTTP client underneath, for what is not a call: no redirects, and no time
-    /// limit but [`limits::CONNECT_TIME`].
-    pub const fn http(&self) -> &reqwest::Client {
-        &self.http
+    /// The way by which it says that its calls come.
+    pub(super) const fn channel(&self) -> Option<Channel> {
+        self.channel
     }
 
-    /// An HTTP client of the same program for another origin, where the daemon has sent us. It does
-    /// not carry the token.
-    pub(super) fn http_elsewhere(&self, url: &Url) -> Result<reqwest::Client, TransportError> {
-        transport(url, None, self.authorities.as_ref(), None, self.program)
+    /// The daemons that it knows.
+    pub(super) const fn nodes(&self) -> &Arc<Nodes> {
+        &self.nodes
     }
 
-    /// Where the daemon is.
-    pub const fn base(&self) -> &DaemonUrl {
-        &self.base
+    /// The address in use.
+    pub fn base(&self) -> &DaemonUrl {
+        &self.nodes.current().url
     }
 
-    /// The URL of one of the daemon's paths, such as `/v1/events?topic=deploy`.
-    pub fn url(&self, path: &str) -> Url {
-        self.base.join(path)
+    /// All addresses, for messages.
+    pub fn names(&self) -> String {
+        self.nodes.names()
+    }
+
+    /// No good answer within `time`, whoever has set it; the call may have been acted on.
+    pub fn silent(&self, time: Duration) -> CallError {
+        self.nodes.silent(time)
+    }
+
+    /// Says once that another address is in use, and why, as soon as that is so. Cancel safe.
+    pub async fn changed(&self) -> String {
+        self.nodes.changed().await
+    }
+
+    /// The same, if that is so and was not said yet.
+    pub fn take_change(&self) -> Option<String> {
+        self.nodes.take_change()
     }
 
     /// Asks. The same `key` with the same body is the same ask, however often it is sent.
@@ -94,10 +105,12 @@ impl Client {
     /// # Errors
     /// See [`CallError`]. After a transient one the request may exist.
     pub async fn ask(&self, body: &AskBody, key: &str) -> Result<Answer<RequestView>, CallError> {
-        let call = self
-            .post("/v1/requests", body)
-            .header(header::IDEMPOTENCY_KEY, key);
-        self.exchange(call, None, json).await
+        let call = post("/v1/requests", body)
+            .header(HeaderName::from_static(header::IDEMPOTENCY_KEY), key)
+            .grace(limits::POLL_GRACE);
+        let answer: Answer<RequestView> = self.exchange(call, json).await?;
+        self.nodes.acquaint(answer.value.id);
+        Ok(answer)
     }
 
     /// Reads a request; with `wait`, rounded up to whole seconds, as a long poll.
@@ -109,12 +122,13 @@ impl Client {
         id: RequestId,
         wait: Option<Duration>,
     ) -> Result<Answer<RequestView>, CallError> {
-        let call = self.call(Method::GET, &format!("/v1/requests/{id}"));
-        self.exchange(call, wait, json).await
+        let call = about(Method::GET, id, "").wait(wait);
+        self.exchange(call, json).await
     }
 
     /// Waits until a pending request is another than `known`, at most for `wait`, rounded up to
-    /// whole seconds: being seen counts. `None` when it is as it was.
+    /// whole seconds: being seen counts. `None` when it is as it was. A daemon that is silent for
+    /// `grace` beyond that has not answered.
     ///
     /// # Errors
     /// See [`CallError`].
@@ -122,14 +136,17 @@ impl Client {
         &self,
         id: RequestId,
         wait: Duration,
+        grace: Duration,
         known: EventId,
     ) -> Result<Answer<Option<RequestView>>, CallError> {
         let tag = format!("\"{known}\"");
-        let call = self
-            .call(Method::GET, &format!("/v1/requests/{id}"))
-            .header(reqwest::header::IF_NONE_MATCH, &tag);
-        self.exchange(call, Some(wait), |response| async move {
-            news(response, &tag).await
+        let call = about(Method::GET, id, "")
+            .header(IF_NONE_MATCH, &tag)
+            .wait(Some(wait))
+            .grace(grace);
+        self.exchange(call, |response| {
+            let tag = tag.clone();
+            async move { news(response, &tag).await }
         })
         .await
     }
@@ -139,8 +156,7 @@ impl Client {
     /// # Errors
     /// See [`CallError`]. A 409 carries the request as it was decided.
     pub async fn cancel(&self, id: RequestId) -> Result<Answer<RequestView>, CallError> {
-        let call = self.call(Method::DELETE, &format!("/v1/requests/{id}"));
-        self.exchange(call, None, json).await
+        self.exchange(about(Method::DELETE, id, ""), json).await
     }
 
     /// Decides. The same verdict again is a success too.
@@ -152,8 +168,8 @@ impl Client {
         id: RequestId,
         body: &DecisionBody,
     ) -> Result<Answer<RequestView>, CallError> {
-        let call = self.post(&format!("/v1/requests/{id}/decision"), body);
-        self.exchange(call, None, json).await
+        let call = about(Method::POST, id, "/decision").body(bytes(body));
+        self.exchange(call, json).await
     }
 
     /// Uses an approval. It is given to the first `nonce`, and to that one as often as it asks.
@@ -169,8 +185,10 @@ impl Client {
         let body = ConsumeBody {
             nonce: nonce.to_owned(),
         };
-        let call = self.post(&format!("/v1/requests/{id}/consume"), &body);
-        self.exchange(call, None, json).await
+        let call = about(Method::POST, id, "/consume")
+            .body(bytes(&body))
+            .grace(limits::POLL_GRACE);
+        self.exchange(call, json).await
     }
 
     /// Takes our decision on a pending request back; without one it is a success too.
@@ -178,8 +196,8 @@ impl Client {
     /// # Errors
     /// See [`CallError`]. A 409 carries the request, which is final.
     pub async fn take_back(&self, id: RequestId) -> Result<Answer<RequestView>, CallError> {
-        let call = self.call(Method::DELETE, &format!("/v1/requests/{id}/decision"));
-        self.exchange(call, None, json).await
+        let call = about(Method::DELETE, id, "/decision");
+        self.exchange(call, json).await
     }
 
     /// Reads a page of requests, the newest first: of one status and one topic if they are named,
@@ -202,8 +220,8 @@ impl Client {
                 .filter_map(|(name, value)| Some((name, value?))),
         );
         query.append_pair("limit", &limit.to_string());
-        let call = self.call(Method::GET, &format!("/v1/requests?{}", query.finish()));
-        self.exchange(call, None, json).await
+        let call = Call::new(Method::GET, format!("/v1/requests?{}", query.finish()));
+        self.exchange(call, json).await
     }
 
     /// Tells the daemon that the request is on somebody's screen.
@@ -211,8 +229,7 @@ impl Client {
     /// # Errors
     /// See [`CallError`].
     pub async fn seen(&self, id: RequestId) -> Result<Answer<()>, CallError> {
-        let call = self.call(Method::POST, &format!("/v1/requests/{id}/seen"));
-        self.exchange(call, None, empty).await
+        self.exchange(about(Method::POST, id, "/seen"), empty).await
     }
 
     /// Asks who we are.
@@ -220,74 +237,20 @@ impl Client {
     /// # Errors
     /// See [`CallError`].
     pub async fn me(&self) -> Result<Answer<MeView>, CallError> {
-        let call = self.call(Method::GET, "/v1/me");
-        self.exchange(call, None, json).await
-    }
-
-    fn call(&self, method: Method, path: &str) -> RequestBuilder {
-        let call = self
-            .http
-            .request(method, self.url(path))
-            .header(reqwest::header::ACCEPT, media::JSON);
-        match self.channel {
-            Some(channel) => call.header(header::CHANNEL, channel.as_str()),
-            None => call,
-        }
-    }
-
-    fn post(&self, path: &str, body: &impl Serialize) -> RequestBuilder {
-        let body = serde_json::to_vec(body).expect("the wire's bodies have string keys only");
-        self.call(Method::POST, path)
-            .header(reqwest::header::CONTENT_TYPE, media::JSON)
-            .body(body)
-    }
-
-    async fn exchange<T, F>(
-        &self,
-        mut call: RequestBuilder,
-        wait: Option<Duration>,
-        read: impl FnOnce(Response) -> F,
-    ) -> Result<Answer<T>, CallError>
-    where
-        F: Future<Output = Result<Answer<T>, CallError>>,
-    {
-        if let Some(wait) = wait {
-            call = call.header(header::PREFER, format!("wait={}", whole_secs(wait)));
-        }
-        let limit = limits::CALL_TIME + wait.unwrap_or_default();
-        let attempt = async {
-            let response = call.send().await;
-            read(response.map_err(|error| self.unreached(&error))?).await
-        };
-        match tokio::time::timeout(limit, attempt).await {
-            Ok(answer) => answer,
-            Err(_) => Err(CallError::silent(limit)),
-        }
+        self.exchange(Call::new(Method::GET, "/v1/me"), json).await
     }
 }
 
-impl Client {
-    /// An error below HTTP. What the system says of a Unix socket does not always tell what is
-    /// wrong with it.
-    pub(super) fn unreached(&self, error: &reqwest::Error) -> CallError {
-        let trouble = CallError::transport(error);
-        match (self.base.socket(), trouble) {
-            (Some(path), trouble @ CallError::Transient { unsent: true, .. }) => {
-                let is_socket = |file: std::fs::Metadata| file.file_type().is_socket();
-                let what = match std::fs::metadata(path).map(is_socket) {
-                    Ok(false) => "cannot connect: what is there is no socket".to_owned(),
-                    Ok(true) | Err(_) => trouble.to_string(),
-                };
-                CallError::unsent(what)
-            }
-            (_, trouble) => trouble,
-        }
-    }
+fn about(method: Method, id: RequestId, what: &str) -> Call {
+    Call::new(method, format!("/v1/requests/{id}{what}")).about(id)
 }
 
-/// Seconds, rounded up, so that a wait is never shorter than what was asked for.
-fn whole_secs(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+fn post(path: &str, body: &impl Serialize) -> Call {
+    Call::new(Method::POST, path).body(bytes(body))
+}
+
+fn bytes(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).expect("the wire's bodies have string keys only")
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 //! program.
 //!
 //! It resumes after the last event id, reconnects with growing pauses, and tells its user about
-//! both. It does not know what an approver does with events.
+//! both. Where the daemon has several addresses it goes on with the next one, almost at once, and
+//! pauses when none of them has a stream. It does not know what an approver does with events.
 
 mod framing;
+mod live;
 mod open;
 mod reconnect;
 
@@ -12,20 +14,21 @@ use std::future::pending;
 use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout_at};
-use url::Url;
+use tokio::time::{Instant, sleep_until};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::framing::fuzzing;
 #[cfg(any(test, fuzzing))]
 pub(super) use self::reconnect::redirect_target;
 
-use self::framing::{Frame, Framer};
+use self::live::{Open, read};
 use self::open::{NotOpen, Opened};
-use super::{Client, answer, backoff};
+use super::failures::Failures;
+use super::turns::Attempt;
+use super::{CallError, Client, backoff};
 use crate::domain::Timestamp;
 use crate::limits;
-use crate::wire::{MarkView, RequestView, event};
+use crate::wire::{MarkView, RequestView};
 
 /// One thing that happened to the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +47,10 @@ pub enum StreamEvent {
     CaughtUp(MarkView),
     /// Drop everything: all that is pending follows, up to [`StreamEvent::CaughtUp`].
     Reset(MarkView),
-    /// There is no stream at present.
+    /// Another address of the daemon is in use, for calls as well; in words, some of which may be a
+    /// stranger's.
+    Moved(String),
+    /// There is no stream at present, from none of the daemon's addresses.
     Cut {
         /// What happened, in a few words; some may be a stranger's.
         why: String,
@@ -71,41 +77,41 @@ pub enum StreamEvent {
 #[derive(Debug)]
 pub struct EventStream {
     client: Client,
-    url: Url,
+    path: String,
     last_id: String,
     retry: Option<Duration>,
+    /// Rounds over the addresses in vain, one after the other.
     failures: u32,
+    round: Failures,
     state: State,
 }
 
 enum State {
     Waiting(Instant),
-    Opening(Pin<Box<dyn Future<Output = Result<Opened, NotOpen>> + Send>>),
-    Open(Box<Open>),
+    Opening(Attempt, Opening),
+    Open(Attempt, Box<Open>),
     Over,
 }
 
-struct Open {
-    response: reqwest::Response,
-    framer: Framer,
-    heard: Instant,
-}
+type Opening = Pin<Box<dyn Future<Output = Result<Opened, NotOpen>> + Send>>;
 
 impl EventStream {
     /// The stream of the daemon's events, of these topics alone unless there are none. Nothing is
     /// sent before [`EventStream::next`] is called.
     pub fn new(client: Client, topics: &[String]) -> Self {
-        let mut url = client.url("/v1/events");
+        let mut path = "/v1/events".to_owned();
         if !topics.is_empty() {
-            url.query_pairs_mut()
-                .extend_pairs(topics.iter().map(|topic| ("topic", topic)));
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            query.extend_pairs(topics.iter().map(|topic| ("topic", topic)));
+            path = format!("{path}?{}", query.finish());
         }
         Self {
             client,
-            url,
+            path,
             last_id: String::new(),
             retry: None,
             failures: 0,
+            round: Failures::default(),
             state: State::Waiting(Instant::now()),
         }
     }
@@ -116,28 +122,41 @@ impl EventStream {
     /// Cancel safe: dropping the future loses nothing, and an attempt that is under way goes on
     /// with the next call. A stream that nobody asks for a while is slowed down, not cut.
     pub async fn next(&mut self) -> StreamEvent {
+        let client = self.client.clone();
         loop {
-            let event = match &mut self.state {
-                State::Waiting(until) => {
-                    sleep_until(*until).await;
-                    let (client, url) = (self.client.clone(), self.url.clone());
-                    self.state =
-                        State::Opening(Box::pin(open::open(client, url, self.last_id.clone())));
-                    None
-                }
-                State::Opening(opening) => {
-                    let outcome = opening.await;
-                    Some(self.opened(outcome))
-                }
-                State::Open(open) => match open.next().await {
-                    Ok(frame) => read(frame),
-                    Err(why) => Some(self.cut(why)),
-                },
-                State::Over => pending().await,
+            let event = tokio::select! {
+                biased;
+                words = client.changed() => Some(StreamEvent::Moved(words)),
+                event = self.step() => event,
             };
             if let Some(event) = event {
                 return event;
             }
+        }
+    }
+
+    async fn step(&mut self) -> Option<StreamEvent> {
+        match &mut self.state {
+            State::Waiting(until) => {
+                sleep_until(*until).await;
+                self.open();
+                None
+            }
+            State::Opening(attempt, opening) => {
+                let (attempt, outcome) = (*attempt, opening.await);
+                self.opened(attempt, outcome)
+            }
+            State::Open(_, open) => match open.next().await {
+                Ok(frame) => {
+                    let event = read(frame);
+                    if let Some(StreamEvent::Request(view)) = &event {
+                        self.client.nodes().acquaint(view.id);
+                    }
+                    event
+                }
+                Err(why) => self.cut(why),
+            },
+            State::Over => pending().await,
         }
     }
 
@@ -150,63 +169,107 @@ impl EventStream {
         }
     }
 
-    fn opened(&mut self, outcome: Result<Opened, NotOpen>) -> StreamEvent {
+    fn open(&mut self) {
+        let nodes = self.client.nodes();
+        let number = self.next_node().unwrap_or_else(|| {
+            self.round = Failures::default();
+            nodes.round()[0]
+        });
+        let others = nodes.round().into_iter();
+        let mut left = others.filter(|&other| other != number && !self.round.has(other));
+        let patience = match left.next() {
+            Some(_) => limits::TURN_TIME,
+            None => limits::CALL_TIME,
+        };
+        let (client, path) = (self.client.clone(), self.path.clone());
+        let opening = open::open(client, number, path, self.last_id.clone(), patience);
+        self.state = State::Opening(nodes.attempt(number), Box::pin(opening));
+    }
+
+    /// The next address that was not asked in this round.
+    fn next_node(&self) -> Option<usize> {
+        let mut round = self.client.nodes().round().into_iter();
+        round.find(|&number| !self.round.has(number))
+    }
+
+    fn opened(
+        &mut self,
+        attempt: Attempt,
+        outcome: Result<Opened, NotOpen>,
+    ) -> Option<StreamEvent> {
         match outcome {
             Ok(Opened {
                 response,
                 resumed,
                 now,
             }) => {
-                self.state = State::Open(Box::new(Open {
-                    response,
-                    framer: Framer::new(limits::EVENT_BYTES, self.last_id.clone()),
-                    heard: Instant::now(),
-                }));
-                StreamEvent::Connected { resumed, now }
+                self.client.nodes().answered(attempt);
+                let open = Open::new(response, self.last_id.clone());
+                self.state = State::Open(attempt, Box::new(open));
+                Some(StreamEvent::Connected { resumed, now })
             }
             Err(NotOpen::Ended) => {
                 self.state = State::Over;
-                StreamEvent::Ended
+                Some(StreamEvent::Ended)
             }
             Err(NotOpen::Refused(why)) => {
                 self.state = State::Over;
-                StreamEvent::Refused { why }
+                Some(StreamEvent::Refused { why })
             }
-            Err(NotOpen::Failed {
-                why,
-                retry_after,
-                foreign,
-                at_limit,
-            }) => {
-                self.state = State::Waiting(Instant::now() + self.pause(retry_after));
+            Err(NotOpen::Failed(error)) => {
+                let event = self.failed(attempt, error)?;
                 self.failures = self.failures.saturating_add(1);
-                StreamEvent::Cut {
-                    why,
-                    foreign,
-                    at_limit,
-                }
+                Some(event)
             }
         }
     }
 
     /// The open stream has ended. What it has left behind is kept: a stream that said anything
     /// has worked, so the next pause is a short one.
-    fn cut(&mut self, why: String) -> StreamEvent {
-        if let State::Open(open) = &self.state {
-            open.framer.last_id().clone_into(&mut self.last_id);
-            self.retry = open.framer.retry().or(self.retry);
-            self.failures = if open.framer.is_untouched() {
-                self.failures + 1
-            } else {
-                0
-            };
+    fn cut(&mut self, why: String) -> Option<StreamEvent> {
+        let State::Open(attempt, open) = &self.state else {
+            return None;
+        };
+        let attempt = *attempt;
+        open.framer().last_id().clone_into(&mut self.last_id);
+        self.retry = open.framer().retry().or(self.retry);
+        self.failures = if open.framer().is_untouched() {
+            self.failures + 1
+        } else {
+            0
+        };
+        if open.since().elapsed() >= limits::TURN_HELD {
+            self.round = Failures::default();
         }
-        self.state = State::Waiting(Instant::now() + self.pause(None));
-        StreamEvent::Cut {
-            why,
-            foreign: false,
-            at_limit: false,
-        }
+        self.failed(attempt, CallError::broken(why))
+    }
+
+    /// There is no stream from this address. With another one left nothing is told: that there is
+    /// none from any would be.
+    fn failed(&mut self, attempt: Attempt, error: CallError) -> Option<StreamEvent> {
+        let nodes = self.client.nodes();
+        let sum = if nodes.are_several() && error.leads_on() {
+            nodes.failed(attempt, &error);
+            let url = nodes.get(attempt.node).url.clone();
+            self.round.add(attempt.node, &url, error);
+            if self.next_node().is_some() {
+                let spread = limits::TURN_SPREAD.mul_f64(backoff::roll());
+                self.state = State::Waiting(Instant::now() + spread);
+                return None;
+            }
+            let mut round = std::mem::take(&mut self.round);
+            let left_alone = nodes.left_out(&mut round);
+            round.sum(left_alone, false)
+        } else {
+            error
+        };
+        self.state = State::Waiting(Instant::now() + self.pause(sum.retry_after()));
+        let at_limit = matches!(sum, CallError::Transient { at_limit: true, .. });
+        Some(StreamEvent::Cut {
+            foreign: !matches!(sum, CallError::Transient { .. }),
+            at_limit,
+            why: sum.to_string(),
+        })
     }
 
     fn pause(&self, retry_after: Option<Duration>) -> Duration {
@@ -214,56 +277,12 @@ impl EventStream {
     }
 }
 
-impl Open {
-    /// The next frame, or why there will be none. Cancel safe, because a chunk is either taken
-    /// whole or stays with the response.
-    async fn next(&mut self) -> Result<Frame, String> {
-        loop {
-            if let Some(frame) = self.framer.pop() {
-                return Ok(frame);
-            }
-            let silence = limits::STREAM_SILENCE;
-            match timeout_at(self.heard + silence, self.response.chunk()).await {
-                Ok(Ok(Some(bytes))) => {
-                    self.heard = Instant::now();
-                    self.framer.push(&bytes);
-                }
-                Ok(Ok(None)) => return Err("the daemon ended the stream".to_owned()),
-                Ok(Err(error)) => {
-                    return Err(format!("the stream broke off: {}", answer::root(&error)));
-                }
-                Err(_) => return Err(format!("the stream was silent for {} s", silence.as_secs())),
-            }
-        }
-    }
-}
-
-/// What a frame says to us; names that we do not know say nothing.
-fn read(frame: Frame) -> Option<StreamEvent> {
-    let (name, data) = match frame {
-        Frame::Event { name, data } => (name, data),
-        Frame::Skipped(cap) => {
-            let why = format!("an event of more than {cap} bytes");
-            return Some(StreamEvent::Skipped { why });
-        }
-    };
-    let read = match name.as_str() {
-        event::REQUEST => serde_json::from_str(&data).map(StreamEvent::Request),
-        event::CAUGHT_UP => serde_json::from_str(&data).map(StreamEvent::CaughtUp),
-        event::RESET => serde_json::from_str(&data).map(StreamEvent::Reset),
-        _ => return None,
-    };
-    Some(read.unwrap_or_else(|error| StreamEvent::Skipped {
-        why: format!("an event {name:?} that cannot be read: {error}"),
-    }))
-}
-
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Waiting(_) => "Waiting",
-            Self::Opening(_) => "Opening",
-            Self::Open(_) => "Open",
+            Self::Opening(..) => "Opening",
+            Self::Open(..) => "Open",
             Self::Over => "Over",
         })
     }

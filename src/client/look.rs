@@ -4,8 +4,9 @@ use reqwest::Response;
 use reqwest::tls::TlsInfo;
 use tokio::time::timeout;
 
-use super::answer::{CallError, date, word};
+use super::answer::{date, word};
 use super::calls::Client;
+use super::error::CallError;
 use crate::certificate::validity;
 use crate::domain::Timestamp;
 use crate::limits;
@@ -22,7 +23,7 @@ pub struct Look {
 }
 
 impl Client {
-    /// Looks whether somebody answers, and whether it is a daemon that is ready. Whoever calls may
+    /// Looks whether somebody answers at the address in use, and whether it is a daemon that is ready. Whoever calls may
     /// do so, with any token and by any host name.
     ///
     /// # Errors
@@ -30,9 +31,10 @@ impl Client {
     pub async fn look(&self) -> Result<Look, CallError> {
         let limit = limits::CALL_TIME;
         let silent = |_| CallError::silent(limit);
-        let sent = self.http().get(self.url("/readyz")).send();
+        let node = self.nodes().current();
+        let sent = node.http.get(node.url.join("/readyz")).send();
         let response = timeout(limit, sent).await.map_err(silent)?;
-        let response = response.map_err(|error| self.unreached(&error))?;
+        let response = response.map_err(|error| node.unreached(&error))?;
         Ok(Look {
             date: date(response.headers()),
             certificate_until: certificate_until(&response),

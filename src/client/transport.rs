@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use reqwest::Certificate;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -105,8 +106,10 @@ impl FromStr for Secret {
 }
 
 /// An HTTP client that fits `url`: redirects are not followed, and nothing has a time limit but
-/// connecting, which may take [`limits::CONNECT_TIME`]. With `socket` everything goes through that
-/// Unix socket.
+/// connecting, which may take `connect`. With `socket` everything goes through that Unix socket.
+///
+/// Where the name has several addresses, they are tried in the order of the name server, each for
+/// its share of that time, and IPv4 beside IPv6 (RFC 8305) after 300 ms.
 ///
 /// The other side's certificate is always looked at; nothing turns that off. It has to be of one of
 /// `authorities`, or else of one that the system trusts.
@@ -125,8 +128,45 @@ pub(super) fn transport(
     socket: Option<&Path>,
     authorities: Option<&Authorities>,
     token: Option<&Secret>,
+    connect: Duration,
     program: &str,
 ) -> Result<reqwest::Client, TransportError> {
+    build(
+        builder(url, socket, authorities, token, connect, program),
+        url,
+    )
+}
+
+/// An HTTP client of a relay for one of its daemons: as for a client of ours, but with nobody's token,
+/// and by HTTP/1.1 alone, in which each call names the host that its caller has named, and the end
+/// of a caller's connection is the end of one towards the daemon.
+///
+/// What is idle is let go of before the daemon closes it, and a daemon whose machine is gone is
+/// noticed within some seconds by the kernel, however long a call may wait.
+///
+/// # Errors
+/// TLS is needed and cannot be set up.
+pub fn relaying(
+    url: &Url,
+    authorities: Option<&Authorities>,
+) -> Result<reqwest::Client, TransportError> {
+    let builder = builder(url, None, authorities, None, limits::CONNECT_TIME, "relay")
+        .http1_only()
+        .pool_idle_timeout(limits::RELAY_IDLE)
+        .tcp_keepalive(limits::RELAY_KEEPALIVE_IDLE)
+        .tcp_keepalive_interval(limits::RELAY_KEEPALIVE_INTERVAL)
+        .tcp_keepalive_retries(limits::RELAY_KEEPALIVE_PROBES);
+    build(builder, url)
+}
+
+fn builder(
+    url: &Url,
+    socket: Option<&Path>,
+    authorities: Option<&Authorities>,
+    token: Option<&Secret>,
+    connect: Duration,
+    program: &str,
+) -> reqwest::ClientBuilder {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Losing a race against another thread that installs a provider is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -136,7 +176,7 @@ pub(super) fn transport(
         .user_agent(format!("pushd-{program}/{}", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
-        .connect_timeout(limits::CONNECT_TIME)
+        .connect_timeout(connect)
         .tcp_nodelay(true);
     if let Some(Secret(token)) = token {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, token.clone())]);
@@ -157,6 +197,10 @@ pub(super) fn transport(
     } else if local || !a_proxy_speaks_tls() {
         builder = builder.tls_certs_only([]);
     }
+    builder
+}
+
+fn build(builder: reqwest::ClientBuilder, url: &Url) -> Result<reqwest::Client, TransportError> {
     builder.build().map_err(|source| TransportError::Client {
         url: url.origin().ascii_serialization(),
         source,
@@ -174,4 +218,29 @@ fn a_proxy_speaks_tls() -> bool {
                 .to_ascii_lowercase()
                 .starts_with("https:")
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::*;
+    use crate::client::stand_in::{Reply, StandIn};
+
+    #[tokio::test]
+    async fn of_a_name_with_several_addresses_one_that_refuses_is_passed_over() {
+        let server = StandIn::start(|_, _| Reply::json("{}")).await;
+        let port = server.url().as_url().port().unwrap();
+        let nobody = Ipv4Addr::new(127, 0, 0, 2);
+        let addresses =
+            [nobody, Ipv4Addr::LOCALHOST].map(|address| SocketAddr::new(address.into(), port));
+        let url = Url::parse(&format!("http://several.test:{port}/")).unwrap();
+        let http = builder(&url, None, None, None, limits::CONNECT_TIME, "test")
+            .no_proxy()
+            .resolve_to_addrs("several.test", &addresses)
+            .build()
+            .unwrap();
+        let response = http.get(url).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
 }

@@ -41,6 +41,7 @@ pub(super) fn me_view(call: &Call, access: &Access) -> MeView {
             .map(|topic| words(topic.as_str()))
             .collect(),
         daemon: env!("CARGO_PKG_VERSION").to_owned(),
+        history: call.api.approvals.history().to_string(),
         public_url: call.api.public_url.as_deref().map(str::to_owned),
     }
 }

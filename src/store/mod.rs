@@ -7,14 +7,17 @@
 //! A store knows nothing of the rules, of HTTP, or of who waits. Every store passes the suite in
 //! `contract`; a new rule is written there first.
 
+mod condition;
 #[cfg(test)]
 pub mod faulty;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub mod memory;
+pub mod nats;
 mod page;
 pub mod record;
 pub mod sqlite;
+mod view;
 
 #[cfg(test)]
 mod contract;
@@ -148,7 +151,7 @@ pub trait Store: Send + Sync {
 }
 
 /// Where a store stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// The newest commit; zero before the first.
     pub event: EventId,
@@ -255,6 +258,14 @@ pub enum StoreError {
     /// More calls wait for the store than it takes; nothing was written or read.
     #[error("too many calls wait for the store")]
     Busy,
+    /// The record is larger than the store takes; nothing was written.
+    #[error("the record would have {bytes} bytes, and the store takes {most}")]
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+        /// The most that it may have.
+        most: usize,
+    },
     /// The record cannot be read: damaged, or written by a newer version.
     #[error("the record of request {id} cannot be read: {reason}")]
     BadRecord {

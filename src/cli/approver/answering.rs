@@ -18,7 +18,7 @@ use crate::terminal::tty::{NoTerminal, Tty};
 
 /// Answers what waits: by a person at the terminal, by the policy, or by both.
 pub(super) async fn run(client: Client, flags: AnsweringFlags) -> Result<u8, (u8, Error)> {
-    let url = client.base().to_string();
+    let url = client.names();
     let internal = |error: io::Error| (exit::INTERNAL, error.into());
     let topics: Vec<String> = flags
         .topics

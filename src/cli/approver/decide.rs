@@ -204,6 +204,7 @@ impl Deciding {
                 retry_after,
                 unsent,
                 at_limit,
+                ..
             } => {
                 let cause = if at_limit {
                     Cause::Busy
@@ -215,6 +216,7 @@ impl Deciding {
             // The daemon that has sent the question was trusted, and may be again.
             CallError::Untrusted { what } => (what, None, true, Cause::Trouble),
             error @ (CallError::Refused { .. } | CallError::NotPushd { .. }) => {
+                self.unsure |= matches!(error, CallError::Refused { in_doubt: true, .. });
                 return Progress::Done(refusal(error, self.unsure));
             }
         };
@@ -248,6 +250,7 @@ fn refusal(error: CallError, unsure: bool) -> Outcome {
         CallError::Refused {
             status: 409,
             problem,
+            ..
         } if problem.code == FROZEN => Outcome::Failed {
             why,
             unsure,
@@ -258,19 +261,24 @@ fn refusal(error: CallError, unsure: bool) -> Outcome {
         CallError::Refused {
             status: 409,
             problem,
+            ..
         } if problem.code != TOO_MANY_VOTES => Outcome::TooLate(problem.request),
         CallError::Refused {
             status: 412,
             problem,
+            ..
         } => Outcome::Changed(problem.request),
         CallError::Refused {
             status: 403,
             problem,
+            ..
         } if problem.code == "wrong_match_code" => Outcome::WrongCode {
             left: problem.tries_left,
             view: problem.request,
         },
-        CallError::Refused { status, problem } => Outcome::Failed {
+        CallError::Refused {
+            status, problem, ..
+        } => Outcome::Failed {
             why,
             unsure,
             cause: Cause::Refused {
@@ -313,6 +321,7 @@ mod tests {
             what: "connection refused".to_owned(),
             retry_after: None,
             at_limit: false,
+            about_us: false,
             unsent,
         }
     }
@@ -327,6 +336,7 @@ mod tests {
         CallError::Refused {
             status,
             problem: Box::new(problem),
+            in_doubt: false,
         }
     }
 

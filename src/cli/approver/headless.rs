@@ -19,7 +19,7 @@ use crate::domain::Timestamp;
 pub(super) async fn run(client: Client, topics: &[String], desk: Desk, once: bool) -> End {
     tell(&format!(
         "the policy answers what waits at {}",
-        client.base()
+        client.names()
     ));
     let mut loop_ = Loop {
         stream: EventStream::new(client, topics),
@@ -124,6 +124,7 @@ impl Loop {
                 return Err(End::NotPushd(why));
             }
             StreamEvent::Cut { why, at_limit, .. } => self.link.is_cut(why, at_limit),
+            StreamEvent::Moved(words) => tell(&words),
             StreamEvent::Skipped { why } => tell(&format!("something was left out: {why}")),
             StreamEvent::Ended => return Err(End::Dismissed),
             StreamEvent::Refused { why } => return Err(End::Refused(why)),

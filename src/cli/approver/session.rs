@@ -214,7 +214,7 @@ impl<'a> Session<'a> {
     }
 
     async fn welcome(&mut self) -> io::Result<()> {
-        let title = format!("approver - asks here what waits at {}", self.client.base());
+        let title = format!("approver - asks here what waits at {}", self.client.names());
         let rows = [
             Row::new()
                 .and(Ink::Strong, title)

@@ -101,6 +101,11 @@ pub(super) fn database(flags: StoreFlags) -> Result<PathBuf, Failure> {
             "--store memory: nothing of it is kept; name a database with --store sqlite:PATH"
         ))
         .or_exit(exit::USAGE),
+        Some(StoreFlag::Nats(_)) => Err(anyhow!(
+            "--store nats://...: this command is for SQLite; NATS keeps copies by itself, and `nats \
+             stream backup` makes one"
+        ))
+        .or_exit(exit::USAGE),
         None => default_database().or_exit(exit::CONFIGURATION),
     }
 }

@@ -2,11 +2,13 @@
 
 mod arrival;
 mod audit;
+mod nats;
 mod notify;
 mod policy;
+mod relay;
 mod token;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,12 +18,15 @@ use warp::http::uri::Authority;
 
 pub(super) use self::arrival::ArrivalFlags;
 pub(super) use self::audit::{Audit, ExportFlags};
+pub(super) use self::nats::NatsFlags;
 pub(super) use self::notify::NotifyFlags;
 pub(super) use self::policy::{CheckFlags, ExplainFlags, KnownFlag, PolicyCommand};
+pub(super) use self::relay::RelayFlags;
 pub(super) use self::token::{CreateFlags, ListFlags, RevokeFlags, TokenCommand};
 use crate::cli::flags::duration;
 use crate::client::{DaemonUrl, socket_path};
 use crate::limits;
+use crate::store::nats::Servers;
 
 #[allow(
     clippy::doc_markdown,
@@ -85,6 +90,15 @@ pub(super) enum Command {
     /// Tell who asked and who allowed what
     #[command(subcommand)]
     Audit(Audit),
+    /// Hold calls nearer to the callers than the daemon is, through its restarts
+    ///
+    /// A relay keeps nothing and decides nothing: it passes calls on to a daemon, with whatever
+    /// token they have, and waits for it while it is away. It listens beyond this machine only in
+    /// front of daemons that ask for tokens.
+    ///
+    /// Exit codes: 0 ended by a signal, 64 wrong command line, 69 it cannot listen, 78 the
+    /// configuration is wrong, or a daemon trusts everybody and the relay would let a network in.
+    Relay(Box<RelayFlags>),
 }
 
 /// The flags of `pushd backup`.
@@ -117,10 +131,12 @@ pub(super) struct RestoreFlags {
 /// Which store.
 #[derive(Args, Clone, Debug)]
 pub(super) struct StoreFlags {
-    /// Where requests are kept: `sqlite:PATH`, or `memory` for trials
+    /// Where requests are kept: `sqlite:PATH`, `nats://HOST:PORT`, or `memory` for trials
     ///
     /// The default is an SQLite database at $XDG_STATE_HOME/pushd/pushd.db, which is
     /// ~/.local/state/pushd/pushd.db when that variable is not set.
+    /// NATS with JetStream is for several daemons on several machines; `nats://A:4222,B:4222` names
+    /// more than one server, and tls:// asks for TLS.
     /// `memory` forgets everything when the daemon ends.
     #[arg(long, value_name = "STORE", env = "PUSHD_STORE")]
     pub(super) store: Option<StoreFlag>,
@@ -153,6 +169,9 @@ pub(super) struct Flags {
     #[command(flatten)]
     pub(super) store: StoreFlags,
 
+    #[command(flatten)]
+    pub(super) nats: NatsFlags,
+
     /// How long settled requests are kept
     #[arg(long, value_name = "TIME", env = "PUSHD_RETAIN", default_value = "90d", value_parser = retain)]
     pub(super) retain: Duration,
@@ -170,6 +189,18 @@ pub(super) struct Flags {
         value_name = "NAME",
         env = "PUSHD_ALLOW_HOST", value_delimiter = ',', value_parser = host_name)]
     pub(super) allow_host: Vec<String>,
+
+    /// Address of a relay or reverse proxy that is believed who calls; may be repeated
+    ///
+    /// The last address in its X-Forwarded-For is then shown and kept as the caller's, and its own
+    /// connections do not count for --max-connections-per-address.
+    #[arg(
+        long,
+        value_name = "IP",
+        env = "PUSHD_TRUST_PROXY",
+        value_delimiter = ','
+    )]
+    pub(super) trust_proxy: Vec<IpAddr>,
 
     /// Where people reach this daemon from other machines, such as `https://pushd.example`
     ///
@@ -481,6 +512,8 @@ pub(super) enum StoreFlag {
     Memory,
     /// An SQLite database in this file.
     Sqlite(PathBuf),
+    /// A bucket on these NATS servers.
+    Nats(Servers),
 }
 
 impl FromStr for StoreFlag {
@@ -490,7 +523,13 @@ impl FromStr for StoreFlag {
         match (text, text.strip_prefix("sqlite:")) {
             ("memory", _) => Ok(Self::Memory),
             (_, Some(path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
-            _ => Err("write memory, or sqlite:PATH with the path of a database file".to_owned()),
+            _ if text.starts_with("nats://") || text.starts_with("tls://") => {
+                text.parse().map(Self::Nats)
+            }
+            _ => Err(
+                "write memory, sqlite:PATH with the path of a database file, or nats://HOST:PORT"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -545,7 +584,9 @@ mod tests {
     fn a_store_is_named_by_its_kind() {
         assert_eq!("memory".parse(), Ok(StoreFlag::Memory));
         assert_eq!("sqlite:/a b".parse(), Ok(StoreFlag::Sqlite("/a b".into())));
-        for bad in ["", "sqlite:", "sqlite", "/a.db", "nats://h"] {
+        let servers = StoreFlag::Nats("nats://a:1,nats://b".parse().unwrap());
+        assert_eq!("nats://a:1,b".parse(), Ok(servers));
+        for bad in ["", "sqlite:", "sqlite", "/a.db", "nats:", "http://h"] {
             assert!(bad.parse::<StoreFlag>().is_err(), "{bad}");
         }
     }

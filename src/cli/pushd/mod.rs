@@ -6,6 +6,7 @@ mod flags;
 mod log;
 mod manager;
 mod policy;
+mod relay;
 mod ruling;
 mod signals;
 mod sockets;
@@ -27,7 +28,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use self::flags::{Audit, Command, CommandLine, Flags, StoreFlag, TlsFlags};
+use self::flags::{Audit, Command, CommandLine, Flags, NatsFlags, StoreFlag, TlsFlags};
 use self::signals::{Signals, obey};
 use self::sockets::Trust;
 use super::exit;
@@ -37,7 +38,7 @@ use crate::approvals::{Approvals, Pump, Setting, leases, sweep};
 use crate::client::DaemonUrl;
 use crate::clock::SystemClock;
 use crate::domain::HistoryId;
-use crate::http::{self, AllowedHosts, Api};
+use crate::http::{self, AllowedHosts, Api, Proxies};
 use crate::hub::Hub;
 use crate::limits::{Arrival, Limits, PerRequester, connections_per_address};
 use crate::metrics::Metrics;
@@ -45,6 +46,7 @@ use crate::notices::{self, Notices};
 use crate::principals::{People, Registry, Users};
 use crate::server::{Accounts, PerAddress, Server, Tls};
 use crate::store::memory::MemoryStore;
+use crate::store::nats::NatsStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Feed, SharedStore};
 use crate::watched::Watched;
@@ -69,6 +71,9 @@ pub fn run() -> ExitCode {
         Some(Command::Token(command)) => token::run(command),
         Some(Command::Policy(command)) => policy::run(command),
         Some(Command::Audit(Audit::Export(flags))) => audit::export(flags),
+        Some(Command::Relay(flags)) => log::begin(flags.log_format, &flags.log)
+            .or_exit(exit::USAGE)
+            .and_then(|()| runtime.block_on(relay::run(*flags))),
     };
     // The store is closed, or had its time for it: whatever still runs is of no interest.
     runtime.shutdown_background();
@@ -134,7 +139,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let begun = tokio::select! {
         biased;
         () = drain.cancelled() => return Ok(()),
-        begun = begin(flags.store.store, setting, world, drain.clone()) => begun,
+        begun = begin((flags.store.store, flags.nats), setting, world, drain.clone()) => begun,
     };
     let (store, approvals) = begun.or_exit(exit::CONFIGURATION)?;
     let mut classic = None;
@@ -172,6 +177,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let server = server
         .with_tls(tls)
         .with_per_address(per_address)
+        .with_proxies(Proxies::new(&flags.trust_proxy))
         .with_head_time(limits.arrival.head_time)
         .with_kept_out(kept_out);
     sockets.tell();
@@ -268,13 +274,13 @@ async fn following(tls: Option<Arc<Tls>>, tasks: impl Future<Output = ()>) {
 
 /// Opens the store and begins to serve it.
 async fn begin(
-    flag: Option<StoreFlag>,
+    (flag, nats): (Option<StoreFlag>, NatsFlags),
     setting: Setting,
     (clock, metrics): (Arc<SystemClock>, Arc<Metrics>),
     drain: CancellationToken,
 ) -> anyhow::Result<(SharedStore, Arc<Approvals>)> {
     let pump = Pump::new(Arc::new(Hub::new(&setting.limits)), metrics);
-    let store = open(flag, Arc::clone(&pump) as Arc<dyn Feed>).await?;
+    let store = open(flag, nats, Arc::clone(&pump) as Arc<dyn Feed>).await?;
     let begun = Approvals::begin(Arc::clone(&store), pump, clock, setting, drain).await;
     let approvals = begun.context("reading the store")?;
     if let Some(behind) = approvals.behind() {
@@ -334,9 +340,8 @@ fn grace_of_notices(drain: Duration) -> Duration {
     drain.mul_f32(0.9)
 }
 
-/// The limits that the flags name, the rest from the number of files that may be open, which is
-/// raised as far as the system lets an ordinary process.
-fn limits(flags: &Flags) -> Limits {
+/// How many files may be open, once that is raised as far as the system lets an ordinary process.
+fn descriptors() -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(
         Resource::Nofile,
@@ -348,8 +353,12 @@ fn limits(flags: &Flags) -> Limits {
         tracing::debug!(%error, "the limit of open files stays as it is");
     }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let files = usize::try_from(files).unwrap_or(usize::MAX);
-    let mut limits = Limits::for_descriptors(files);
+    usize::try_from(files).unwrap_or(usize::MAX)
+}
+
+/// The limits that the flags name, the rest from the number of files that may be open.
+fn limits(flags: &Flags) -> Limits {
+    let mut limits = Limits::for_descriptors(descriptors());
     if let Some(most) = flags.max_connections {
         let possible = limits.connections;
         if most > possible {
@@ -385,7 +394,11 @@ fn limits(flags: &Flags) -> Limits {
     limits
 }
 
-async fn open(flag: Option<StoreFlag>, feed: Arc<dyn Feed>) -> anyhow::Result<SharedStore> {
+async fn open(
+    flag: Option<StoreFlag>,
+    nats: NatsFlags,
+    feed: Arc<dyn Feed>,
+) -> anyhow::Result<SharedStore> {
     let path = match flag {
         Some(StoreFlag::Memory) => {
             tracing::warn!("--store memory: all requests are forgotten when the daemon ends");
@@ -394,6 +407,12 @@ async fn open(flag: Option<StoreFlag>, feed: Arc<dyn Feed>) -> anyhow::Result<Sh
             return Ok(Arc::new(MemoryStore::new(history, feed)));
         }
         Some(StoreFlag::Sqlite(path)) => path,
+        Some(StoreFlag::Nats(servers)) => {
+            let settings = nats.settings(servers);
+            let store = NatsStore::open(&settings, feed).await?;
+            tracing::info!(servers = %settings.servers, bucket = settings.bucket, "store");
+            return Ok(Arc::new(store));
+        }
         None => default_database()?,
     };
     let store = SqliteStore::open(&path, feed).await?;

@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_url_and_a_timeout_are_enough() {
         let line = parse(&["--url", "http://h:1", "--timeout", "5s"]).unwrap();
-        assert_eq!(line.daemon.url.unwrap().to_string(), "http://h:1");
+        assert_eq!(line.daemon.url, ["http://h:1".parse().unwrap()]);
         assert_eq!(line.waiting.timeout, Duration::from_secs(5));
         assert_eq!(line.common.connect_timeout, limits::CONNECT_DEFAULT);
         assert_eq!(parse(&[]).unwrap().waiting.timeout, limits::POLL_DEFAULT);
@@ -269,7 +269,7 @@ mod tests {
             &["--url", "http://h:1", "status", ID, "--json"],
         ] {
             let line = parse(args).unwrap();
-            assert_eq!(line.daemon.url.unwrap().to_string(), "http://h:1");
+            assert_eq!(line.daemon.url, ["http://h:1".parse().unwrap()]);
             assert!(line.common.json);
             assert!(
                 matches!(line.command, Some(Command::Known(Known::Status { id, .. })) if id.to_string() == ID)

@@ -106,7 +106,9 @@ impl<'a, D: Daemon> Asking<'a, D> {
                     self.progress.say(NO_LEASE);
                     continue;
                 }
-                CallError::Refused { status, problem } => {
+                CallError::Refused {
+                    status, problem, ..
+                } => {
                     let (code, error) = refused(*status, problem);
                     return Err(self.failed(code, error));
                 }
@@ -137,15 +139,16 @@ impl<'a, D: Daemon> Asking<'a, D> {
 
     async fn attempt(&self) -> Outcome {
         let begun = Instant::now();
-        let silence = begun + limits::POLL_GRACE;
-        let limit = silence.min(self.limit.get());
         self.in_flight.set(true);
         let body = self.body.borrow().clone();
         let call = self.daemon.ask(&body, &self.plan.key);
-        let outcome = timeout_at(limit, call).await;
+        let outcome = timeout_at(self.limit.get(), call).await;
         self.in_flight.set(false);
-        let outcome = outcome.unwrap_or_else(|_| Err(CallError::silent(begun.elapsed())));
-        if let Err(CallError::Transient { unsent: false, .. }) = &outcome {
+        let outcome = outcome.unwrap_or_else(|_| Err(self.daemon.silent(begun.elapsed())));
+        if let Err(
+            CallError::Transient { unsent: false, .. } | CallError::Refused { in_doubt: true, .. },
+        ) = &outcome
+        {
             self.doubtful.set(true);
         }
         outcome

@@ -20,6 +20,7 @@ pub(super) async fn run(
         Err(CallError::Refused {
             status: 409,
             problem,
+            ..
         }) if problem.request.is_some() => {
             let request = problem.request.expect("it was looked at");
             Ok(Answer {
@@ -40,7 +41,7 @@ pub(super) async fn run(
             ),
             request: None,
         },
-        answer = reach.answer(progress, call) => match answer {
+        answer = reach.answer(daemon, progress, call) => match answer {
             Ok(answer) => End::Withdrawn(Box::new(answer.value)),
             Err(end) => end,
         },

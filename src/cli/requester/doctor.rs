@@ -1,12 +1,14 @@
 //! `requester doctor`: why nothing comes through, and what to do about it.
 //!
 //! It goes the way that an ask goes, step by step, and asks nobody for anything. Each step leaves
-//! a finding; the first one that fails says with which code an ask would leave.
+//! a finding; the first one that fails says with which code an ask would leave. Where the daemon
+//! has several addresses, each of them is looked at, and whether one store stands behind all.
 
 mod account;
 mod environment;
 mod network;
 mod report;
+mod store;
 
 use anyhow::Context as _;
 
@@ -15,6 +17,8 @@ use super::PROGRAM;
 use super::args::CommonFlags;
 use crate::cli::config::Daemon;
 use crate::cli::exit;
+use crate::client::DaemonUrl;
+use crate::wire::MeView;
 
 /// Looks and tells; answers the exit code.
 pub(super) fn run(daemon: anyhow::Result<Daemon>, common: &CommonFlags) -> u8 {
@@ -46,11 +50,27 @@ pub(super) fn run(daemon: anyhow::Result<Daemon>, common: &CommonFlags) -> u8 {
 }
 
 async fn look(report: &mut Report, daemon: Daemon) {
-    environment::look(report, &daemon);
-    let url = daemon.url.clone();
-    let proxied = environment::proxied(&url);
-    if !proxied && !network::look(report, &url).await {
-        return;
+    environment::configuration(report, &daemon.origins);
+    let are_several = daemon.urls.len() > 1;
+    let mut found = Vec::new();
+    for (url, daemon) in daemon.each() {
+        report.begin(are_several.then(|| url.to_string()));
+        if let Some(me) = look_at(report, daemon, &url).await {
+            found.push((url, me));
+        }
+    }
+    if are_several {
+        report.begin_all();
+        store::compare(report, &found);
+    }
+}
+
+/// Looks at one address; answers who we are there, if that was told.
+async fn look_at(report: &mut Report, daemon: Daemon, url: &DaemonUrl) -> Option<MeView> {
+    environment::look(report, &daemon, url);
+    let proxied = environment::proxied(url);
+    if !proxied && !network::look(report, url).await {
+        return None;
     }
     let origins = daemon.origins.clone();
     let client = match daemon.client(PROGRAM) {
@@ -59,10 +79,11 @@ async fn look(report: &mut Report, daemon: Daemon) {
             let error = anyhow::Error::from(error);
             let remedy = "name a PEM file with the authority's certificate as --ca-cert";
             report.fail("tls", exit::CONFIGURATION, format!("{error:#}"), remedy);
-            return;
+            return None;
         }
     };
-    if account::answers(report, &client).await {
-        account::look(report, &client, &origins).await;
+    if !account::answers(report, &client).await {
+        return None;
     }
+    account::look(report, &client, &origins).await
 }

@@ -18,14 +18,18 @@ use crate::terminal::spinner::Progress;
 use crate::wire::{AskBody, RequestView, Status};
 
 /// What is asked, and with how much patience.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own, and none goes with another"
+)]
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     /// Where the daemon is, for messages.
     pub(super) daemon: String,
     /// The question.
     pub(super) ask: AskBody,
-    /// The daemon's address, if the request's page is to be shown.
-    pub(super) page_of: Option<DaemonUrl>,
+    /// Whether the request's page is to be shown.
+    pub(super) page: bool,
     /// The idempotency key, made before the first attempt.
     pub(super) key: String,
     /// Whether an earlier run may have asked with the same key.
@@ -65,19 +69,24 @@ impl Stay {
     }
 }
 
-/// The calls that a requester needs, one attempt each.
+/// The calls that a requester needs, one attempt each, or one round where the daemon has several
+/// addresses. Each ends by itself.
 pub(super) trait Daemon {
     /// See [`Client::ask`].
     async fn ask(&self, body: &AskBody, key: &str) -> Outcome;
     /// See [`Client::read_news`]; the request as it is known when there are none by the end of
     /// `wait`.
-    async fn read(&self, known: &RequestView, wait: Duration) -> Outcome;
+    async fn read(&self, known: &RequestView, wait: Duration, grace: Duration) -> Outcome;
     /// See [`Client::read`], without a wait.
     async fn look(&self, id: RequestId) -> Outcome;
     /// See [`Client::consume`].
     async fn consume(&self, id: RequestId, nonce: &str) -> Outcome;
     /// See [`Client::cancel`].
     async fn cancel(&self, id: RequestId) -> Outcome;
+    /// See [`Client::silent`].
+    fn silent(&self, time: Duration) -> CallError;
+    /// The address in use.
+    fn base(&self) -> DaemonUrl;
     /// Where people reach the daemon from other machines, as far as it can be learnt.
     async fn public_url(&self) -> Option<String>;
 }
@@ -90,9 +99,9 @@ impl Daemon for Client {
         Self::ask(self, body, key).await
     }
 
-    async fn read(&self, known: &RequestView, wait: Duration) -> Outcome {
+    async fn read(&self, known: &RequestView, wait: Duration, grace: Duration) -> Outcome {
         let begun = Instant::now();
-        let answer = Self::read_news(self, known.id, wait, known.event_id).await?;
+        let answer = Self::read_news(self, known.id, wait, grace, known.event_id).await?;
         // A pending request that is as it was is held for the whole wait. One that comes back
         // sooner may be final under the number that is known: a store that was restored from a
         // backup gives its numbers out again.
@@ -116,6 +125,14 @@ impl Daemon for Client {
 
     async fn cancel(&self, id: RequestId) -> Outcome {
         Self::cancel(self, id).await
+    }
+
+    fn silent(&self, time: Duration) -> CallError {
+        Self::silent(self, time)
+    }
+
+    fn base(&self) -> DaemonUrl {
+        Self::base(self).clone()
     }
 
     async fn public_url(&self) -> Option<String> {
@@ -179,9 +196,9 @@ async fn wait(
     };
     let id = waiting.id();
     progress.named(&id.to_string(), waiting.deadline());
-    if let Some(url) = &plan.page_of {
+    if plan.page {
         let public = daemon.public_url().await;
-        page::show(public.as_deref(), url, id, progress);
+        page::show(public.as_deref(), &daemon.base(), id, progress);
     }
     if let Some(end) = nobody::look(daemon, plan, waiting.known(), is_found, progress).await {
         return end;

@@ -58,13 +58,15 @@ fn judge_error(asked: RequestId, expires_at: Timestamp, error: CallError) -> Mea
         error @ CallError::Refused { .. } if error.is_not_found() => {
             Meaning::Over(End::internal(anyhow!(
                 "the daemon has lost or purged request {asked}, which it had acknowledged; was its \
-                 store replaced?"
+                 store replaced? ({error})"
             )))
         }
         CallError::Transient {
             what, retry_after, ..
         } => Meaning::Trouble { what, retry_after },
-        CallError::Refused { status, problem } if !problem.code.is_empty() => {
+        CallError::Refused {
+            status, problem, ..
+        } if !problem.code.is_empty() => {
             let (code, error) = refused(status, &problem);
             // The ask was fine, so a call of ours that is not cannot be the user's fault.
             let code = match code {

@@ -49,7 +49,7 @@ use self::wrap::Wrapped;
 use super::config::Daemon;
 use super::flags::unparsed;
 use super::{exit, handbook};
-use crate::client::{Client, DaemonUrl};
+use crate::client::Client;
 use crate::domain::{MatchCode, Title};
 use crate::terminal::spinner::{Mood, Progress};
 use crate::wire::AskBody;
@@ -78,7 +78,7 @@ fn run(line: Requester) -> u8 {
         (Err(error), _) => return early(&common, End::failed(exit::CONFIGURATION, error)),
     };
     match line.command {
-        None => match plan(line.ask, &line.waiting, &common, &daemon.url) {
+        None => match plan(line.ask, &line.waiting, &common, daemon.names()) {
             Ok((plan, command)) => ask(daemon, &common, &plan, command),
             Err(end) => early(&common, end),
         },
@@ -109,7 +109,7 @@ fn carry_out(command: Known, daemon: Daemon, common: &CommonFlags) -> u8 {
         Known::Wait { id, .. } | Known::Status { id, .. } | Known::Cancel { id } => id,
     };
     let reach = Reach {
-        daemon: daemon.url.to_string(),
+        daemon: daemon.names(),
         id,
         patience: common.connect_timeout,
     };
@@ -148,7 +148,16 @@ fn conduct(
     let code = runtime.block_on(async {
         let progress = Progress::on_stderr(PROGRAM, title, common.quiet);
         let end = match (daemon.client(PROGRAM), Signals::listen()) {
-            (Ok(client), Ok(mut signals)) => course(&client, &mut signals, &progress).await,
+            (Ok(client), Ok(mut signals)) => {
+                let course = course(&client, &mut signals, &progress);
+                let end = telling_changes(&client, &progress, course).await;
+                // It may have come with the very last answer.
+                client
+                    .take_change()
+                    .iter()
+                    .for_each(|words| progress.say(words));
+                end
+            }
             (Err(error), _) => End::failed(exit::CONFIGURATION, error.into()),
             (_, Err(error)) => End::internal(error.into()),
         };
@@ -158,6 +167,22 @@ fn conduct(
     // with a name server that is silent for long after everything was said.
     runtime.shutdown_background();
     code
+}
+
+/// Tells on the way when another of the daemon's addresses is in use.
+async fn telling_changes(
+    client: &Client,
+    progress: &Progress,
+    course: impl Future<Output = End>,
+) -> End {
+    let mut course = std::pin::pin!(course);
+    loop {
+        tokio::select! {
+            biased;
+            end = &mut course => return end,
+            words = client.changed() => progress.say(&words),
+        }
+    }
 }
 
 /// An end before anything has begun.
@@ -171,7 +196,7 @@ fn plan(
     flags: AskFlags,
     waiting: &WaitFlags,
     common: &CommonFlags,
-    daemon: &DaemonUrl,
+    daemon: String,
 ) -> Result<(Plan, Option<Wrapped>), End> {
     wrap::check(&flags, waiting, common)?;
     let lease_secs = flags.lease_secs();
@@ -229,8 +254,8 @@ fn plan(
     };
     let plan = Plan {
         ask,
-        page_of: flags.qr.then(|| daemon.clone()),
-        daemon: daemon.to_string(),
+        page: flags.qr,
+        daemon,
         key,
         named,
         stay: match waiting.wait_at_most {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::flow::Outcome;
+use super::flow::{Daemon, Outcome};
 use super::outcome::{End, refused};
 use crate::cli::exit;
 use crate::client::{Answer, Backoff, CallError};
@@ -32,6 +32,7 @@ impl Reach {
     /// The end of the program: the daemon says no, or no answer has come in time.
     pub(super) async fn answer(
         &self,
+        daemon: &impl Daemon,
         progress: &Progress,
         call: impl AsyncFn() -> Outcome,
     ) -> Result<Answer<RequestView>, End> {
@@ -40,7 +41,7 @@ impl Reach {
         loop {
             let begun = Instant::now();
             let outcome = timeout_at(limit, call()).await;
-            let outcome = outcome.unwrap_or_else(|_| Err(CallError::silent(begun.elapsed())));
+            let outcome = outcome.unwrap_or_else(|_| Err(daemon.silent(begun.elapsed())));
             let error = match outcome {
                 Ok(answer) if answer.value.id == self.id => {
                     progress.well();
@@ -80,11 +81,13 @@ impl Reach {
             error if error.is_not_found() => {
                 let error = anyhow!(
                     "the daemon at {daemon} has no request {id} that we may see; is it of another \
-                     daemon, of somebody else, or so old that it was purged?"
+                     daemon, of somebody else, or so old that it was purged? ({error})"
                 );
                 End::failed(exit::USAGE, error)
             }
-            CallError::Refused { status, problem } => {
+            CallError::Refused {
+                status, problem, ..
+            } => {
                 let (code, error) = refused(*status, problem);
                 End::failed(code, error)
             }

@@ -21,7 +21,7 @@ pub(super) async fn run(
 ) -> End {
     let id = reach.id;
     let course = async {
-        let answer = reach.answer(progress, async || daemon.look(id).await);
+        let answer = reach.answer(daemon, progress, async || daemon.look(id).await);
         let answer = match answer.await {
             Ok(answer) => answer,
             Err(end) => return end,

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::flow::{Daemon, Outcome};
 use super::interrupt::{Interrupts, Signal};
-use crate::client::{Answer, CallError};
+use crate::client::{Answer, CallError, DaemonUrl};
 use crate::domain::{EventId, RequestId, Timestamp, Verdict};
+use crate::limits;
 use crate::wire::{AskBody, DecisionView, Party, RequestView, Status};
 
 /// When the scripted request was asked.
@@ -94,6 +95,7 @@ pub(super) fn nobody() -> Outcome {
         what: "cannot connect".to_owned(),
         retry_after: None,
         at_limit: false,
+        about_us: false,
         unsent: true,
     })
 }
@@ -109,6 +111,7 @@ pub(super) fn busy(status: u16, retry_after: Option<u64>) -> Outcome {
         what: format!("it answered {status}"),
         retry_after: retry_after.map(Duration::from_secs),
         at_limit: status == 429,
+        about_us: status == 429,
         unsent: status == 429,
     })
 }
@@ -138,6 +141,7 @@ pub(super) fn refused(status: u16, code: &str, request: Option<RequestView>) -> 
             request: request.map(Box::new),
             ..Default::default()
         }),
+        in_doubt: false,
     })
 }
 
@@ -181,6 +185,12 @@ impl Script {
         self.calls.borrow().iter().map(|(at, _)| *at).collect()
     }
 
+    /// Ends by itself, as a call does.
+    async fn play_for(&self, most: Duration, call: String) -> Outcome {
+        let outcome = timeout(most, self.play(call)).await;
+        outcome.unwrap_or_else(|_| Err(CallError::silent(most)))
+    }
+
     async fn play(&self, call: String) -> Outcome {
         self.calls.borrow_mut().push((self.start.elapsed(), call));
         let next = self.outcomes.borrow_mut().pop_front();
@@ -198,12 +208,14 @@ impl Daemon for Script {
     async fn ask(&self, body: &AskBody, key: &str) -> Outcome {
         let lease = body.lease_secs.map(|secs| format!(" lease {secs}"));
         let lease = lease.unwrap_or_default();
-        self.play(format!("ask {} {key}{lease}", body.title)).await
+        let call = format!("ask {} {key}{lease}", body.title);
+        self.play_for(limits::POLL_GRACE, call).await
     }
 
-    async fn read(&self, known: &RequestView, wait: Duration) -> Outcome {
+    async fn read(&self, known: &RequestView, wait: Duration, grace: Duration) -> Outcome {
         assert_eq!(known.id, ID);
-        self.play(format!("read {}", wait.as_secs())).await
+        let call = format!("read {}", wait.as_secs());
+        self.play_for(wait + grace, call).await
     }
 
     async fn look(&self, id: RequestId) -> Outcome {
@@ -213,12 +225,21 @@ impl Daemon for Script {
 
     async fn consume(&self, id: RequestId, nonce: &str) -> Outcome {
         assert_eq!(id, ID);
-        self.play(format!("consume {nonce}")).await
+        let call = format!("consume {nonce}");
+        self.play_for(limits::POLL_GRACE, call).await
     }
 
     async fn cancel(&self, id: RequestId) -> Outcome {
         assert_eq!(id, ID);
         self.play("cancel".to_owned()).await
+    }
+
+    fn silent(&self, time: Duration) -> CallError {
+        CallError::silent(time)
+    }
+
+    fn base(&self) -> DaemonUrl {
+        DaemonUrl::default()
     }
 
     async fn public_url(&self) -> Option<String> {

@@ -29,7 +29,7 @@ pub(super) async fn run(
             words: format!("interrupted before the daemon has said where request {id} stands"),
             request: None,
         },
-        answer = reach.answer(progress, async || daemon.look(id).await) => answer,
+        answer = reach.answer(daemon, progress, async || daemon.look(id).await) => answer,
     };
     let answer = match answer {
         Ok(answer) => answer,

@@ -132,14 +132,13 @@ impl<'a> Waiting<'a> {
                 None => longest,
             };
             let wait = wait.min(left.unwrap_or(wait));
-            let silence = begun + wait + self.grace();
-            let limit = silence.min(self.limit(how));
             let seen = self.known.seen_by.len();
-            let outcome = timeout_at(limit, daemon.read(&self.known, wait)).await;
+            let poll = daemon.read(&self.known, wait, self.grace());
+            let outcome = timeout_at(self.limit(how), poll).await;
             let outcome = match outcome {
                 Ok(outcome) => outcome,
                 Err(_) if is_over(how.until) => return self.leave(&how.onward),
-                Err(_) => Err(CallError::silent(begun.elapsed())),
+                Err(_) => Err(daemon.silent(begun.elapsed())),
             };
             let pause = match self.take(outcome) {
                 Next::End(end) => return end,

@@ -149,7 +149,9 @@ pub(super) async fn cancel(
                 why = what;
                 retry_after
             }
-            Err(CallError::Refused { status, problem }) if !problem.code.is_empty() => {
+            Err(CallError::Refused {
+                status, problem, ..
+            }) if !problem.code.is_empty() => {
                 let (_, error) = refused(status, &problem);
                 return match problem.request {
                     Some(last) if is_end_of(&last, request) => Withdrawal::Final(last),

@@ -186,6 +186,7 @@ async fn a_refusal_has_the_daemons_words_and_the_request() {
     let CallError::Refused {
         status: 409,
         problem,
+        ..
     } = error
     else {
         panic!("{error:?}")
@@ -308,7 +309,9 @@ async fn a_conditional_wait_takes_a_304_only_with_the_entity_tag_that_it_sent() 
     ] {
         let server = StandIn::start(move |_, _| Reply::with("304 Not Modified", tag, "")).await;
         let client = Client::new(server.url(), "requester").unwrap();
-        let answer = client.read_news(id, wait, EventId(7)).await;
+        let answer = client
+            .read_news(id, wait, limits::POLL_GRACE, EventId(7))
+            .await;
         assert_eq!(server.calls()[0].header("if-none-match"), Some("\"7\""));
         match answer {
             Ok(answer) => assert!(unchanged && answer.value.is_none()),
@@ -317,6 +320,9 @@ async fn a_conditional_wait_takes_a_304_only_with_the_entity_tag_that_it_sent() 
     }
     let server = StandIn::start(|_, _| Reply::json(REQUEST)).await;
     let client = Client::new(server.url(), "requester").unwrap();
-    let answer = client.read_news(id, wait, EventId(7)).await.unwrap();
+    let answer = client
+        .read_news(id, wait, limits::POLL_GRACE, EventId(7))
+        .await
+        .unwrap();
     assert_eq!(answer.value.map(|request| request.id), Some(id));
 }

@@ -9,7 +9,9 @@ use url::Url;
 
 use super::reconnect::{is_event_stream, may_have_credentials, redirect_target};
 use crate::client::Client;
-use crate::client::answer::{self, CallError};
+use crate::client::answer;
+use crate::client::error::CallError;
+use crate::client::nodes::Node;
 use crate::domain::Timestamp;
 use crate::limits;
 use crate::wire::{header, media};
@@ -29,48 +31,38 @@ pub(super) enum NotOpen {
     /// 401 or 403.
     Refused(String),
     /// Anything else, which may pass.
-    Failed {
-        why: String,
-        retry_after: Option<Duration>,
-        /// Whether what answers seems to be no pushd.
-        foreign: bool,
-        /// Whether a limit was reached.
-        at_limit: bool,
-    },
+    Failed(CallError),
 }
 
 impl NotOpen {
     fn failed(why: impl Into<String>) -> Self {
-        Self::Failed {
-            why: why.into(),
-            retry_after: None,
-            foreign: false,
-            at_limit: false,
-        }
+        Self::Failed(CallError::broken(why.into()))
     }
 
-    fn foreign(why: String) -> Self {
-        Self::Failed {
-            why,
-            retry_after: None,
-            foreign: true,
-            at_limit: false,
-        }
+    fn foreign(what: String) -> Self {
+        Self::Failed(CallError::NotPushd { what })
     }
 }
 
-/// Opens the stream at `url`, going on after `last_id` unless that is empty.
-pub(super) async fn open(client: Client, url: Url, last_id: String) -> Result<Opened, NotOpen> {
+/// Opens the stream below the address with this `number`, going on after `last_id` unless that is
+/// empty. Each answer may take as long as `patience`.
+pub(super) async fn open(
+    client: Client,
+    number: usize,
+    path: String,
+    last_id: String,
+    patience: Duration,
+) -> Result<Opened, NotOpen> {
+    let node = client.nodes().get(number);
+    let url = node.url.join(&path);
     let cursor = cursor(&last_id);
     let resumed = cursor.is_some();
     let mut target = url.clone();
     for _ in 0..=limits::REDIRECTS {
-        let response = timeout(
-            limits::CALL_TIME,
-            send(&client, &url, &target, cursor.clone()),
-        )
-        .await
-        .map_err(|_| failure(&CallError::silent(limits::CALL_TIME)))??;
+        let sent = send(&client, node, &target, cursor.clone());
+        let response = timeout(patience, sent)
+            .await
+            .map_err(|_| failure(CallError::silent(patience)))??;
         if is_redirect(response.status()) {
             target = follow(&target, &response)?;
             continue;
@@ -98,15 +90,16 @@ fn cursor(last_id: &str) -> Option<HeaderValue> {
 
 async fn send(
     client: &Client,
-    named: &Url,
+    node: &Node,
     target: &Url,
     cursor: Option<HeaderValue>,
 ) -> Result<Response, NotOpen> {
     // The daemon's own client knows what identifies us, so it is for the named origin alone.
-    let http = if may_have_credentials(named, target) {
-        client.http().clone()
+    let http = if may_have_credentials(node.url.as_url(), target) {
+        node.http.clone()
     } else {
         client
+            .nodes()
             .http_elsewhere(target)
             .map_err(|error| NotOpen::failed(error.to_string()))?
     };
@@ -119,7 +112,7 @@ async fn send(
     }
     call.send()
         .await
-        .map_err(|error| failure(&client.unreached(&error)))
+        .map_err(|error| failure(node.unreached(&error)))
 }
 
 const fn is_redirect(status: StatusCode) -> bool {
@@ -142,7 +135,7 @@ async fn check(response: Response) -> Result<Response, NotOpen> {
     if status != StatusCode::OK {
         return Err(
             match timeout(limits::CALL_TIME, answer::empty(response)).await {
-                Ok(Err(error)) => failure(&error),
+                Ok(Err(error)) => failure(error),
                 Ok(Ok(_)) | Err(_) => NotOpen::failed(format!("it answered {status}")),
             },
         );
@@ -160,24 +153,17 @@ async fn check(response: Response) -> Result<Response, NotOpen> {
     }
 }
 
-fn failure(error: &CallError) -> NotOpen {
-    let why = error.to_string();
-    match error {
+fn failure(error: CallError) -> NotOpen {
+    let refused = matches!(
+        error,
         CallError::Refused {
-            status: 401 | 403, ..
-        } => NotOpen::Refused(why),
-        CallError::Transient {
-            retry_after,
-            at_limit,
+            status: 401 | 403,
             ..
-        } => NotOpen::Failed {
-            why,
-            retry_after: *retry_after,
-            foreign: false,
-            at_limit: *at_limit,
-        },
-        CallError::Untrusted { .. } | CallError::Refused { .. } | CallError::NotPushd { .. } => {
-            NotOpen::foreign(why)
         }
+    );
+    if refused {
+        NotOpen::Refused(error.to_string())
+    } else {
+        NotOpen::Failed(error)
     }
 }

@@ -2,6 +2,7 @@
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use super::*;
 
@@ -202,6 +203,90 @@ async fn nobody_there_is_trouble_and_not_the_end() {
     assert!(
         matches!(&event, StreamEvent::Cut { why, .. } if why.contains("refused")),
         "{event:?}"
+    );
+}
+
+/// Two servers, and a stream of the daemon that has both addresses.
+async fn two() -> ([Server; 2], EventStream) {
+    let (a, _) = Server::start().await;
+    let (b, _) = Server::start().await;
+    let urls = [&a, &b].map(|server| format!("http://{}", server.address()).parse().unwrap());
+    let client = Client::trusting(urls.into(), None, None, "approver").unwrap();
+    ([a, b], EventStream::new(client, &[]))
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_goes_on_at_the_next_address_after_the_same_id() {
+    let ([a, b], mut stream) = two().await;
+    let text = format!("{OK}retry: 30000\n\nevent: caught-up\ndata: {MARK}\n\nid: 7-12\n\n");
+    let rest = async {
+        a.answer(&text).await;
+        let (head, mut socket) = b.accept().await;
+        let text = format!("{OK}event: caught-up\ndata: {MARK}\n\n");
+        socket.write_all(text.as_bytes()).await.unwrap();
+        (head, socket)
+    };
+    let listen = async {
+        let mut events = Vec::new();
+        while events.len() < 5 {
+            events.push(stream.next().await);
+        }
+        events
+    };
+    let both = async { tokio::join!(rest, listen) };
+    let ((head, _socket), events) = timeout(Duration::from_secs(30), both).await.unwrap();
+    assert!(head.contains("last-event-id: 7-12\r\n"), "{head}");
+    assert_eq!(events[0], connected(false));
+    assert!(matches!(events[1], StreamEvent::CaughtUp(_)), "{events:?}");
+    // Nobody is told that there was no stream for a moment, but which one there is.
+    let told = events[2..4].iter().find_map(|event| {
+        let StreamEvent::Moved(words) = event else {
+            return None;
+        };
+        Some(words)
+    });
+    let told = told.unwrap();
+    let begin = format!("going on with http://{} (", b.address());
+    assert!(told.starts_with(&begin), "{told}");
+    assert!(events[2..4].contains(&connected(true)), "{events:?}");
+    assert!(matches!(events[4], StreamEvent::CaughtUp(_)), "{events:?}");
+}
+
+#[tokio::test]
+async fn no_stream_anywhere_is_told_once_for_all_addresses() {
+    let ([a, b], mut stream) = two().await;
+    let names = [&a, &b].map(Server::address);
+    drop(b);
+    let busy = "HTTP/1.1 503 Busy\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let (_, events) = one_answer(&a, &mut stream, busy).await;
+    let [
+        StreamEvent::Cut {
+            why,
+            foreign: false,
+            ..
+        },
+    ] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert!(
+        why.starts_with(&format!("http://{}: it answered 503", names[0])),
+        "{why}"
+    );
+    assert!(
+        why.contains(&format!("; http://{}: cannot connect", names[1])),
+        "{why}"
+    );
+}
+
+#[tokio::test]
+async fn who_may_not_have_the_stream_does_not_ask_the_next() {
+    let ([a, _b], mut stream) = two().await;
+    let no = "HTTP/1.1 403 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let (_, events) = one_answer(&a, &mut stream, no).await;
+    assert!(
+        matches!(&events[..], [StreamEvent::Refused { .. }]),
+        "{events:?}"
     );
 }
 

@@ -56,6 +56,7 @@ pub(in crate::store) fn agrees<O: Opener>(opener: impl Fn() -> O) {
     let scripts = vec((operation(), question()), 1..40);
     let outcome = TestRunner::new(config).run(&scripts, |script| {
         let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
             .build()
             .unwrap();
         runtime.block_on(play(&opener(), script));

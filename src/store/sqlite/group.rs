@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, named_params};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::condition::Condition;
+use super::Condition;
 use super::rows::{self, ReadError, Standing};
 use crate::domain::{Event, EventId, Request, RequestId, Status, Timestamp};
 use crate::store::{Commit, Head, StoreError};

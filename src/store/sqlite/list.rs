@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use rusqlite::Connection;
 
 use self::source::{Row, Source};
-use super::condition::Condition;
+use super::Condition;
 use super::rows::{self, ReadError};
 use crate::domain::{EventId, Rights};
 use crate::store::page::Filling;

@@ -21,7 +21,6 @@
 
 mod audit;
 mod backup;
-mod condition;
 mod database;
 mod error;
 mod files;
@@ -58,7 +57,6 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task;
 
-use self::condition::Condition;
 use self::database::{Database, Missing, Settings};
 use self::group::{Purge, Write};
 use self::lock::Lock;
@@ -70,7 +68,11 @@ use super::{Commit, Feed, Head, Health, ListQuery, Page, Range, Store, StoreErro
 use crate::domain::{Event, EventId, HistoryId, Principal, Request, RequestId, Timestamp};
 use crate::limits;
 
+/// What the store can do; its suspicions are of the whole database.
+type Condition = super::condition::Condition<OpenError>;
+
 const CLOSED: &str = "it is closed";
+const REMEDY: &str = "stop pushd, then run the pushd that wrote it, or restore a backup";
 const ENDED: &str = "its writer ended unexpectedly; restart pushd";
 
 /// Requests in a `SQLite` file.
@@ -127,7 +129,7 @@ impl SqliteStore {
         let driver = settings.driver.as_mut();
         let database = Database::open(&path, Missing::Create, settings.busy, driver)?;
         let published = Arc::new(Published::new(database.standing));
-        let condition = Arc::new(Condition::new(path.clone()));
+        let condition = Arc::new(Condition::new(path.display().to_string(), REMEDY));
         let (sender, receiver) = sync_channel(limits::WRITE_QUEUE);
         let queue = Arc::new(Queue::new(sender));
         let readers = Readers::new(

@@ -10,7 +10,7 @@ use tokio::task;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::condition::Condition;
+use super::Condition;
 use super::error::OpenError;
 use super::queue::Queue;
 use super::rows::ReadError;

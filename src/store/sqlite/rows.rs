@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, Params, Row, Rows};
 
-use super::condition::Condition;
+use super::Condition;
 use crate::domain::{Event, EventId, Principal, Request, RequestId, Timestamp};
 use crate::store::{Head, Range, StoreError, record};
 

@@ -40,6 +40,24 @@ impl Dir {
         Arc::new(store.unwrap())
     }
 
+    /// Opens the store as often as it takes for the lock to be free. It is that of this process until
+    /// a program that another test is starting at this moment has let go of its copy.
+    async fn open_again(&self, feed: Arc<dyn Feed>) -> SharedStore {
+        let until = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let (feed, settings) = (Arc::clone(&feed), Settings::default());
+            match SqliteStore::open_with(self.path(), feed, settings).await {
+                Ok(store) => return Arc::new(store),
+                Err(OpenError::InUse { pid, .. })
+                    if pid == Some(std::process::id()) && tokio::time::Instant::now() < until =>
+                {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
     /// Opens the store and expects that it refuses; answers the message.
     async fn refusal(&self) -> OpenError {
         match SqliteStore::open_with(self.path(), Spy::new(), impatient()).await {
@@ -61,7 +79,7 @@ impl Opener for Dir {
     }
 
     async fn open(&self, feed: Arc<dyn Feed>) -> SharedStore {
-        self.open_with(feed, Settings::default()).await
+        self.open_again(feed).await
     }
 
     async fn damage(&self, id: RequestId) {

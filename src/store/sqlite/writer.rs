@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::condition::Condition;
+use super::Condition;
 use super::database::{self, Settings};
 use super::group::{self, Outcome, Purge, Write};
 use super::lock::Lock;

@@ -67,7 +67,7 @@ fn the_daemon_is_named_before_or_after_the_command() {
         ["list", "--url", "http://h:1"],
     ] {
         let line = parse(&args).unwrap();
-        assert_eq!(line.daemon.url.unwrap().to_string(), "http://h:1");
+        assert_eq!(line.daemon.url, ["http://h:1".parse().unwrap()]);
     }
 }
 

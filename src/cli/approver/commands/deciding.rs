@@ -234,6 +234,7 @@ pub(super) async fn take_back(
         Err(CallError::Refused {
             status: 409,
             problem,
+            ..
         }) if problem.code == "already_final" => (exit::DENIED, too_late(id, problem.request)),
         Err(error) if error.is_not_found() => return Err(trouble::unknown(id)),
         Err(error) => return Err(trouble::call(&client, &error)),

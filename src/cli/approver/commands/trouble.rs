@@ -11,13 +11,15 @@ use crate::terminal::printable::visible;
 
 /// A call that only reads, and has failed.
 pub(super) fn call(client: &Client, error: &CallError) -> Failure {
-    let url = client.base();
+    let url = client.names();
     let code = match error {
         CallError::Transient { at_limit: true, .. } => exit::TRY_LATER,
         CallError::Transient { .. } | CallError::Untrusted { .. } | CallError::NotPushd { .. } => {
             exit::UNAVAILABLE
         }
-        CallError::Refused { status, problem } => refused(*status, &problem.code),
+        CallError::Refused {
+            status, problem, ..
+        } => refused(*status, &problem.code),
     };
     let context = match error {
         CallError::NotPushd { .. } => {

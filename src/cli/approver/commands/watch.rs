@@ -27,7 +27,7 @@ struct Line<'a, T> {
 }
 
 pub(super) async fn run(client: Client, flags: &WatchFlags) -> Result<u8, Failure> {
-    let url = client.base().to_string();
+    let url = client.names();
     let topics: Vec<String> = flags
         .topics
         .iter()
@@ -72,6 +72,10 @@ pub(super) async fn run(client: Client, flags: &WatchFlags) -> Result<u8, Failur
             }
             StreamEvent::Cut { why, at_limit, .. } => {
                 link.is_cut(why, at_limit);
+                Ok(())
+            }
+            StreamEvent::Moved(words) => {
+                tell(&words);
                 Ok(())
             }
             StreamEvent::Skipped { why } => {

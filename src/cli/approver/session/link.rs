@@ -44,6 +44,10 @@ impl Session<'_> {
                 self.link.is_cut(why, at_limit);
                 self.tell_link().await?;
             }
+            StreamEvent::Moved(words) => {
+                let words = one_line(&words, self.screen.look().charset);
+                self.tell(Ink::Plain, &words).await?;
+            }
             StreamEvent::Skipped { why } => {
                 let why = one_line(&why, self.screen.look().charset);
                 self.tell(Ink::Trouble, &format!("Something was left out: {why}"))

@@ -83,7 +83,9 @@ fn ready(report: &mut Report, look: Look) -> bool {
             report.fail("daemon", exit::UNAVAILABLE, words, remedy);
             false
         }
-        Err(CallError::Refused { status, problem }) => {
+        Err(CallError::Refused {
+            status, problem, ..
+        }) => {
             refusal(report, "daemon", status, &problem);
             false
         }
@@ -95,22 +97,13 @@ fn ready(report: &mut Report, look: Look) -> bool {
     }
 }
 
-/// Looks who we are to the daemon, and whether we may ask.
-pub(super) async fn look(report: &mut Report, client: &Client, origins: &Origins) {
-    let me = match client.me().await {
-        Ok(answer) => answer.value,
-        Err(CallError::Refused {
-            status: 401,
-            problem,
-        }) => return unknown(report, origins, &problem),
-        Err(CallError::Refused { status, problem }) => {
-            return refusal(report, "daemon", status, &problem);
-        }
-        Err(error) => {
-            let remedy = "see the daemon's log, and that of a proxy before it";
-            return report.fail("daemon", exit::UNAVAILABLE, error.to_string(), remedy);
-        }
-    };
+/// Looks who we are to the daemon, and whether we may ask; answers what it says of us.
+pub(super) async fn look(
+    report: &mut Report,
+    client: &Client,
+    origins: &Origins,
+) -> Option<MeView> {
+    let me = me(report, client, origins).await?;
     version(report, &me);
     let name = &me.party.principal;
     match (&origins.token, me.known) {
@@ -124,6 +117,26 @@ pub(super) async fn look(report: &mut Report, client: &Client, origins: &Origins
         (None, false) => report.ok("token", "none, and none is needed: the daemon knows nobody"),
     }
     roles(report, &me);
+    Some(me)
+}
+
+async fn me(report: &mut Report, client: &Client, origins: &Origins) -> Option<MeView> {
+    match client.me().await {
+        Ok(answer) => return Some(answer.value),
+        Err(CallError::Refused {
+            status: 401,
+            problem,
+            ..
+        }) => unknown(report, origins, &problem),
+        Err(CallError::Refused {
+            status, problem, ..
+        }) => refusal(report, "daemon", status, &problem),
+        Err(error) => {
+            let remedy = "see the daemon's log, and that of a proxy before it";
+            report.fail("daemon", exit::UNAVAILABLE, error.to_string(), remedy);
+        }
+    }
+    None
 }
 
 fn version(report: &mut Report, me: &MeView) {

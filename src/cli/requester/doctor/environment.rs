@@ -1,18 +1,21 @@
 //! What is known before anything is sent: the configuration, the URL, and proxies.
 
 use super::report::Report;
-use crate::cli::config::Daemon;
+use crate::cli::config::{Daemon, Origins};
 use crate::client::DaemonUrl;
 
-/// Looks at all of it.
-pub(super) fn look(report: &mut Report, daemon: &Daemon) {
-    let (origins, url) = (&daemon.origins, &daemon.url);
+/// Looks where everything was found.
+pub(super) fn configuration(report: &mut Report, origins: &Origins) {
     match &origins.profile {
         Some(profile) => report.ok("config", format!("profile {profile}")),
         None => report.ok("config", "no profile; flags and variables alone"),
     }
-    report.ok("url", format!("{url}, {}", origins.url));
-    if daemon.tells_its_token() {
+}
+
+/// Looks at one address of the daemon.
+pub(super) fn look(report: &mut Report, daemon: &Daemon, url: &DaemonUrl) {
+    report.ok("url", format!("{url}, {}", daemon.origins.url));
+    if daemon.tells_its_token_to().any(|told| told == url) {
         let words = "it is not https, so others on the way can read the token";
         report.warn("url", words, "give the daemon TLS and write https://");
     } else if url.is_in_the_clear() {

@@ -36,6 +36,9 @@ struct Finding {
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
+    /// At which of several addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
 }
 
 /// All findings as a line for programs.
@@ -51,20 +54,45 @@ pub(super) struct Report {
     as_json: bool,
     quiet: bool,
     findings: Vec<Finding>,
-    code: u8,
+    /// What the first failure of each address leads to; before them of what comes before.
+    codes: Vec<u8>,
+    url: Option<String>,
     unheard: bool,
 }
 
 impl Report {
     /// Nothing was found yet.
-    pub(super) const fn new(as_json: bool, quiet: bool) -> Self {
+    pub(super) fn new(as_json: bool, quiet: bool) -> Self {
         Self {
             as_json,
             quiet,
             findings: Vec::new(),
-            code: exit::SUCCESS,
+            codes: vec![exit::SUCCESS],
+            url: None,
             unheard: false,
         }
+    }
+
+    /// What follows is about one address of the daemon; of several it is named.
+    pub(super) fn begin(&mut self, url: Option<String>) {
+        self.url = url;
+        self.codes.push(exit::SUCCESS);
+    }
+
+    /// What follows is about all of them.
+    pub(super) fn begin_all(&mut self) {
+        self.url = None;
+    }
+
+    /// The code that an ask would leave with: it goes on to the next address when one cannot be
+    /// reached, and to nothing else.
+    fn code(&self) -> u8 {
+        let (before, each) = self.codes.split_first().expect("it begins with one");
+        if *before != exit::SUCCESS || each.is_empty() {
+            return *before;
+        }
+        let decided = each.iter().find(|&&code| code != exit::UNAVAILABLE);
+        decided.copied().unwrap_or(exit::UNAVAILABLE)
     }
 
     /// A step is as it should be.
@@ -90,8 +118,12 @@ impl Report {
         detail: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        if self.code == exit::SUCCESS {
-            self.code = code;
+        if let Some(first) = self
+            .codes
+            .last_mut()
+            .filter(|first| **first == exit::SUCCESS)
+        {
+            *first = code;
         }
         self.add(check, Level::Fail, detail.into(), Some(remedy.into()));
     }
@@ -102,6 +134,7 @@ impl Report {
             level,
             detail,
             remedy,
+            url: self.url.clone(),
         };
         let is_untold = self.as_json || self.quiet && level == Level::Ok;
         if !is_untold {
@@ -116,12 +149,12 @@ impl Report {
         if self.as_json {
             let all = All {
                 findings: &self.findings,
-                exit_code: self.code,
+                exit_code: self.code(),
             };
             let line = serde_json::to_string(&all).expect("it has text keys");
             self.print(&format!("{line}\n"));
         }
-        match self.code {
+        match self.code() {
             exit::SUCCESS if self.unheard => exit::INTERNAL,
             code => code,
         }
@@ -155,10 +188,33 @@ mod tests {
         let mut report = Report::new(true, false);
         report.ok("url", "fine");
         report.warn("proxy", "hm", "do");
-        assert_eq!(report.code, exit::SUCCESS);
+        assert_eq!(report.code(), exit::SUCCESS);
         report.fail("tls", exit::UNAVAILABLE, "bad", "do");
         report.fail("token", exit::NOT_PERMITTED, "bad", "do");
-        assert_eq!(report.code, exit::UNAVAILABLE);
+        assert_eq!(report.code(), exit::UNAVAILABLE);
+    }
+
+    #[test]
+    fn of_several_addresses_the_first_that_is_reached_gives_the_code() {
+        for (codes, expected) in [
+            ([exit::UNAVAILABLE, exit::SUCCESS], exit::SUCCESS),
+            ([exit::SUCCESS, exit::NOT_PERMITTED], exit::SUCCESS),
+            (
+                [exit::UNAVAILABLE, exit::NOT_PERMITTED],
+                exit::NOT_PERMITTED,
+            ),
+            ([exit::UNAVAILABLE; 2], exit::UNAVAILABLE),
+        ] {
+            let mut report = Report::new(true, false);
+            for code in codes {
+                report.begin(Some("http://h".to_owned()));
+                report.ok("url", "fine");
+                if code != exit::SUCCESS {
+                    report.fail("connect", code, "bad", "do");
+                }
+            }
+            assert_eq!(report.code(), expected);
+        }
     }
 
     #[test]
@@ -168,6 +224,7 @@ mod tests {
             level: Level::Fail,
             detail: "it says \u{1b}[2J".to_owned(),
             remedy: Some("do that".to_owned()),
+            url: None,
         };
         let text = lines(&finding);
         assert!(text.starts_with("fail  daemon    it says "), "{text}");

@@ -62,6 +62,7 @@ fn knows_no_lease() -> Outcome {
             code: "invalid_member".to_owned(),
             ..ProblemView::default()
         }),
+        in_doubt: false,
     })
 }
 

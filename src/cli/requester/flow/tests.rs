@@ -21,7 +21,7 @@ pub(super) fn plan() -> Plan {
             title: "Deploy?".to_owned(),
             ..AskBody::default()
         },
-        page_of: None,
+        page: false,
         key: "key-1".to_owned(),
         named: false,
         stay: Stay::ForTheAnswer,

@@ -124,10 +124,9 @@ impl<D: Daemon> Using<'_, D> {
     async fn attempt(&self, limit: Instant) -> Outcome {
         let before = self.stage.replace(Stage::Doubtful);
         let begun = Instant::now();
-        let silence = begun + limits::POLL_GRACE;
         let call = self.daemon.consume(self.request.id, &self.command.nonce);
-        let outcome = timeout_at(silence.min(limit), call).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(CallError::silent(begun.elapsed())));
+        let outcome = timeout_at(limit, call).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(self.daemon.silent(begun.elapsed())));
         if let Err(CallError::Transient { unsent: true, .. } | CallError::Untrusted { .. }) =
             &outcome
         {
@@ -214,7 +213,9 @@ fn judge(id: RequestId, outcome: Outcome) -> Meaning {
         Err(CallError::Untrusted { what }) => trouble(what),
         Err(error) if error.is_foreign() => trouble(format!("{error} (not from a pushd)")),
         Err(CallError::NotPushd { what }) => trouble(what),
-        Err(CallError::Refused { status, problem }) => {
+        Err(CallError::Refused {
+            status, problem, ..
+        }) => {
             let when = problem
                 .request
                 .as_ref()

@@ -1,39 +1,43 @@
 //! What the store can do, as its writer and its readers have found.
 //!
 //! The writer knows whether it can write. The readers meet damage that no write has met, and
-//! records that cannot be read in a database that is otherwise sound. Both come together here, in
+//! records that cannot be read in a store that is otherwise sound. Both come together here, in
 //! the one [`Health`] that is told, and each trouble is logged once and not at every read.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::error::OpenError;
+use super::{Health, StoreError};
 use crate::domain::EventId;
 use crate::limits;
-use crate::store::{Health, StoreError};
 
 /// Shared by the writer and the readers.
-pub(super) struct Condition {
-    path: PathBuf,
+pub(super) struct Condition<S> {
+    /// Which store, for the person who runs the daemon.
+    name: String,
+    /// What that person can do about records that cannot be read.
+    remedy: &'static str,
     // A std mutex: it is held for map operations, never over an await or a read of the disk.
-    found: Mutex<Found>,
+    found: Mutex<Found<S>>,
     health: watch::Sender<Health>,
 }
 
-#[derive(Default)]
-struct Found {
+struct Found<S> {
     /// Why the writer does not write.
     failing: Option<String>,
     /// What a read has failed with, until the writer has taken it up.
-    suspicion: Option<OpenError>,
+    suspicion: Option<S>,
     /// The rows with a record that cannot be read, and what is wrong with it.
     bad: BTreeMap<EventId, String>,
     /// There are more of them than are remembered.
     more: bool,
 }
+
+/// How many of the records that cannot be read are named to whoever asks for the health.
+const NAMED: usize = 3;
 
 /// Whether something that was found had to be said.
 enum News {
@@ -42,12 +46,19 @@ enum News {
     TooMany,
 }
 
-impl Condition {
-    pub(super) fn new(path: PathBuf) -> Self {
+impl<S: Display> Condition<S> {
+    pub(super) fn new(name: String, remedy: &'static str) -> Self {
         let (health, _) = watch::channel(Health::Ready);
+        let found = Found {
+            failing: None,
+            suspicion: None,
+            bad: BTreeMap::new(),
+            more: false,
+        };
         Self {
-            path,
-            found: Mutex::default(),
+            name,
+            remedy,
+            found: Mutex::new(found),
             health,
         }
     }
@@ -81,12 +92,12 @@ impl Condition {
 
     /// A read has failed, and the store is not trusted until the writer has taken that up; answers
     /// whether the writer has to be told of it.
-    pub(super) fn suspect(&self, error: OpenError) -> bool {
+    pub(super) fn suspect(&self, error: S) -> bool {
         self.update(|found| found.suspicion.replace(error).is_none())
     }
 
     /// Takes up what a read has failed with. The store stays failing until [`works`](Self::works).
-    pub(super) fn take_suspicion(&self) -> Option<OpenError> {
+    pub(super) fn take_suspicion(&self) -> Option<S> {
         self.update(|found| {
             let error = found.suspicion.take()?;
             found.failing.get_or_insert_with(|| error.to_string());
@@ -108,12 +119,12 @@ impl Condition {
                 News::TooMany
             }
         });
-        let path = self.path.display();
+        let store = &self.name;
         match news {
             News::Known => {}
-            News::New => tracing::error!(%path, event = row.0, %error, "this request is left out"),
+            News::New => tracing::error!(%store, event = row.0, %error, "this request is left out"),
             News::TooMany => tracing::error!(
-                %path,
+                %store,
                 named = limits::STORE_BAD_RECORDS,
                 "more records cannot be read, and are left out without being named"
             ),
@@ -134,7 +145,7 @@ impl Condition {
     }
 
     /// Changes what is known, and tells the health that follows if it is another.
-    fn update<T>(&self, change: impl FnOnce(&mut Found) -> T) -> T {
+    fn update<T>(&self, change: impl FnOnce(&mut Found<S>) -> T) -> T {
         let mut found = self.found();
         let answer = change(&mut found);
         // Under the lock, so that the last to change it is the last to tell.
@@ -147,29 +158,31 @@ impl Condition {
         answer
     }
 
-    fn follows(&self, found: &Found) -> Health {
+    fn follows(&self, found: &Found<S>) -> Health {
         if let Some(why) = &found.failing {
             return Health::Failing(why.clone());
         }
         if let Some(error) = &found.suspicion {
             return Health::Failing(error.to_string());
         }
-        let Some(first) = found.bad.values().next() else {
+        if found.bad.is_empty() {
             return Health::Ready;
-        };
-        let others = match found.bad.len() - 1 {
+        }
+        let named: Vec<_> = found.bad.values().take(NAMED).map(String::as_str).collect();
+        let others = match found.bad.len() - named.len() {
             0 => String::new(),
-            others if found.more => format!(" (and of more than {others} others)"),
-            others => format!(" (and of {others} more)"),
+            others if found.more => format!(" (and more than {others} others)"),
+            others => format!(" (and {others} more)"),
         };
         Health::Damaged(format!(
-            "{}: {first}{others}; all else works: stop pushd, then run the pushd that wrote it, or \
-             restore a backup",
-            self.path.display()
+            "{}: {}{others}; all else works: {}",
+            self.name,
+            named.join("; "),
+            self.remedy
         ))
     }
 
-    fn found(&self) -> std::sync::MutexGuard<'_, Found> {
+    fn found(&self) -> std::sync::MutexGuard<'_, Found<S>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -178,11 +191,11 @@ impl Condition {
 mod tests {
     use super::*;
 
-    fn condition() -> Condition {
-        Condition::new(PathBuf::from("/pushd.db"))
+    fn condition() -> Condition<&'static str> {
+        Condition::new("/pushd.db".to_owned(), "restore a backup")
     }
 
-    fn bad(condition: &Condition, row: u64) {
+    fn bad(condition: &Condition<&'static str>, row: u64) {
         let error = StoreError::BadRecord {
             id: format!("r{row}"),
             reason: "torn".to_owned(),
@@ -190,11 +203,11 @@ mod tests {
         condition.bad_record(EventId(row), &error);
     }
 
-    fn health(condition: &Condition) -> Health {
+    fn health(condition: &Condition<&'static str>) -> Health {
         condition.watch().borrow().clone()
     }
 
-    fn damage(condition: &Condition) -> String {
+    fn damage(condition: &Condition<&'static str>) -> String {
         match health(condition) {
             Health::Damaged(why) => why,
             other @ (Health::Ready | Health::Failing(_)) => panic!("{other:?}"),
@@ -217,7 +230,13 @@ mod tests {
         condition.works();
         bad(&condition, 1);
         let both = damage(&condition);
-        assert!(both.contains("r1") && both.contains("1 more"), "{both}");
+        assert!(both.contains("r1") && both.contains("r2"), "{both}");
+        for row in 3..=5 {
+            bad(&condition, row);
+        }
+        let many = damage(&condition);
+        assert!(many.contains("r3") && many.contains("and 2 more"), "{many}");
+        condition.mended(&[EventId(3), EventId(4), EventId(5)]);
         condition.mended(&[EventId(1)]);
         assert_eq!(damage(&condition), first);
         condition.mended(&[EventId(2)]);
@@ -227,9 +246,7 @@ mod tests {
     #[test]
     fn a_suspicion_is_taken_up_once_and_lasts_until_the_writer_has_looked() {
         let condition = condition();
-        let error = || OpenError::Full {
-            path: PathBuf::from("/pushd.db"),
-        };
+        let error = || "the disk is full";
         assert!(condition.suspect(error()));
         assert!(!condition.suspect(error()), "the writer knows of one");
         let why = error().to_string();

@@ -1,0 +1,143 @@
+//! A call as it is passed on, as often as it takes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+use url::form_urlencoded;
+use warp::http::{HeaderMap, HeaderValue, Method};
+
+use super::errand::Errand;
+use super::{Incoming, Relay, headers};
+use crate::burden::Carrier;
+use crate::http::{Kind, Problem, asked_wait, body};
+use crate::wire::header;
+
+/// A call that has arrived whole.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) errand: Errand,
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// How long it asks to wait; `None` when it does not.
+    pub(super) wait: Option<Duration>,
+    /// The idempotency key is the relay's.
+    pub(super) has_our_key: bool,
+    /// Where what is held of its answer is counted.
+    pub(super) carrier: Carrier,
+    query: String,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Outgoing {
+    /// Takes the rest of a call in.
+    ///
+    /// # Errors
+    /// The body is too large, too slow, or there is no room to keep it; or the call is not to be
+    /// passed on.
+    pub(super) async fn of(
+        relay: &Relay,
+        mut call: Incoming,
+        errand: Errand,
+    ) -> Result<Self, Problem> {
+        let mut passed = headers::to_daemon(&call.headers, &call.peer, &relay.name)?;
+        if relay.upstreams.demand_tokens() {
+            passed.insert(header::RELAYED, HeaderValue::from_static("1"));
+        }
+        let (mut whole, mut room) = (Bytes::new(), None);
+        if body::is_announced(&call.headers) {
+            let (arrival, carrier) = (relay.terms.arrival, &call.peer.carrier);
+            let read = body::whole(&mut call.body, &call.headers, arrival, carrier).await?;
+            whole = read.freeze();
+            room = Some(room_for(relay, whole.len())?);
+        }
+        let may_wait = matches!(errand, Errand::Poll | Errand::Ask);
+        let wait = asked_wait(&call.query, &call.headers).filter(|_| may_wait);
+        let mut has_our_key = false;
+        if errand == Errand::Ask && !passed.contains_key(header::IDEMPOTENCY_KEY) {
+            passed.insert(header::IDEMPOTENCY_KEY, fresh_key()?);
+            has_our_key = true;
+        }
+        Ok(Self {
+            errand: errand.with_body(&whole),
+            method: call.method,
+            path: call.path,
+            query: call.query,
+            headers: passed,
+            body: whole,
+            wait: wait.filter(|wait| !wait.is_zero()),
+            has_our_key,
+            carrier: call.peer.carrier,
+            _room: room,
+        })
+    }
+
+    /// Path and query, waiting for `left` instead of what was asked for; `None` leaves it at that.
+    pub(super) fn target(&self, left: Option<Duration>) -> String {
+        let Self { path, query, .. } = self;
+        let Some(left) = left else {
+            return match query.as_str() {
+                "" => path.clone(),
+                query => format!("{path}?{query}"),
+            };
+        };
+        // It goes before the header that may have asked for the wait.
+        let others = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "wait");
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(others);
+        query.append_pair("wait", &left.as_secs().to_string());
+        format!("{path}?{}", query.finish())
+    }
+}
+
+fn room_for(relay: &Relay, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+    let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+    let room = std::sync::Arc::clone(&relay.bodies).try_acquire_many_owned(kib);
+    room.map_err(|_| {
+        let detail = "this relay keeps as many bodies of calls as it has room for; try again";
+        Problem::new(Kind::TooManyWaiters, detail)
+    })
+}
+
+/// A key for an ask that has none, so that it may be sent again. Nobody else can guess it.
+fn fresh_key() -> Result<HeaderValue, Problem> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        tracing::error!(%error, "no random bytes from the system");
+        Problem::new(Kind::Internal, "the relay has no source of random bytes")
+    })?;
+    let key = format!("relay-{}", data_encoding::HEXLOWER.encode(&bytes));
+    Ok(HeaderValue::try_from(key).expect("it is letters and digits"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn polling(query: &str) -> Outgoing {
+        Outgoing {
+            errand: Errand::Poll,
+            method: Method::GET,
+            path: "/v1/requests/a".to_owned(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            wait: None,
+            has_our_key: false,
+            carrier: crate::burden::Burden::new(usize::MAX).carrier(),
+            query: query.to_owned(),
+            _room: None,
+        }
+    }
+
+    #[test]
+    fn a_call_goes_on_as_it_came_and_later_with_what_is_left_of_its_wait() {
+        let call = polling("wait=30s&x=%41");
+        assert_eq!(call.target(None), "/v1/requests/a?wait=30s&x=%41");
+        let left = Some(Duration::from_millis(12_900));
+        assert_eq!(call.target(left), "/v1/requests/a?x=A&wait=12");
+        assert_eq!(polling("").target(left), "/v1/requests/a?wait=12");
+        assert_eq!(polling("").target(None), "/v1/requests/a");
+    }
+}

@@ -1,0 +1,141 @@
+//! The feed: every message of the bucket in its order, taken up and then told.
+
+use std::sync::Arc;
+
+use async_nats::jetstream;
+use async_nats::jetstream::consumer::push::{Ordered, OrderedError};
+use futures_util::StreamExt as _;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::seen::Told;
+use super::{OpenError, Shared};
+use crate::limits;
+use crate::store::Feed;
+
+type Arrived = Result<jetstream::Message, OrderedError>;
+
+impl Shared {
+    /// Takes up all that is in the bucket, up to its last message now, and tells nobody.
+    pub(super) async fn load(self: &Arc<Self>) -> Result<(), OpenError> {
+        let silent = |reason: String| OpenError::Silent {
+            bucket: self.bucket.name().to_owned(),
+            reason,
+        };
+        let standing = self.bucket.standing().await;
+        let standing = standing.map_err(|away| silent(away.to_string()))?;
+        self.stands(standing);
+        let loading = async {
+            while *self.applied.borrow() < standing.last {
+                let from = *self.applied.borrow() + 1;
+                let Ok(messages) = self.bucket.follow(from).await else {
+                    sleep(limits::NATS_RETRY).await;
+                    continue;
+                };
+                let mut batches = messages.ready_chunks(limits::NATS_FEED_BATCH);
+                while *self.applied.borrow() < standing.last
+                    && let Ok(Some(batch)) = timeout(limits::NATS_CALL, batches.next()).await
+                    && self.apply(batch, None)
+                {}
+            }
+        };
+        timeout(limits::NATS_LOAD, loading)
+            .await
+            .map_err(|_| silent("reading it took too long".to_owned()))
+    }
+
+    /// Takes up what follows, and tells `feed` of it, until `stop`.
+    pub(super) async fn follow(self: Arc<Self>, feed: Arc<dyn Feed>, stop: CancellationToken) {
+        let following = async {
+            loop {
+                let from = *self.applied.borrow() + 1;
+                match self.bucket.follow(from).await {
+                    Ok(messages) => self.take_up(messages, &feed).await,
+                    Err(away) => tracing::debug!(%away, "cannot follow the bucket"),
+                }
+                sleep(limits::NATS_RETRY).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = following => {}
+        }
+    }
+
+    /// Takes up messages as they come, until something is missing.
+    async fn take_up(self: &Arc<Self>, messages: Ordered, feed: &Arc<dyn Feed>) {
+        let mut batches = messages.ready_chunks(limits::NATS_FEED_BATCH);
+        loop {
+            let batch = tokio::select! {
+                // Messages that are there come first, so that a feed with much to do is not begun
+                // anew for being behind.
+                biased;
+                batch = batches.next() => batch,
+                () = self.feed_is_late.notified() => return,
+            };
+            let Some(batch) = batch else { return };
+            if !self.apply(batch, Some(feed)) {
+                return;
+            }
+        }
+    }
+
+    /// Takes up some messages; answers whether the next ones can follow. Those that were taken up
+    /// before are passed over.
+    fn apply(self: &Arc<Self>, batch: Vec<Arrived>, feed: Option<&Arc<dyn Feed>>) -> bool {
+        let none = async_nats::HeaderMap::new();
+        let mut told = Vec::new();
+        let mut is_whole = true;
+        let mut last = *self.applied.borrow();
+        let mut seen = self.seen();
+        for arrived in batch {
+            let message = match arrived {
+                Ok(message) => message,
+                Err(error) => {
+                    tracing::debug!(%error, "the feed of the bucket breaks off");
+                    is_whole = false;
+                    break;
+                }
+            };
+            let Ok(number) = message.info().map(|info| info.stream_sequence) else {
+                is_whole = false;
+                break;
+            };
+            if number <= last {
+                continue;
+            }
+            last = number;
+            if let Some(key) = self.bucket.key(&message.subject) {
+                let headers = message.headers.as_ref().unwrap_or(&none);
+                seen.take_up(number, key, headers, &message.payload, &mut told);
+            }
+        }
+        drop(seen);
+        self.tell(told, feed);
+        self.applied.send_replace(last);
+        is_whole
+    }
+
+    fn tell(self: &Arc<Self>, told: Vec<Told>, feed: Option<&Arc<dyn Feed>>) {
+        let mut events = Vec::new();
+        for one in told {
+            match one {
+                Told::Event(event) => events.push(event),
+                Told::Replaced(event) => self.condition.mended(&[event]),
+                Told::Late(event) => self.remove_late(event),
+                Told::Bad(event, error) => {
+                    self.condition.bad_record(event, &error);
+                    if let Some(feed) = feed {
+                        feed.deliver(&std::mem::take(&mut events));
+                        feed.reached(event);
+                    }
+                }
+            }
+        }
+        if let Some(feed) = feed
+            && !events.is_empty()
+        {
+            feed.deliver(&events);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Several daemons on one cluster of real `nats-server`s.
+
+mod servers;
