@@ -24,14 +24,24 @@ pub(crate) enum Policy {
 #[derive(Debug)]
 pub(crate) struct Pauses {
     policy: Policy,
+    /// Within which time the first pause is drawn.
+    first: Option<Duration>,
     backoff: Backoff,
     failures: u32,
 }
 
 impl Policy {
-    pub(crate) const fn pauses(self) -> Pauses {
+    /// The pauses of a waiter that knows so many nodes.
+    pub(crate) const fn pauses(self, nodes: usize) -> Pauses {
+        // Clients that know several go on at a moment of their own.
+        let first = match self {
+            Self::Spread(within) => Some(within),
+            Self::Client if nodes > 1 => Some(limits::TURN_SPREAD),
+            Self::Client | Self::Steady | Self::None => None,
+        };
         Pauses {
             policy: self,
+            first,
             backoff: Backoff::new(),
             failures: 0,
         }
@@ -41,10 +51,12 @@ impl Policy {
 impl Pauses {
     /// The pause after one more failure.
     pub(crate) fn next(&mut self, retry_after: Option<Duration>) -> Duration {
+        if let Some(within) = self.first.take() {
+            return within.mul_f64(fastrand::f64());
+        }
         let failures = self.failures;
         self.failures += 1;
         match self.policy {
-            Policy::Spread(within) if failures == 0 => within.mul_f64(fastrand::f64()),
             Policy::Client | Policy::Spread(_) => self.backoff.next(retry_after),
             Policy::Steady => {
                 let (first, longest) = limits::BACKOFF;
@@ -91,7 +103,7 @@ mod tests {
     use super::*;
 
     fn pauses(policy: &str) -> Vec<Duration> {
-        let mut pauses = policy.parse::<Policy>().unwrap().pauses();
+        let mut pauses = policy.parse::<Policy>().unwrap().pauses(1);
         (0..8).map(|_| pauses.next(None)).collect()
     }
 
@@ -110,6 +122,14 @@ mod tests {
         assert!(pauses("none").iter().all(Duration::is_zero));
         assert!(pauses("spread=2s")[0] <= Duration::from_secs(2));
         assert!(pauses("spread=2s")[1] <= limits::BACKOFF.0);
+    }
+
+    #[test]
+    fn clients_that_know_several_nodes_are_spread() {
+        let firsts = (0..100).map(|_| Policy::Client.pauses(2).next(None));
+        let firsts: std::collections::BTreeSet<_> = firsts.collect();
+        assert!(firsts.iter().all(|first| *first <= limits::TURN_SPREAD));
+        assert!(firsts.last() > Some(&limits::BACKOFF.0));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) struct Waiter {
 impl Waiter {
     /// Waits for this request at this node at first.
     pub(super) fn new(id: String, node: usize, shared: Arc<Shared>) -> Self {
-        let pauses = shared.policy.pauses();
+        let pauses = shared.policy.pauses(shared.addresses.len());
         Self {
             id,
             node,
@@ -151,7 +151,7 @@ impl Waiter {
                 // It was held for as long as it had asked for.
                 self.held = Some(answer.at - wait);
                 counts.heard.fetch_add(1, Relaxed);
-                self.pauses = shared.policy.pauses();
+                self.pauses = shared.policy.pauses(shared.addresses.len());
             }
             wait = POLL;
         }
