@@ -371,8 +371,10 @@ pub const WRITE_GROUP: usize = 1024;
 pub const WRITE_GROUP_BYTES: usize = 16 * 1024 * 1024;
 /// Connections that read a database at the same time.
 pub const STORE_READERS: usize = 4;
-/// Reads that may wait for one of them.
-pub const READ_QUEUE: usize = 4096;
+/// Reads that may wait for one of them. All who have lost a daemon read their request when they come
+/// back, so it is more than a daemon holds by the usual limits of open files: whoever is turned
+/// away comes back as well, and makes the storm twice as large.
+pub const READ_QUEUE: usize = 32_768;
 /// Time that a write or read waits for somebody else's lock on the database.
 pub const STORE_BUSY: Duration = Duration::from_secs(2);
 /// Pause before a store that has failed is opened again, at first and at most.
