@@ -6,7 +6,7 @@
 //! from them: how many approvers an ask is told of, which is a hint, and that a lease is *not* ended,
 //! which keeps a request pending for longer. Whatever is in doubt is taken as a reason to wait.
 //!
-//! - Each node says every few seconds that it is there, and who listens at it ([`roster`] keeps what
+//! - Each node says every few seconds that it is there, and who listens at it (`roster` keeps what
 //!   was heard).
 //! - A node at which leases have ended asks all others. They answer with what has happened at
 //!   themselves, never with what they have heard, and all nodes hear the answers.

@@ -180,7 +180,7 @@ async fn approvers_at_any_node_are_counted_once_by_what_the_asked_node_knows_of_
     is(a, "b", 1).await;
     is(a, "other", 1).await;
     let again = a.heard_by(&people, "alice", "").await;
-    let his = b.heard_by(&people, "bob", "?topic=b").await;
+    let his = b.heard_by(&people, "bob", "").await;
     let _watches = b.heard_by(&people, "watcher", "").await;
     is(a, "b", 2).await;
     is(b, "b", 2).await;
@@ -189,6 +189,31 @@ async fn approvers_at_any_node_are_counted_once_by_what_the_asked_node_knows_of_
     is(a, "b", 2).await;
     drop((hers, his));
     is(a, "b", 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_that_has_logged_in_at_one_node_is_known_at_the_others_until_its_token_is_revoked()
+ {
+    let servers = NatsServers::start(1);
+    let setup = on(&servers);
+    let people = People::new(&setup, &[("alice", "approver", "*")]);
+    let setup = setup.flags(&people.flag());
+    let (a, b) = (setup.clone().start(), setup.start());
+    let session = json!({"token": people.token_of("alice")});
+    let login = a.post("/v1/session").json(&session).await;
+    let cookie = login
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap();
+    let me = async || b.get("/v1/me").header("cookie", cookie).await;
+    assert_eq!(me().await.json()["principal"], "alice");
+    people.revoke("alice");
+    until("b to know of it", async || {
+        (me().await.status == 401).then_some(())
+    })
+    .await;
 }
 
 /// The figures that are in the document and there with a NATS store alone.
