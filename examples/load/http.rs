@@ -220,6 +220,8 @@ fn head(bytes: &[u8]) -> io::Result<Option<Head>> {
             head.retry_after = number
                 .ok()
                 .map(|secs: usize| Duration::from_secs(secs as u64));
+        } else if name.eq_ignore_ascii_case("connection") {
+            head.closes = value.trim().eq_ignore_ascii_case("close");
         }
     }
     Ok(Some(head))
