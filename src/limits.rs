@@ -463,6 +463,9 @@ pub const NATS_BYTES_MAX: u64 = 1024 * 1024 * 1024 * 1024;
 /// The part of a bucket, in percent, up to which there is room for asks: the rest is for answers,
 /// which make a record longer.
 pub const NATS_ASKS_PERCENT: u32 = 90;
+/// The part up to which there is room for answers: what is then left is for the marks that tell of
+/// what is purged, without which nothing would ever make room again.
+pub const NATS_WRITES_PERCENT: u32 = 98;
 /// The least that a server has to take as one message: more than any record has, and what NATS takes
 /// unless it is told otherwise.
 pub const NATS_PAYLOAD_BYTES: usize = 1024 * 1024;

@@ -82,7 +82,7 @@ impl Subscription {
         cursor: Option<&str>,
         topics: Vec<Topic>,
     ) -> Result<Self, StoreError> {
-        let head = approvals.store.head().await?;
+        let head = approvals.head_for(cursor).await?;
         let (cursor, phase) = match cursor {
             None => (
                 EventId::ZERO,
@@ -317,6 +317,22 @@ impl Subscription {
 }
 
 impl Approvals {
+    /// Where the store stands, for a reader who comes with this cursor: another daemon on the store
+    /// may have told them what this one has not seen yet, which is no reason to begin anew.
+    async fn head_for(&self, cursor: Option<&str>) -> Result<Head, StoreError> {
+        let head = self.store.head().await?;
+        let cursor: Option<Cursor> = cursor.and_then(|text| text.parse().ok());
+        match cursor {
+            Some(Cursor { history, event })
+                if history == self.store.history() && event > head.event =>
+            {
+                self.store.catch_up(event).await?;
+                self.store.head().await
+            }
+            Some(_) | None => Ok(head),
+        }
+    }
+
     /// The event that a reader's cursor names, if this store knows what happened after it.
     fn known(&self, cursor: &str, head: Head) -> Option<EventId> {
         let cursor: Cursor = cursor.parse().ok()?;

@@ -71,6 +71,17 @@ pub trait Store: Send + Sync {
     /// The store cannot be read.
     async fn head(&self) -> Result<Head, StoreError>;
 
+    /// Waits, for a bounded time, until what others on the same store have committed up to `event` is
+    /// seen here, too. An event that is not committed yet is not waited for.
+    ///
+    /// # Errors
+    /// It is not known what others have committed, or it does not come.
+    async fn catch_up(&self, event: EventId) -> Result<(), StoreError> {
+        // Where nobody else commits, all is seen.
+        let _ = event;
+        Ok(())
+    }
+
     /// The request under `id`, as its latest commit left it.
     ///
     /// A get that starts after a commit was answered or delivered sees that commit.

@@ -190,21 +190,29 @@ impl NatsServers {
 
     /// Whether this one works, and has caught up with the others.
     pub(crate) fn is_ready(&self, n: usize) -> bool {
-        self.answers(n) && self.monitored(n, "/healthz").is_some()
+        self.answers(n)
+            && self
+                .asked(n, "/healthz")
+                .is_some_and(|health| is_well(&health))
     }
 
     /// What its monitoring says at a path, such as `/jsz?streams=true`; nothing unless it says
     /// that all is well.
     pub(crate) fn monitored(&self, n: usize, path: &str) -> Option<Value> {
+        let (status, body) = self.asked(n, path)?;
+        (status == "200").then(|| serde_json::from_str(&body).ok())?
+    }
+
+    /// Status and body of what its monitoring answers.
+    fn asked(&self, n: usize, path: &str) -> Option<(String, String)> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.servers[n].ports.monitor));
         let mut stream = connected(address)?;
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        let (_, status) = head.lines().next()?.split_once(' ')?;
-        let body = status.starts_with("200").then_some(body)?;
-        serde_json::from_str(body).ok()
+        let status = head.split(' ').nth(1)?;
+        Some((status.to_owned(), body.to_owned()))
     }
 
     /// All that one has logged.
@@ -357,6 +365,12 @@ impl Ports {
             monitor: port(2),
         }
     }
+}
+
+/// Whether an answer of `/healthz` says that the server and its streams are well. A consumer that
+/// went with whoever had asked for it is told as unwell without end.
+fn is_well((status, body): &(String, String)) -> bool {
+    status == "200" || body.contains("JetStream consumer")
 }
 
 /// A connection on which no call takes longer than a look.
