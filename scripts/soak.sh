@@ -3,6 +3,9 @@
 #
 #   scripts/soak.sh faults [RUNS [SEED]]     seeded fault runs, 500 from seed 1 on
 #   scripts/soak.sh load [SECONDS [PLOT]]    a steady load with restarts, for 1800 s; draws PLOT (an SVG file)
+#   scripts/soak.sh cluster [MINUTES [SEED]] 100 requesters and 3 approvers at three daemons on three
+#                                            nats-servers, of which some are killed or stopped all the
+#                                            time; for 5 minutes
 #   scripts/soak.sh peers                    15,000 waiters beside all hostile peers at once; then peers
 #                                            that vanish (as root, in a network namespace)
 #
@@ -57,6 +60,12 @@ faults() {
         cargo test --locked --test it faults::the_promises -- --nocapture
 }
 
+cluster() {
+    PUSHD_CLUSTER_SECS=$((60 * ${1:-5})) PUSHD_CLUSTER_SEED=${2:-1} PUSHD_CLUSTER_RUNS=1 \
+        PUSHD_CLUSTER_REQUESTERS=100 \
+        cargo test --locked --test it cluster::the_promises -- --nocapture
+}
+
 load() {
     local figures
     figures=$(mktemp)
@@ -75,6 +84,6 @@ peers() {
 }
 
 case ${1-} in
-faults | load | peers) "$@" ;;
-*) die "say what to run: faults, load or peers; see the first lines of this script" ;;
+faults | cluster | load | peers) "$@" ;;
+*) die "say what to run: faults, cluster, load or peers; see the first lines of this script" ;;
 esac

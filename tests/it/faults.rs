@@ -6,14 +6,14 @@
 //! `PUSHD_FAULT_RUNS` says how many runs there are, from the seed `PUSHD_FAULT_SEED` on, and
 //! `PUSHD_FAULT_JOBS` how many at a time.
 
-mod chaos;
-mod clients;
+pub(crate) mod chaos;
+pub(crate) mod clients;
 mod forged;
-mod history;
+pub(crate) mod history;
 mod link;
 mod people;
 mod rules;
-mod run;
+pub(crate) mod run;
 mod stumbling;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,8 +23,25 @@ use std::thread;
 
 use self::history::History;
 
+/// A series of runs, of which each is drawn from a seed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Series {
+    /// What the names of its settings begin with.
+    pub(crate) settings: &'static str,
+    /// How many runs it has, unless a setting says otherwise.
+    pub(crate) runs: u64,
+    /// And how many at a time.
+    pub(crate) jobs: u64,
+}
+
+const FAULTS: Series = Series {
+    settings: "PUSHD_FAULT",
+    runs: 12,
+    jobs: 3,
+};
+
 /// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
+pub(crate) fn setting(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
         Ok(value) => value
             .parse()
@@ -35,7 +52,7 @@ fn setting(name: &str, default: u64) -> u64 {
 
 #[test]
 fn the_promises_hold_whatever_breaks() {
-    attack(
+    FAULTS.attack(
         "faults::the_promises_hold_whatever_breaks",
         run::with_a_daemon,
     );
@@ -43,43 +60,44 @@ fn the_promises_hold_whatever_breaks() {
 
 #[test]
 fn the_promises_hold_with_a_store_that_stumbles() {
-    attack(
+    FAULTS.attack(
         "faults::the_promises_hold_with_a_store",
         run::with_a_stumbling_store,
     );
 }
 
-/// Makes the runs of all seeds.
-///
-/// # Panics
-/// A promise was broken; the message says by which seed, and how to repeat it.
-fn attack<F: Future<Output = History>>(test: &str, run: fn(u64) -> F) {
-    let (first, runs) = (
-        setting("PUSHD_FAULT_SEED", 1),
-        setting("PUSHD_FAULT_RUNS", 12),
-    );
-    let jobs = setting("PUSHD_FAULT_JOBS", 3);
-    let (next, result) = (AtomicU64::new(first), Mutex::new(Found::default()));
-    thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if seed >= first + runs {
-                        break;
+impl Series {
+    /// Makes the runs of all seeds.
+    ///
+    /// # Panics
+    /// A promise was broken; the message says by which seed, and how to repeat it.
+    pub(crate) fn attack<F: Future<Output = History>>(self, test: &str, run: fn(u64) -> F) {
+        let name = self.settings;
+        let setting = |what, default| setting(&format!("{name}_{what}"), default);
+        let (first, runs) = (setting("SEED", 1), setting("RUNS", self.runs));
+        let jobs = setting("JOBS", self.jobs);
+        let (next, result) = (AtomicU64::new(first), Mutex::new(Found::default()));
+        thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(|| {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::SeqCst);
+                        if seed >= first + runs {
+                            break;
+                        }
+                        one_run(seed, run, &result);
                     }
-                    one_run(seed, run, &result);
-                }
-            });
+                });
+            }
+        });
+        let Found { tally, broken } = result.into_inner().expect("no thread panics");
+        say(&format!("{tally:?}"));
+        if let Some(seed) = broken.first() {
+            panic!(
+                "promises were broken by the seeds {broken:?}; to repeat one: {name}_SEED={seed} \
+                 {name}_RUNS=1 cargo test --test it {test} -- --nocapture"
+            );
         }
-    });
-    let Found { tally, broken } = result.into_inner().expect("no thread panics");
-    say(&format!("{tally:?}"));
-    if let Some(seed) = broken.first() {
-        panic!(
-            "promises were broken by the seeds {broken:?}; to repeat one: PUSHD_FAULT_SEED={seed} \
-             PUSHD_FAULT_RUNS=1 cargo test --test it {test} -- --nocapture"
-        );
     }
 }
 
@@ -126,10 +144,15 @@ struct Tally {
     faults: usize,
     kills: usize,
     full: usize,
+    servers: usize,
     decisions: usize,
     looks: usize,
     told: usize,
     requesters: usize,
+    /// Answers that were behind what another daemon had answered before, and the furthest, in
+    /// milliseconds.
+    behind: usize,
+    furthest: history::At,
 }
 
 impl Tally {
@@ -143,11 +166,17 @@ impl Tally {
             _ => 0,
         });
         let full = |fault: &&history::Fault| fault.what.starts_with("disk");
+        let servers = |fault: &&history::Fault| fault.what.starts_with("nats");
+        self.servers += history.faults.iter().filter(servers).count();
         self.full += history.faults.iter().filter(full).count();
         self.kills += kills.sum::<usize>();
         self.decisions += history.decisions.len();
         self.looks += history.looks.len();
         self.told += history.streams.values().map(Vec::len).sum::<usize>();
         self.requesters += history.ran.len();
+        for behind in rules::behind(history) {
+            self.behind += 1;
+            self.furthest = self.furthest.max(behind);
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::until::until;
 
 /// One misfortune.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Misfortune {
+pub(crate) enum Misfortune {
     /// `kill -9`, and a new start after a while.
     Killed,
     /// The same, and once more while it starts.
@@ -30,7 +30,7 @@ enum Misfortune {
 }
 
 impl Misfortune {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Killed => "killed",
             Self::KilledTwice => "killed twice",
@@ -78,7 +78,8 @@ pub(crate) async fn break_daemon(
     daemon
 }
 
-async fn strike(mut daemon: Daemon, misfortune: Misfortune, rng: &mut Rng) -> Daemon {
+/// Lets it happen; answers the daemon that is left, which works.
+pub(crate) async fn strike(mut daemon: Daemon, misfortune: Misfortune, rng: &mut Rng) -> Daemon {
     let away = Duration::from_millis([0, 0, 30, 300][rng.usize(..4)]);
     match misfortune {
         Misfortune::Killed => {

@@ -1,11 +1,13 @@
 //! Clients that speak HTTP, do not give up, and note everything: askers, pollers, cancellers,
 //! deciders and readers of the stream.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,27 +20,44 @@ pub(crate) const POLL: Duration = Duration::from_secs(25);
 /// How long a client waits for what is not held.
 const CALL: Duration = Duration::from_secs(3);
 
-/// One client behind a link of its own.
+/// One client. Where there are several daemons on one store it goes to the next when one fails it.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
-    base: String,
+    ways: Arc<[Way]>,
+    /// Which of the ways it takes.
+    taken: Arc<AtomicUsize>,
     notes: Notes,
+}
+
+/// A way to a daemon.
+#[derive(Clone, Debug)]
+struct Way {
+    base: String,
     /// Keeps the link open.
     _link: Option<Arc<Link>>,
 }
 
 impl Client {
-    pub(crate) fn behind(link: Arc<Link>, notes: &Notes) -> Self {
-        Self {
+    /// A client with a link of its own to each daemon.
+    pub(crate) fn behind(links: impl IntoIterator<Item = Arc<Link>>, notes: &Notes) -> Self {
+        let way = |link: Arc<Link>| Way {
             base: link.url(),
             _link: Some(link),
-            ..Self::at(String::new(), notes)
-        }
+        };
+        Self::by(links.into_iter().map(way).collect(), notes)
     }
 
-    /// A client of the daemon at `base` itself.
-    pub(crate) fn at(base: String, notes: &Notes) -> Self {
+    /// A client of the daemons at these addresses themselves.
+    pub(crate) fn at(addresses: &[SocketAddr], notes: &Notes) -> Self {
+        let way = |address| Way {
+            base: format!("http://{address}"),
+            _link: None,
+        };
+        Self::by(addresses.iter().map(way).collect(), notes)
+    }
+
+    fn by(ways: Arc<[Way]>, notes: &Notes) -> Self {
         // Losing a race against another test that installs it is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = reqwest::Client::builder()
@@ -49,13 +68,50 @@ impl Client {
             .unwrap();
         Self {
             http,
-            base,
+            ways,
+            taken: Arc::default(),
             notes: notes.clone(),
-            _link: None,
         }
     }
 
-    /// Sends one call; notes the request that the answer shows.
+    /// The same client, beginning with this daemon, and going its own ways from then on.
+    pub(crate) fn from(&self, node: usize) -> Self {
+        Self {
+            taken: Arc::new(AtomicUsize::new(node % self.ways.len())),
+            ..self.clone()
+        }
+    }
+
+    /// A client of one of the daemons alone.
+    pub(crate) fn only(&self, node: usize) -> Self {
+        Self {
+            ways: [self.ways[node].clone()].into(),
+            taken: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// How many daemons it knows.
+    pub(crate) fn nodes(&self) -> usize {
+        self.ways.len()
+    }
+
+    /// The daemon that it speaks to, and its URL.
+    fn way(&self) -> (usize, &str) {
+        let node = self.taken.load(Ordering::SeqCst);
+        (node, &self.ways[node].base)
+    }
+
+    /// Goes to the next daemon, unless somebody else with this client has done so meanwhile.
+    fn move_on(&self, from: usize) {
+        if self.taken.load(Ordering::SeqCst) == from {
+            let next = (from + 1) % self.ways.len();
+            self.taken.store(next, Ordering::SeqCst);
+        }
+    }
+
+    /// Sends one call; notes the request that the answer shows. When there is no answer the next
+    /// call goes to the next daemon.
     async fn call(
         &self,
         method: Method,
@@ -64,7 +120,23 @@ impl Client {
         key: Option<&str>,
         wait: Option<Duration>,
     ) -> Told<View> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        let (node, base) = self.way();
+        let request = self.http.request(method, format!("{base}{path}"));
+        let told = self.sent(node, request, body, key, wait).await;
+        if told == Told::Nothing {
+            self.move_on(node);
+        }
+        told
+    }
+
+    async fn sent(
+        &self,
+        node: usize,
+        mut request: RequestBuilder,
+        body: Option<&Value>,
+        key: Option<&str>,
+        wait: Option<Duration>,
+    ) -> Told<View> {
         if let Some(body) = body {
             request = request
                 .header("content-type", "application/json")
@@ -97,6 +169,7 @@ impl Client {
                 sent,
                 at: self.notes.now(),
                 waited: wait.is_some(),
+                node,
                 view: view.clone(),
             });
         }
@@ -190,7 +263,8 @@ impl Client {
     pub(crate) async fn list(&self, query: &str) -> Option<(Vec<View>, u64)> {
         let (mut views, mut after) = (Vec::new(), String::new());
         loop {
-            let path = format!("{}/v1/requests?limit=1000{query}{after}", self.base);
+            let (_, base) = self.way();
+            let path = format!("{base}/v1/requests?limit=1000{query}{after}");
             let response = timeout(CALL, self.http.get(path).send()).await.ok()?.ok()?;
             let page: Value = serde_json::from_slice(&response.bytes().await.ok()?).ok()?;
             views.extend(page["requests"].as_array()?.iter().map(View::new));
@@ -201,9 +275,23 @@ impl Client {
         }
     }
 
+    /// Reads a request once.
+    pub(crate) async fn read(&self, id: &str) -> Told<View> {
+        let path = format!("/v1/requests/{id}");
+        self.call(Method::GET, &path, None, None, None).await
+    }
+
+    /// Whether the daemon says that it is ready.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let (_, base) = self.way();
+        let call = self.http.get(format!("{base}/readyz")).send();
+        matches!(timeout(CALL, call).await, Ok(Ok(answer)) if answer.status() == 200)
+    }
+
     /// A figure of `/metrics`.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let response = self.http.get(format!("{}/metrics", self.base)).send().await;
+        let (_, base) = self.way();
+        let response = self.http.get(format!("{base}/metrics")).send().await;
         let text = response.unwrap().text().await.unwrap();
         let mut lines = text.lines();
         let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -225,7 +313,9 @@ impl Client {
                 if rng.u8(..8) == 0 {
                     cursor = None;
                 }
-                self.read(reader, &mut cursor, &mut tell).await;
+                let (node, _) = self.way();
+                self.follow(reader, &mut cursor, &mut tell).await;
+                self.move_on(node);
                 pause(&mut rng).await;
             }
         };
@@ -235,8 +325,14 @@ impl Client {
         }
     }
 
-    async fn read(&self, reader: &str, cursor: &mut Option<String>, tell: &mut impl FnMut(&View)) {
-        let mut request = self.http.get(format!("{}/v1/events", self.base));
+    async fn follow(
+        &self,
+        reader: &str,
+        cursor: &mut Option<String>,
+        tell: &mut impl FnMut(&View),
+    ) {
+        let (_, base) = self.way();
+        let mut request = self.http.get(format!("{base}/v1/events"));
         if let Some(cursor) = &cursor {
             request = request.header("last-event-id", cursor);
         }

@@ -64,6 +64,7 @@ fn look(view: &View, (sent, at): (At, At)) -> Look {
         sent,
         at,
         waited: false,
+        node: 0,
         view: view.clone(),
     }
 }
@@ -132,7 +133,8 @@ fn well() -> History {
         }],
         faults: Vec::new(),
         stuck: Vec::new(),
-        rest: Rest::default(),
+        rest: vec![Rest::default(); 2],
+        elsewhere: vec![vec![approved.clone(), cancelled.clone()]],
         store: vec![cancelled, approved],
     }
 }
@@ -220,7 +222,7 @@ fn a_resend_that_asked_again_is_found() {
         .sealed()
     };
     breaks("one request a key", |history| {
-        history.rest.pending = 1;
+        history.rest[0].pending = 1;
         history.store.push(again());
     });
     breaks("one request a key", |history| {
@@ -243,7 +245,7 @@ fn another_outcome_than_the_one_that_was_shown_is_found() {
 #[test]
 fn what_was_shown_and_then_lost_in_a_crash_is_found() {
     breaks("one outcome", |history| {
-        history.rest.pending = 1;
+        history.rest[0].pending = 1;
         *kept(history) = pending(DEPLOY, 1);
     });
     breaks("one outcome", |history| {
@@ -279,6 +281,72 @@ fn a_call_that_was_under_way_may_show_what_was_before() {
         .looks
         .push(look(&pending(DEPLOY, 1), (T + 50, T + 140)));
     assert_eq!(check(&history), []);
+}
+
+#[test]
+fn another_daemon_may_be_a_little_behind_but_not_far() {
+    let elsewhere = |sent| Look {
+        node: 1,
+        ..look(&pending(DEPLOY, 1), (sent, sent + 10))
+    };
+    let mut history = well();
+    history.looks.push(elsewhere(T + 130));
+    assert_eq!(check(&history), []);
+    let far = T + 11_000;
+    breaks_only("not far behind", |history| {
+        history.looks.push(elsewhere(far));
+    });
+    // It is excused by what was broken meanwhile.
+    let mut history = well();
+    history.looks.push(elsewhere(far));
+    let (from, to) = (T + 110, T + 5_000);
+    history.faults.push(Fault {
+        what: "nats killed",
+        from,
+        to,
+    });
+    assert_eq!(check(&history), []);
+    // Another daemon that has shown it does not go back either.
+    breaks_only("never back", |history| {
+        let approved = kept(history).clone();
+        let before = look(&approved, (T + 110, T + 120));
+        history.looks.push(Look { node: 1, ..before });
+        history.looks.push(elsewhere(T + 130));
+    });
+}
+
+#[test]
+fn a_reset_that_nobody_needs_is_found() {
+    breaks("no reset", |history| {
+        stream(history).insert(6, Item::Reset);
+    });
+}
+
+#[test]
+fn a_request_that_one_daemon_does_not_know_is_found() {
+    let unknown = || Told::No("not_found".to_owned());
+    breaks_only("known", |history| {
+        history.decisions.push(Decision {
+            title: REBOOT.to_owned(),
+            verdict: "deny".to_owned(),
+            sent: T + 90,
+            told: unknown(),
+        });
+    });
+    breaks_only("known", |history| history.cancels.push(unknown()));
+}
+
+#[test]
+fn daemons_that_do_not_agree_are_found() {
+    breaks_only("one store", |history| {
+        history.elsewhere[0].remove(0);
+    });
+    breaks_only("one store", |history| {
+        history.elsewhere[0][0] = pending(DEPLOY, 1);
+    });
+    breaks_only("one store", |history| {
+        history.elsewhere[0].push(pending("ghost", 9));
+    });
 }
 
 #[test]
@@ -367,15 +435,13 @@ fn what_is_shown_as_pending_after_its_end_is_found() {
     let late = || look(&pending(REBOOT, 2), (T + 60_100, T + 60_110));
     breaks_only("expiry", |history| history.looks.push(late()));
     // A store that cannot write cannot have anything expire.
-    let mut history = well();
-    history.looks.push(late());
-    let (from, to) = (T + 60_000, T + 61_000);
-    history.faults.push(Fault {
-        what: "disk",
-        from,
-        to,
-    });
-    assert_eq!(check(&history), []);
+    for what in ["disk", "nats stopped"] {
+        let mut history = well();
+        history.looks.push(late());
+        let (from, to) = (T + 60_000, T + 61_000);
+        history.faults.push(Fault { what, from, to });
+        assert_eq!(check(&history), []);
+    }
 }
 
 #[test]
@@ -418,7 +484,7 @@ fn something_pending_that_was_not_told_at_first_is_found() {
 
 #[test]
 fn a_waiter_that_was_not_removed_is_found() {
-    breaks_only("at rest", |history| history.rest.waiters = 1);
-    breaks_only("at rest", |history| history.rest.subscribers = 1);
-    breaks_only("at rest", |history| history.rest.pending = 1);
+    breaks_only("at rest", |history| history.rest[1].waiters = 1);
+    breaks_only("at rest", |history| history.rest[0].subscribers = 1);
+    breaks_only("at rest", |history| history.rest[0].pending = 1);
 }

@@ -110,6 +110,8 @@ pub(crate) struct Look {
     pub(crate) at: At,
     /// Whether the call was held until the request was final.
     pub(crate) waited: bool,
+    /// Which of the daemons has answered.
+    pub(crate) node: usize,
     pub(crate) view: View,
 }
 
@@ -149,6 +151,13 @@ pub(crate) struct Fault {
     pub(crate) to: At,
 }
 
+impl Fault {
+    /// Whether the store could not write meanwhile, so that nothing could expire either.
+    pub(crate) fn stops_writes(&self) -> bool {
+        self.what.starts_with("disk") || self.what.starts_with("nats")
+    }
+}
+
 /// The figures of a daemon that nobody is connected to any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rest {
@@ -172,9 +181,12 @@ pub(crate) struct History {
     pub(crate) faults: Vec<Fault>,
     /// Who had not come to an end when the run was over.
     pub(crate) stuck: Vec<String>,
-    pub(crate) rest: Rest,
+    /// Of each daemon.
+    pub(crate) rest: Vec<Rest>,
     /// What the daemon finally has, after one more `kill -9`.
     pub(crate) store: Vec<View>,
+    /// What each other daemon on the same store says that it has.
+    pub(crate) elsewhere: Vec<Vec<View>>,
 }
 
 /// Where everybody in a run writes.

@@ -25,9 +25,15 @@ pub(crate) enum Mischief {
     Signal(Signal),
 }
 
-/// Runs `requester` to its end, and notes it.
+/// A URL for each link.
+fn urls(links: &[Arc<Link>]) -> Vec<String> {
+    let url = |link: &Arc<Link>| ["--url".to_owned(), link.url()];
+    links.iter().flat_map(url).collect()
+}
+
+/// Runs `requester` to its end, with links to daemons on one store, and notes it.
 pub(crate) async fn requester(
-    link: Arc<Link>,
+    links: Vec<Arc<Link>>,
     notes: Notes,
     title: String,
     expires: u64,
@@ -37,14 +43,8 @@ pub(crate) async fn requester(
         .env_clear()
         .arg("--default-signal=HUP,INT,TERM")
         .arg(env!("CARGO_BIN_EXE_requester"))
-        .args([
-            "--url",
-            &link.url(),
-            "-m",
-            &title,
-            "--connect-timeout",
-            "60s",
-        ])
+        .args(urls(&links))
+        .args(["-m", &title, "--connect-timeout", "60s"])
         .args([
             "--json",
             "--timeout",
@@ -125,13 +125,14 @@ impl Drop for Person {
 
 impl Person {
     /// Sits down before an `approver`; titles of requests begin with `mark`.
-    pub(crate) fn at(link: Arc<Link>, notes: Notes, mark: String, mut rng: Rng) -> Self {
+    pub(crate) fn at(links: Vec<Arc<Link>>, notes: Notes, mark: String, mut rng: Rng) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&over);
         let thread = thread::spawn(move || {
             let program = env!("CARGO_BIN_EXE_approver");
             let run = || {
-                let args = ["--url", &link.url()];
+                let urls = urls(&links);
+                let args: Vec<_> = urls.iter().map(String::as_str).collect();
                 Pty::run_sized(program, &args, &[], (ROWS, COLUMNS))
             };
             let mut terminal = run();

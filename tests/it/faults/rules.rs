@@ -1,8 +1,8 @@
 //! The rules that every history has to obey: the promises, as questions to the evidence.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use super::history::{At, Fault, History, Item, Told, View};
+use super::history::{At, Fault, History, Item, Look, Told, View};
 
 /// A promise that was broken, by the name of its rule, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,7 @@ const RULES: &[(&str, Rule)] = &[
     ("one outcome", one_outcome),
     ("one commit an event", one_commit_an_event),
     ("never back", never_back),
+    ("not far behind", not_far_behind),
     ("in time", in_time),
     ("nobody stuck", nobody_stuck),
     ("exit codes", exit_codes),
@@ -27,6 +28,9 @@ const RULES: &[(&str, Rule)] = &[
     ("expiry", expiry),
     ("rising ids", rising_ids),
     ("no gap", no_gap),
+    ("no reset", no_reset),
+    ("known", known),
+    ("one store", one_store),
     ("at rest", at_rest),
 ];
 
@@ -191,29 +195,75 @@ fn one_commit_an_event(history: &History, _: &Store<'_>, broken: &mut dyn FnMut(
     }
 }
 
-/// A call that begins after an answer has come shows at least what that answer showed.
+/// A call to a daemon that begins after an answer of that daemon's has come shows at least what
+/// that answer showed.
 fn never_back(history: &History, _: &Store<'_>, broken: &mut dyn FnMut(String)) {
-    let mut looks: HashMap<&str, Vec<_>> = HashMap::new();
+    let mut looks: HashMap<(&str, usize), Vec<_>> = HashMap::new();
     for look in &history.looks {
-        looks.entry(&look.view.id).or_default().push(look);
+        let (id, node) = (look.view.id.as_str(), look.node);
+        looks.entry((id, node)).or_default().push(look);
     }
-    for looks in looks.values_mut() {
-        looks.sort_by_key(|look| look.at);
-        // The newest event that had been shown by a time.
-        let mut shown = BTreeMap::new();
-        let mut newest = 0;
-        for look in looks.iter() {
-            newest = newest.max(look.view.event);
-            shown.insert(look.at, newest);
-        }
-        for look in looks.iter() {
-            if let Some((at, event)) = shown.range(..look.sent).next_back()
-                && *event > look.view.event
-            {
+    for mut looks in looks.into_values() {
+        older_than_shown(&mut looks, |at, event, look| {
+            if at < look.sent {
                 broken(format!(
                     "event {event} was shown at {at}, and then {look:?}"
                 ));
             }
+        });
+    }
+}
+
+/// Daemons on one store see it a little later than one another, but not much: a call shows what
+/// any of them has shown a while ago, unless something was broken meanwhile.
+fn not_far_behind(history: &History, _: &Store<'_>, broken: &mut dyn FnMut(String)) {
+    for looks in by_request(history).values_mut() {
+        older_than_shown(looks, |at, event, look| {
+            let due = trouble_until(&history.faults, at, look.sent);
+            if due + LATE < look.sent {
+                broken(format!(
+                    "event {event} was shown at {at} by another daemon, and then {look:?}"
+                ));
+            }
+        });
+    }
+}
+
+fn by_request(history: &History) -> HashMap<&str, Vec<&Look>> {
+    let mut looks: HashMap<&str, Vec<_>> = HashMap::new();
+    for look in &history.looks {
+        looks.entry(&look.view.id).or_default().push(look);
+    }
+    looks
+}
+
+/// By how much answers were behind what had been shown before by any daemon, in milliseconds.
+pub(crate) fn behind(history: &History) -> Vec<At> {
+    let mut behind = Vec::new();
+    for looks in by_request(history).values_mut() {
+        older_than_shown(looks, |at, _, look| behind.push(look.sent - at));
+    }
+    behind
+}
+
+/// Tells of each look that shows an older event of the request than one that had been shown when
+/// it was asked for: when that was first shown, the event, and the look.
+fn older_than_shown(looks: &mut [&Look], mut tell: impl FnMut(At, u64, &Look)) {
+    looks.sort_by_key(|look| look.at);
+    // The events that were newer than all before them, and when each was first shown.
+    let mut shown: Vec<(u64, At)> = Vec::new();
+    for look in looks.iter() {
+        let newest = shown.last().map_or(0, |(event, _)| *event);
+        if look.view.event > newest {
+            shown.push((look.view.event, look.at));
+        }
+    }
+    for look in looks.iter() {
+        let newer = shown.partition_point(|(event, _)| *event <= look.view.event);
+        if let Some((event, at)) = shown.get(newer)
+            && *at < look.sent
+        {
+            tell(*at, *event, look);
         }
     }
 }
@@ -333,20 +383,13 @@ fn expiry(history: &History, _: &Store<'_>, broken: &mut dyn FnMut(String)) {
             broken(format!("decided too late: {}", kept.members));
         }
     }
-    let disk: Vec<_> = history
-        .faults
-        .iter()
-        .filter(|fault| fault.what.starts_with("disk"))
-        .cloned()
-        .collect();
     for look in &history.looks {
         let view = &look.view;
         if view.status == "expired" && look.at + SKEW < view.expires_at {
             broken(format!("expired too early: {look:?}"));
         }
-        let in_trouble = disk
-            .iter()
-            .any(|fault| fault.from <= look.at && fault.to >= look.sent);
+        let mut faults = history.faults.iter().filter(|fault| fault.stops_writes());
+        let in_trouble = faults.any(|fault| fault.from <= look.at && fault.to >= look.sent);
         if view.status == "pending" && look.sent > view.expires_at + SKEW && !in_trouble {
             broken(format!("still pending: {look:?}"));
         }
@@ -475,11 +518,58 @@ fn whole_streams(items: &[Item]) -> Vec<Whole<'_>> {
     streams
 }
 
-/// When everybody has left, the daemon holds nothing for anybody.
+/// Nobody is told to drop what they know: nothing was purged, and all daemons continue one history.
+fn no_reset(history: &History, _: &Store<'_>, broken: &mut dyn FnMut(String)) {
+    for (reader, items) in &history.streams {
+        let mut cursor = &None;
+        for item in items {
+            match item {
+                Item::Opened(from) => cursor = from,
+                Item::Reset => broken(format!("{reader} came with {cursor:?} and was reset")),
+                Item::Told(..) | Item::CaughtUp(_) | Item::Moved(_) => {}
+            }
+        }
+    }
+}
+
+/// Whatever was asked is known from then on, whichever daemon is asked about it.
+fn known(history: &History, _: &Store<'_>, broken: &mut dyn FnMut(String)) {
+    let unknown = |told: &Told<View>| *told == Told::No("not_found".to_owned());
+    for decision in &history.decisions {
+        if unknown(&decision.told) {
+            broken(format!("no such request, for {decision:?}"));
+        }
+    }
+    for cancel in history.cancels.iter().filter(|told| unknown(told)) {
+        broken(format!("no such request, for a cancellation: {cancel:?}"));
+    }
+}
+
+/// All daemons on the store say the same of each request.
+fn one_store(history: &History, store: &Store<'_>, broken: &mut dyn FnMut(String)) {
+    for (node, views) in history.elsewhere.iter().enumerate() {
+        let node = node + 1;
+        let by_id: HashMap<_, _> = views.iter().map(|view| (view.id.as_str(), view)).collect();
+        for (id, kept) in &store.by_id {
+            if by_id.get(id) != Some(kept) {
+                let other = by_id.get(id).map(|view| &view.members);
+                broken(format!("daemon {node} has {other:?} for {}", kept.members));
+            }
+        }
+        for (id, view) in by_id {
+            if !store.by_id.contains_key(id) {
+                broken(format!("daemon {node} alone has {}", view.members));
+            }
+        }
+    }
+}
+
+/// When everybody has left, no daemon holds anything for anybody.
 fn at_rest(history: &History, store: &Store<'_>, broken: &mut dyn FnMut(String)) {
-    let rest = history.rest;
     let pending = store.by_id.values().filter(|view| !view.is_final()).count();
-    if rest.waiters != 0 || rest.subscribers != 0 || rest.pending != pending as u64 {
-        broken(format!("{rest:?}, and {pending} pending in the store"));
+    for rest in &history.rest {
+        if rest.waiters != 0 || rest.subscribers != 0 || rest.pending != pending as u64 {
+            broken(format!("{rest:?}, and {pending} pending in the store"));
+        }
     }
 }

@@ -1,18 +1,19 @@
 //! One run: a daemon, its clients and their misfortunes, all drawn from one seed.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use rustix::process::Signal;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::chaos::{break_daemon, start};
 use super::clients::Client;
 use super::history::{Fault, History, Item, Notes, Rest, View};
-use super::link::Links;
+use super::link::{Link, Links};
 use super::people::{Mischief, Person, requester};
 use super::stumbling::Inside;
 use crate::daemon::setup;
@@ -26,14 +27,39 @@ const BURST: usize = 6;
 /// Requests that expire sooner than this are left to do so.
 const SOON: i64 = 5_000;
 
+/// Who takes part, beside one who watches each daemon.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crowd {
+    /// Those who decide what they see.
+    pub(crate) deciders: usize,
+    /// Those who ask over HTTP.
+    pub(crate) askers: usize,
+    /// Those who run `requester`.
+    pub(crate) requesters: usize,
+    /// For how long whoever has an answer asks for something else, after a pause.
+    pub(crate) lasting: Duration,
+    /// At most so long is that pause.
+    pub(crate) pause: Duration,
+}
+
+/// Those in a run with one daemon. Each asks once.
+const FEW: Crowd = Crowd {
+    deciders: 2,
+    askers: 4,
+    requesters: 3,
+    lasting: Duration::ZERO,
+    pause: Duration::ZERO,
+};
+
 /// The parts that a run consists of.
-struct Run {
+pub(crate) struct Run {
     seed: u64,
-    rng: Rng,
-    notes: Notes,
+    crowd: Crowd,
+    pub(crate) rng: Rng,
+    pub(crate) notes: Notes,
     links: Links,
     /// Those who have something to come to an end with.
-    tasks: JoinSet<()>,
+    pub(crate) tasks: JoinSet<()>,
     /// Those who go on until it is over.
     readers: JoinSet<()>,
     over: CancellationToken,
@@ -42,10 +68,10 @@ struct Run {
 /// Makes the run of `seed` with a daemon that is killed, stopped and replaced; answers what was
 /// noted.
 pub(crate) async fn with_a_daemon(seed: u64) -> History {
-    let mut run = Run::new(seed);
+    let mut run = Run::new(seed, FEW);
     let daemon = setup().start();
-    let direct = Client::at(daemon.url(), &run.notes);
-    let person = run.begin(daemon.address()).await;
+    let direct = Client::at(&[daemon.address()], &run.notes);
+    let person = run.begin(&[daemon.address()]).await;
     let (notes, rng, mark) = (run.notes.clone(), run.rng.fork(), run.title("burst"));
     let mut bursts = 0;
     let burst = |rng| {
@@ -69,10 +95,10 @@ pub(crate) async fn with_a_daemon(seed: u64) -> History {
 
 /// The same with a daemon that is not killed, but whose store stumbles.
 pub(crate) async fn with_a_stumbling_store(seed: u64) -> History {
-    let mut run = Run::new(seed);
+    let mut run = Run::new(seed, FEW);
     let inside = Inside::start(run.rng.fork()).await;
-    let direct = Client::at(format!("http://{}", inside.address), &run.notes);
-    let person = run.begin(inside.address).await;
+    let direct = Client::at(&[inside.address], &run.notes);
+    let person = run.begin(&[inside.address]).await;
     let from = run.notes.now();
     sleep(Duration::from_millis(run.rng.u64(300..1500))).await;
     inside.calm.cancel();
@@ -89,11 +115,12 @@ pub(crate) async fn with_a_stumbling_store(seed: u64) -> History {
 }
 
 impl Run {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, crowd: Crowd) -> Self {
         let notes = Notes::new();
         notes.open().approvers.push("local".to_owned());
         Self {
             seed,
+            crowd,
             rng: Rng::with_seed(seed),
             notes,
             links: Links::default(),
@@ -103,112 +130,152 @@ impl Run {
         }
     }
 
-    /// Begins to read, to ask and to decide.
-    async fn begin(&mut self, backend: SocketAddr) -> Option<Person> {
-        self.readers(backend).await;
-        self.askers(backend).await;
-        self.requesters(backend).await;
-        self.person(backend).await
+    /// Begins to read, to ask and to decide, at daemons on one store.
+    pub(crate) async fn begin(&mut self, backends: &[SocketAddr]) -> Option<Person> {
+        self.readers(backends).await;
+        self.askers(backends).await;
+        self.requesters(backends).await;
+        self.person(backends).await
     }
 
-    /// What was noted, and what the daemon has.
-    async fn history(&self, direct: &Client) -> History {
-        let (store, _) = direct.list("").await.expect("the daemon works");
+    /// What was noted, and what the daemons have.
+    pub(crate) async fn history(&self, direct: &Client) -> History {
+        let mut stores = Vec::new();
+        for node in 0..direct.nodes() {
+            let (store, _) = direct.only(node).list("").await.expect("it works");
+            stores.push(store);
+        }
         let mut history = self.notes.open().clone();
-        history.store = store;
+        history.store = stores.remove(0);
+        history.elsewhere = stores;
         history
     }
 
-    fn title(&self, name: &str) -> String {
+    pub(crate) fn title(&self, name: &str) -> String {
         format!("fault-{}-{name}", self.seed)
     }
 
-    async fn client(&mut self, backend: SocketAddr) -> Client {
-        let link = self.links.add(backend, self.rng.fork()).await;
-        Client::behind(link, &self.notes)
+    /// A link to each of the daemons.
+    async fn links(&mut self, backends: &[SocketAddr]) -> Vec<Arc<Link>> {
+        let mut links = Vec::new();
+        for backend in backends {
+            links.push(self.links.add(*backend, self.rng.fork()).await);
+        }
+        links
+    }
+
+    /// A client with a link of its own to each of the daemons; it begins with any.
+    async fn client(&mut self, backends: &[SocketAddr]) -> Client {
+        let client = Client::behind(self.links(backends).await, &self.notes);
+        match backends {
+            [_] => client,
+            _ => client.from(self.rng.usize(..)),
+        }
     }
 
     /// Mostly long, sometimes so short that it passes during the run.
-    fn expiry(&mut self) -> u64 {
-        if self.rng.u8(..3) == 0 {
-            self.rng.u64(1..3)
-        } else {
-            600
+    fn expiry(rng: &mut Rng) -> u64 {
+        if rng.u8(..3) == 0 { rng.u64(1..3) } else { 600 }
+    }
+
+    /// Those who decide what they see, and for each daemon one who watches it.
+    async fn readers(&mut self, backends: &[SocketAddr]) {
+        for n in 1..=self.crowd.deciders {
+            let client = self.client(backends).await;
+            self.reader(&format!("decider {n}"), client, true);
+        }
+        for (n, backend) in backends.iter().enumerate() {
+            let client = self.client(&[*backend]).await;
+            self.reader(&format!("watcher of {n}"), client, false);
         }
     }
 
-    /// Two who decide what they see, and one who watches.
-    async fn readers(&mut self, backend: SocketAddr) {
-        for name in ["decider 1", "decider 2", "watcher"] {
-            let client = self.client(backend).await;
-            let (over, mut rng, notes) = (self.over.clone(), self.rng.fork(), self.notes.clone());
-            let deciding = name != "watcher";
-            self.readers.spawn(async move {
-                let mut decisions = JoinSet::new();
-                let reading_rng = rng.fork();
-                let tell = |view: &View| {
-                    if deciding && !view.is_final() && rng.u8(..4) > 0 {
-                        let (client, view) = (client.clone(), view.clone());
-                        let (rng, notes) = (rng.fork(), notes.clone());
-                        decisions.spawn(async move { decide(&client, &view, rng, &notes).await });
-                    }
-                };
-                client.listen(name, &over, reading_rng, tell).await;
-            });
-        }
+    fn reader(&mut self, name: &str, client: Client, deciding: bool) {
+        let name = name.to_owned();
+        let (over, mut rng, notes) = (self.over.clone(), self.rng.fork(), self.notes.clone());
+        self.readers.spawn(async move {
+            let mut decisions = JoinSet::new();
+            let reading_rng = rng.fork();
+            let tell = |view: &View| {
+                if deciding && !view.is_final() && rng.u8(..4) > 0 {
+                    let (client, view) = (client.clone(), view.clone());
+                    let (rng, notes) = (rng.fork(), notes.clone());
+                    decisions.spawn(async move { decide(&client, &view, rng, &notes).await });
+                }
+            };
+            client.listen(&name, &over, reading_rng, tell).await;
+        });
     }
 
     /// Those who ask over HTTP and wait; one of them changes its mind.
-    async fn askers(&mut self, backend: SocketAddr) {
-        for n in 0..4 {
-            let client = self.client(backend).await;
+    async fn askers(&mut self, backends: &[SocketAddr]) {
+        let Crowd { lasting, pause, .. } = self.crowd;
+        for n in 0..self.crowd.askers {
+            let client = self.client(backends).await;
             let (mut rng, title) = (self.rng.fork(), self.title(&format!("http-{n}")));
-            let expires = self.expiry();
+            let mut expires = Self::expiry(&mut self.rng);
             let begin = Duration::from_millis(rng.u64(..600));
+            let end = Instant::now() + lasting;
             self.tasks.spawn(async move {
                 sleep(begin).await;
-                let view = client.ask(&title, expires, &mut rng).await;
-                if n == 0 {
-                    sleep(Duration::from_millis(rng.u64(..100))).await;
-                    client.cancel(&view, &mut rng).await;
+                for time in 0.. {
+                    let view = client
+                        .ask(&format!("{title}-{time}"), expires, &mut rng)
+                        .await;
+                    if n == 0 {
+                        sleep(Duration::from_millis(rng.u64(..100))).await;
+                        client.cancel(&view, &mut rng).await;
+                    }
+                    client.wait(&view.id, &mut rng).await;
+                    if Instant::now() >= end {
+                        break;
+                    }
+                    sleep(pause.mul_f64(rng.f64())).await;
+                    expires = Self::expiry(&mut rng);
                 }
-                client.wait(&view.id, &mut rng).await;
             });
         }
     }
 
-    async fn requesters(&mut self, backend: SocketAddr) {
-        for n in 0..3 {
-            let link = self.links.add(backend, self.rng.fork()).await;
+    async fn requesters(&mut self, backends: &[SocketAddr]) {
+        let Crowd { lasting, pause, .. } = self.crowd;
+        for n in 0..self.crowd.requesters {
+            let mut links = self.links(backends).await;
+            links.rotate_left(n % backends.len());
             let (notes, title) = (self.notes.clone(), self.title(&format!("requester-{n}")));
-            let expires = self.expiry();
+            let mut expires = Self::expiry(&mut self.rng);
             let begin = Duration::from_millis(self.rng.u64(..600));
-            let signals = [Signal::TERM, Signal::INT, Signal::KILL];
-            let mischief = match self.rng.u8(..6) {
-                0 => Mischief::Stops(Duration::from_millis(self.rng.u64(50..1500))),
-                1 => Mischief::Signal(signals[self.rng.usize(..3)]),
-                _ => Mischief::Nothing,
-            };
-            let moment = Duration::from_millis(self.rng.u64(10..1000));
+            let mut mischief = mischief(&mut self.rng);
+            let mut rng = self.rng.fork();
+            let end = Instant::now() + lasting;
             self.tasks.spawn(async move {
                 sleep(begin).await;
-                requester(link, notes, title, expires, (moment, mischief)).await;
+                for time in 0.. {
+                    let title = format!("{title}-{time}");
+                    requester(links.clone(), notes.clone(), title, expires, mischief).await;
+                    if Instant::now() >= end {
+                        break;
+                    }
+                    sleep(pause.mul_f64(rng.f64())).await;
+                    expires = Self::expiry(&mut rng);
+                    mischief = self::mischief(&mut rng);
+                }
             });
         }
     }
 
     /// Sometimes somebody sits at a terminal.
-    async fn person(&mut self, backend: SocketAddr) -> Option<Person> {
+    async fn person(&mut self, backends: &[SocketAddr]) -> Option<Person> {
         if self.rng.u8(..3) > 0 {
             return None;
         }
-        let link = self.links.add(backend, self.rng.fork()).await;
+        let links = self.links(backends).await;
         let mark = format!("fault-{}-", self.seed);
-        Some(Person::at(link, self.notes.clone(), mark, self.rng.fork()))
+        Some(Person::at(links, self.notes.clone(), mark, self.rng.fork()))
     }
 
     /// Has everything decided, and waits for those who ask and until all readers have caught up.
-    async fn end(&mut self, direct: &Client) {
+    pub(crate) async fn end(&mut self, direct: &Client) {
         self.links.calm_down();
         let notes = self.notes.clone();
         let mut rng = self.rng.fork();
@@ -220,8 +287,8 @@ impl Run {
                     if view.expires_at > notes.now() + SOON {
                         // Polls that begin in the very moment in which it is decided.
                         for _ in 0..HERD {
-                            let (client, id, mut rng) =
-                                (direct.clone(), view.id.clone(), rng.fork());
+                            let client = direct.from(rng.usize(..));
+                            let (id, mut rng) = (view.id.clone(), rng.fork());
                             herd.spawn(async move {
                                 sleep(Duration::from_micros(rng.u64(..3000))).await;
                                 client.wait(&id, &mut rng).await;
@@ -284,10 +351,11 @@ impl Run {
     /// Waits until all readers of the stream are where the daemon is.
     async fn catch_up(&self, direct: &Client) {
         let (_, head) = direct.list("").await.expect("the daemon works");
+        let readers = self.crowd.deciders + direct.nodes();
         let caught_up = || {
             let history = self.notes.open();
             let at_head = |items: &Vec<Item>| items.iter().rev().any(|item| place(item) >= head);
-            history.streams.len() == 3 && history.streams.values().all(at_head)
+            history.streams.len() == readers && history.streams.values().all(at_head)
         };
         let catching_up = async {
             while !caught_up() {
@@ -302,30 +370,45 @@ impl Run {
         }
     }
 
-    /// Notes the daemon's figures once everybody has left, or what is left of them after a while.
-    async fn rest(&mut self, direct: &Client) {
+    /// Notes each daemon's figures once everybody has left, or what is left of them after a while.
+    pub(crate) async fn rest(&mut self, direct: &Client) {
         self.links = Links::default();
         self.tasks.abort_all();
-        let mut rest = Rest::default();
-        for _ in 0..500 {
-            rest = Rest {
-                waiters: direct.metric("pushd_waiters").await,
-                subscribers: direct.metric("pushd_subscribers").await,
-                pending: direct.metric("pushd_requests_pending").await,
-            };
-            if (rest.waiters, rest.subscribers) == (0, 0) {
-                break;
+        for node in 0..direct.nodes() {
+            let client = direct.only(node);
+            let mut rest = Rest::default();
+            for _ in 0..500 {
+                rest = Rest {
+                    waiters: client.metric("pushd_waiters").await,
+                    subscribers: client.metric("pushd_subscribers").await,
+                    pending: client.metric("pushd_requests_pending").await,
+                };
+                if (rest.waiters, rest.subscribers) == (0, 0) {
+                    break;
+                }
+                sleep(Duration::from_millis(10)).await;
             }
-            sleep(Duration::from_millis(10)).await;
+            self.notes.open().rest.push(rest);
         }
-        self.notes.open().rest = rest;
     }
 }
 
+/// What is done to a `requester`, and when.
+fn mischief(rng: &mut Rng) -> (Duration, Mischief) {
+    let signals = [Signal::TERM, Signal::INT, Signal::KILL];
+    let mischief = match rng.u8(..6) {
+        0 => Mischief::Stops(Duration::from_millis(rng.u64(50..1500))),
+        1 => Mischief::Signal(signals[rng.usize(..3)]),
+        _ => Mischief::Nothing,
+    };
+    (Duration::from_millis(rng.u64(10..1000)), mischief)
+}
+
 /// Many writes at once: each asks and decides at once.
-fn spawn_burst(tasks: &mut JoinSet<()>, direct: &Client, mark: &str, mut rng: Rng) {
+pub(crate) fn spawn_burst(tasks: &mut JoinSet<()>, direct: &Client, mark: &str, mut rng: Rng) {
     for n in 0..BURST {
-        let (client, title, mut rng) = (direct.clone(), format!("{mark}-{n}"), rng.fork());
+        let client = direct.from(rng.usize(..));
+        let (title, mut rng) = (format!("{mark}-{n}"), rng.fork());
         tasks.spawn(async move {
             sleep(Duration::from_micros(rng.u64(..6000))).await;
             let view = client.ask(&title, 600, &mut rng).await;
