@@ -20,8 +20,8 @@ struct Behind {
     of: Option<u64>,
     /// How far the feed was.
     at: u64,
-    /// The bucket had less than the feed has brought.
-    is_short: bool,
+    /// The bucket had another message in the place of the last one that the feed had brought.
+    is_other: bool,
 }
 
 impl Behind {
@@ -75,21 +75,16 @@ impl Shared {
             }
         };
         self.stands(standing);
-        let was_short = std::mem::replace(&mut behind.is_short, standing.last < applied);
-        if behind.is_short {
-            // Somebody who is no longer the leader may say so as well, but not for long.
-            if was_short {
-                self.ends(WENT_BACK);
-            } else {
-                self.has_failed(WENT_BACK);
-            }
+        if standing.last < applied {
+            // A server that has just come back may say so as well, until it has caught up.
+            self.has_failed(WENT_BACK);
             return;
         }
         let is_failing = self.condition.failing().is_some();
         if !is_failing && !behind.is_stuck(standing, applied) {
             return;
         }
-        match self.works(standing).await {
+        match self.works(standing, behind).await {
             Ok(()) if is_failing => {
                 tracing::info!(bucket = self.bucket.name(), "the store works again");
                 self.condition.works();
@@ -101,14 +96,17 @@ impl Shared {
 
     /// Whether the bucket is the one that was seen before, and something can be written and comes
     /// back.
-    async fn works(&self, standing: Standing) -> Result<(), Away> {
+    async fn works(&self, standing: Standing, behind: &mut Behind) -> Result<(), Away> {
         let last_at = self.seen().last_at;
-        if let Some((number, seen_at)) = last_at
-            && let Some(stored_at) = self.bucket.time_of(number).await?
-            && stored_at != seen_at
-        {
-            self.ends(WENT_BACK);
-            return Err(Away::Gone(WENT_BACK.to_owned()));
+        if let Some((number, seen_at)) = last_at {
+            let stored_at = self.bucket.time_of(number).await?;
+            let is_other = stored_at.is_some_and(|stored_at| stored_at != seen_at);
+            if std::mem::replace(&mut behind.is_other, is_other) && is_other {
+                self.ends(WENT_BACK);
+            }
+            if is_other {
+                return Err(Away::Gone(WENT_BACK.to_owned()));
+            }
         }
         match self.prove().await {
             // A full bucket takes nothing more, and is whole all the same.

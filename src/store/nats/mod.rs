@@ -247,13 +247,17 @@ impl Shared {
     /// A call to NATS has failed; the store is not ready until a look at it finds otherwise.
     fn has_failed(&self, why: &str) {
         let why = format!("NATS bucket {}: {why}", self.bucket.name());
-        if self.condition.failing().is_none() {
+        if self.is_over.load(Ordering::SeqCst) {
+            return;
+        }
+        let was_failing = self.condition.failing().is_some();
+        let is_news = self.condition.fails(why.clone());
+        if !was_failing {
             tracing::error!(%why, "the store failed");
             // The first look at it comes at once, and the others in their time.
             self.failed.notify_one();
-        }
-        if !self.is_over.load(Ordering::SeqCst) {
-            self.condition.fails(why);
+        } else if is_news {
+            tracing::warn!(%why, "the store still fails");
         }
     }
 
