@@ -61,7 +61,7 @@ impl Outgoing {
             has_our_key = true;
         }
         Ok(Self {
-            errand: errand.with_body(&whole),
+            errand,
             method: call.method,
             path: call.path,
             query: call.query,

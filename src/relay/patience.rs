@@ -45,7 +45,7 @@ impl Patience {
         match errand {
             Errand::Channel => limits::RELAY_CLASSIC,
             Errand::Stream => limits::RELAY_STREAM_HEAD,
-            Errand::Poll | Errand::Ask | Errand::Decide | Errand::Again | Errand::Once => {
+            Errand::Poll | Errand::Ask | Errand::Again | Errand::Once => {
                 (self.deadline + self.slack).saturating_duration_since(now)
             }
         }
