@@ -74,6 +74,28 @@ impl Outgoing {
         })
     }
 
+    /// A call without headers and body.
+    #[cfg(test)]
+    pub(super) fn sample(
+        errand: Errand,
+        method: Method,
+        wait: Option<Duration>,
+        carrier: Carrier,
+    ) -> Self {
+        Self {
+            errand,
+            method,
+            path: "/v1/requests/a".to_owned(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            wait,
+            has_our_key: false,
+            carrier,
+            query: String::new(),
+            _room: None,
+        }
+    }
+
     /// Path and query, waiting for `left` instead of what was asked for; `None` leaves it at that.
     pub(super) fn target(&self, left: Option<Duration>) -> String {
         let Self { path, query, .. } = self;
@@ -117,17 +139,10 @@ mod tests {
     use super::*;
 
     fn polling(query: &str) -> Outgoing {
+        let carrier = crate::burden::Burden::new(usize::MAX).carrier();
         Outgoing {
-            errand: Errand::Poll,
-            method: Method::GET,
-            path: "/v1/requests/a".to_owned(),
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            wait: None,
-            has_our_key: false,
-            carrier: crate::burden::Burden::new(usize::MAX).carrier(),
             query: query.to_owned(),
-            _room: None,
+            ..Outgoing::sample(Errand::Poll, Method::GET, None, carrier)
         }
     }
 
