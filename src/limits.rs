@@ -403,14 +403,15 @@ pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 // --- The relay ---------------------------------------------------------------------------------
 
 /// How long a relay tries to bring a call through that does not wait: less than [`CALL_TIME`], so
-/// that its caller is told instead of giving up.
+/// that its caller is told instead of giving up. Asks and uses of our clients ([`POLL_GRACE`]), and
+/// clients with several URLs ([`TURN_TIME`]), give up before, and send theirs again.
 pub const RELAY_PATIENCE: Duration = Duration::from_secs(8);
 /// How long the last attempt of such a call may take: with it the call still takes less than
 /// [`CALL_TIME`].
 pub const RELAY_LAST_TRY: Duration = Duration::from_secs(1);
-/// How long after the wait of a poll a relay still hears its daemon out: less than [`POLL_GRACE`],
-/// for the same reason.
-pub const RELAY_GRACE: Duration = Duration::from_secs(3);
+/// How long after the wait of a poll a relay still hears its daemon out: less than [`POLL_GRACE`]
+/// and [`TURN_TIME`], for the same reason.
+pub const RELAY_GRACE: Duration = Duration::from_secs(2);
 /// How long a relay holds a call that has no time of its own while no daemon answers: one that
 /// opens a stream, and a poll of the classic routes. A machine restarts in this time.
 pub const RELAY_OUTAGE: Duration = Duration::from_mins(1);

@@ -149,8 +149,9 @@ pub(super) fn transport(
 pub fn relaying(
     url: &Url,
     authorities: Option<&Authorities>,
+    connect: Duration,
 ) -> Result<reqwest::Client, TransportError> {
-    let builder = builder(url, None, authorities, None, limits::CONNECT_TIME, "relay")
+    let builder = builder(url, None, authorities, None, connect, "relay")
         .http1_only()
         .pool_idle_timeout(limits::RELAY_IDLE)
         .tcp_keepalive(limits::RELAY_KEEPALIVE_IDLE)

@@ -60,6 +60,15 @@ impl Fetched {
         }
     }
 
+    /// The status of the request that it shows.
+    #[cfg(test)]
+    pub(super) fn word(&self) -> String {
+        let status = self.glance().and_then(|glance| glance.status);
+        status.map_or(String::new(), |it| {
+            it.as_str().unwrap_or_default().to_owned()
+        })
+    }
+
     /// Reads an answer, all of it unless it is a stream or long; what is there of it counts as a
     /// load of `carrier`.
     ///

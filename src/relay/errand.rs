@@ -1,9 +1,8 @@
 //! What a call is about, as far as a relay has to know: whether it may be sent again after it may
 //! have been acted on, and whether it waits.
 //!
-//! Functions of method, path and body. What is not known is passed on, and sent once.
+//! Functions of method and path. What is not known is passed on, and sent once.
 
-use serde::Deserialize;
 use warp::http::Method;
 
 /// Whose a call is.
@@ -29,8 +28,6 @@ pub(super) enum Errand {
     /// It asks, and may wait. Under one idempotency key the same is asked once, however often it is
     /// sent.
     Ask,
-    /// It decides; the body says whether it may be sent again.
-    Decide,
     /// It opens a stream.
     Stream,
     /// It polls a channel of the classic routes. A resend joins the question that is pending there,
@@ -46,28 +43,8 @@ pub(super) enum Errand {
 impl Errand {
     /// Whether it may be sent again when it may have been acted on already.
     pub(super) const fn may_repeat(self) -> bool {
-        !matches!(self, Self::Once | Self::Decide)
+        !matches!(self, Self::Once)
     }
-
-    /// The same with what the body says.
-    ///
-    /// A decision that names the version which its approver has seen changes nothing the second
-    /// time: the same verdict of the same approver stands already, and after a vote that was taken
-    /// back or a wrong match code the version is another. One that names none could count a second
-    /// wrong code, or bring back what was taken back meanwhile.
-    pub(super) fn with_body(self, body: &[u8]) -> Self {
-        if self != Self::Decide {
-            return self;
-        }
-        let named = serde_json::from_slice::<Decision>(body);
-        let named = named.is_ok_and(|decision| decision.version.is_some_and(|it| !it.is_null()));
-        if named { Self::Again } else { Self::Once }
-    }
-}
-
-#[derive(Deserialize)]
-struct Decision {
-    version: Option<serde_json::Value>,
 }
 
 /// Whose call this is. The classic routes are passed on only where they are served.
@@ -87,7 +64,9 @@ pub(super) fn target(method: &Method, path: &str, classic: bool) -> Target {
         ["v1", "requests", _] if reads => Errand::Poll,
         // Cancelled is cancelled.
         ["v1", "requests", _] if delete => Errand::Again,
-        ["v1", "requests", _, "decision"] if post => Errand::Decide,
+        // A wrong match code counts each time, and a vote may have been taken back meanwhile; the
+        // version that a decision names is the same after both.
+        ["v1", "requests", _, "decision"] if post => Errand::Once,
         // No vote is there to be taken back any more.
         ["v1", "requests", _, "decision"] if delete => Errand::Again,
         // The nonce is used once, and who sends it again is told that it was theirs.
@@ -132,22 +111,12 @@ mod tests {
         }
     }
 
+    /// A wrong match code would count twice, and a vote that was taken back meanwhile would stand
+    /// again; neither changes the version that the approver has named.
     #[test]
-    fn a_decision_is_sent_again_only_if_it_names_what_was_seen() {
-        let with = |body: &str| Errand::Decide.with_body(body.as_bytes()).may_repeat();
-        assert!(with(r#"{"verdict":"approve","version":7}"#));
-        assert!(with(
-            r#"{"verdict":"approve","version":7,"match_code":"123456"}"#
-        ));
-        for once in [
-            r#"{"verdict":"approve"}"#,
-            r#"{"verdict":"approve","match_code":"123456"}"#,
-            r#"{"verdict":"approve","version":null}"#,
-            "version",
-            "",
-        ] {
-            assert!(!with(once), "{once}");
-        }
+    fn a_decision_is_sent_once() {
+        let decided = errand(&Method::POST, "/v1/requests/a/decision");
+        assert_eq!(decided, Target::Daemon(Errand::Once));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! or its caller's time is over.
 //!
 //! What is answered is always a daemon's own answer, or that none is known. A state that was seen
-//! earlier is never told again: it may be another by now.
+//! earlier is never told again, as it may be another by now; but whoever has asked is told that they
+//! have, and by which id, in the daemon's own words of that moment.
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use super::errand::Errand;
 use super::outgoing::Outgoing;
 use super::patience::Patience;
 use super::upstreams::Upstream;
+use super::verdict::{is_no_answer, is_not_found, leaves_a_doubt, passes};
 use crate::client::Backoff;
 use crate::http::{Kind, Problem};
 use crate::limits;
@@ -27,6 +29,8 @@ enum Attempt {
     NotYet(Fetched),
     /// Nothing. `unsent` says that the daemon has certainly not acted on the call.
     Failed { unsent: bool },
+    /// There was no time left to make it.
+    TooLate,
 }
 
 /// Brings a call to a daemon. Dropping the future ends the call at the daemon, too.
@@ -37,14 +41,7 @@ enum Attempt {
 pub(super) async fn carry(relay: &Relay, call: &Outgoing) -> Result<Fetched, Problem> {
     let mut time = Patience::of(call, Instant::now());
     let mut backoff = Backoff::under(Some(limits::RELAY_PAUSE * 2));
-    let mut held = Held {
-        relay,
-        call,
-        attempts: 0,
-        doubtful: false,
-        told: None,
-        draining: false,
-    };
+    let mut held = Held::of(relay, call);
     loop {
         let begun = Instant::now();
         if let Some(fetched) = held.round(&time).await? {
@@ -60,7 +57,8 @@ pub(super) async fn carry(relay: &Relay, call: &Outgoing) -> Result<Fetched, Pro
             backoff.reset();
         }
         if held.draining || now >= time.deadline {
-            return held.give_up();
+            let told = held.give_up();
+            return told.map(|told| told.made_direct(call, held.attempts > 1));
         }
         let wish = held.told.as_ref().and_then(Fetched::retry_after);
         // Once more at the very end, so that what came just before is not missed.
@@ -79,13 +77,27 @@ struct Held<'a> {
     attempts: u32,
     /// A daemon may have acted on it.
     doubtful: bool,
+    /// A daemon's word that it was asked, and that nothing was decided then.
+    asked: Option<Fetched>,
     /// What a daemon has said that is to pass.
     told: Option<Fetched>,
     /// The relay winds down: one look, and no more.
     draining: bool,
 }
 
-impl Held<'_> {
+impl<'a> Held<'a> {
+    const fn of(relay: &'a Relay, call: &'a Outgoing) -> Self {
+        Self {
+            relay,
+            call,
+            attempts: 0,
+            doubtful: false,
+            asked: None,
+            told: None,
+            draining: false,
+        }
+    }
+
     /// Whether the call is one that is ended by winding down.
     const fn waits(&self) -> bool {
         let waits = matches!(self.call.errand, Errand::Stream | Errand::Channel);
@@ -95,19 +107,22 @@ impl Held<'_> {
     /// Tries all daemons, one after the other.
     async fn round(&mut self, time: &Patience) -> Result<Option<Fetched>, Problem> {
         let upstreams = &self.relay.upstreams;
-        for (place, upstream) in upstreams.in_order() {
-            match self.attempt(upstream, time).await? {
+        let round = upstreams.in_order();
+        let mut without_it = 0;
+        for (turn, &(place, upstream)) in round.iter().enumerate() {
+            let is_last = turn + 1 == round.len();
+            match self.attempt(upstream, time, is_last).await? {
+                Attempt::Answered(fetched)
+                    if is_not_found(&fetched) && without_it + 1 < upstreams.count() =>
+                {
+                    // It may be new, and this daemon behind the others.
+                    without_it += 1;
+                }
                 Attempt::Answered(fetched) => {
                     upstreams.prefer(place);
-                    return Ok(Some(fetched));
+                    return self.after_all(fetched).map(Some);
                 }
-                Attempt::NotYet(fetched) => {
-                    if fetched.is_pending() {
-                        self.told = None;
-                    } else {
-                        self.told = Some(fetched);
-                    }
-                }
+                Attempt::NotYet(fetched) => self.not_yet(fetched),
                 Attempt::Failed { unsent } => {
                     self.doubtful |= !unsent;
                     self.relay.figures.failed.inc();
@@ -115,15 +130,43 @@ impl Held<'_> {
                         return self.give_up().map(Some);
                     }
                 }
+                Attempt::TooLate => {}
             }
         }
-        if upstreams.in_order().next().is_none() && upstreams.trusting().is_some() {
+        if round.is_empty() && upstreams.trusting().is_some() {
             return Err(upstreams.nobody());
         }
         Ok(None)
     }
 
-    async fn attempt(&mut self, upstream: &Upstream, time: &Patience) -> Result<Attempt, Problem> {
+    /// Notes an answer that is not the last word.
+    fn not_yet(&mut self, fetched: Fetched) {
+        if !fetched.is_pending() {
+            self.doubtful |= leaves_a_doubt(&fetched);
+            self.told = Some(fetched);
+            return;
+        }
+        self.told = None;
+        if self.call.errand == Errand::Ask {
+            self.asked = Some(fetched);
+        }
+    }
+
+    /// An answer, in the light of the attempts before it.
+    fn after_all(&mut self, fetched: Fetched) -> Result<Fetched, Problem> {
+        if !is_no_answer(&fetched) {
+            return Ok(fetched);
+        }
+        self.told = Some(fetched);
+        self.give_up()
+    }
+
+    async fn attempt(
+        &mut self,
+        upstream: &Upstream,
+        time: &Patience,
+        is_last: bool,
+    ) -> Result<Attempt, Problem> {
         loop {
             let now = Instant::now();
             let left = if self.draining {
@@ -132,9 +175,12 @@ impl Held<'_> {
                 time.left(now)
             };
             let left = left.filter(|_| time.wait_until.is_some());
-            let mut most = time.of_attempt(self.call.errand, now);
+            let mut most = time.of_attempt(self.call.errand, now, is_last);
             if self.draining {
                 most = most.min(limits::RELAY_GRACE);
+            }
+            if most.is_zero() {
+                return Ok(Attempt::TooLate);
             }
             let again = self.attempts > 0;
             self.attempts += 1;
@@ -185,14 +231,17 @@ impl Held<'_> {
 
     /// What the caller is told at the end.
     fn give_up(&mut self) -> Result<Fetched, Problem> {
-        if let Some(told) = self.told.take() {
-            return Ok(told);
+        if let Some(asked) = self.asked.take() {
+            return Ok(asked);
         }
         let changes = !self.call.method.is_safe() && self.call.errand != Errand::Channel;
         if self.doubtful && changes {
             let detail = "the daemon behind this relay was given the call and did not answer, so it \
                           may or may not count; read the request before you send it again";
             return Err(Problem::new(Kind::OutcomeUnknown, detail));
+        }
+        if let Some(told) = self.told.take() {
+            return Ok(told);
         }
         if self.draining {
             return Err(draining());
@@ -203,31 +252,6 @@ impl Held<'_> {
 
 fn draining() -> Problem {
     Problem::new(Kind::Draining, "this relay is shutting down; try again")
-}
-
-/// Whether it is an error that passes by itself, as a restart does. An outcome of the classic routes
-/// is none, and what is at a limit is told at once.
-fn passes(fetched: &Fetched) -> bool {
-    match fetched.status {
-        StatusCode::BAD_GATEWAY => true,
-        StatusCode::SERVICE_UNAVAILABLE => fetched.code().is_none_or(|code| {
-            let passing = [
-                "accounts_unavailable",
-                "clock_behind",
-                "contended",
-                "draining",
-                "outcome_unknown",
-                "store_busy",
-                "store_unavailable",
-                "too_many_connections",
-            ];
-            passing.contains(&code.as_str())
-        }),
-        StatusCode::GATEWAY_TIMEOUT => fetched
-            .code()
-            .is_none_or(|code| code == Kind::UpstreamUnavailable.row().1),
-        _ => false,
-    }
 }
 
 enum Unsent {
@@ -257,38 +281,4 @@ async fn send(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// To poll again after these would ask again, or keep a caller from hearing what became of it.
-    #[test]
-    fn what_a_daemon_has_decided_is_not_asked_for_again() {
-        for (status, code) in [
-            (503, Some("cancelled")),
-            (504, Some("expired")),
-            (503, Some("too_many_pending")),
-            (503, Some("too_many_waiters")),
-            (500, Some("internal")),
-            (404, None),
-            (200, None),
-        ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            assert!(!passes(&Fetched::error(status, code)), "{status} {code:?}");
-        }
-    }
-
-    #[test]
-    fn what_a_restart_brings_about_passes() {
-        for (status, code) in [
-            (502, None),
-            (503, None),
-            (504, None),
-            (503, Some("draining")),
-            (503, Some("outcome_unknown")),
-            (504, Some("upstream_unavailable")),
-        ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            assert!(passes(&Fetched::error(status, code)), "{status} {code:?}");
-        }
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ mod looks;
 mod outgoing;
 mod patience;
 mod upstreams;
+mod verdict;
 
 use std::net::IpAddr;
 use std::sync::Arc;

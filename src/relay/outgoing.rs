@@ -61,7 +61,7 @@ impl Outgoing {
             has_our_key = true;
         }
         Ok(Self {
-            errand: errand.with_body(&whole),
+            errand,
             method: call.method,
             path: call.path,
             query: call.query,
@@ -72,6 +72,28 @@ impl Outgoing {
             carrier: call.peer.carrier,
             _room: room,
         })
+    }
+
+    /// A call without headers and body.
+    #[cfg(test)]
+    pub(super) fn sample(
+        errand: Errand,
+        method: Method,
+        wait: Option<Duration>,
+        carrier: Carrier,
+    ) -> Self {
+        Self {
+            errand,
+            method,
+            path: "/v1/requests/a".to_owned(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            wait,
+            has_our_key: false,
+            carrier,
+            query: String::new(),
+            _room: None,
+        }
     }
 
     /// Path and query, waiting for `left` instead of what was asked for; `None` leaves it at that.
@@ -117,17 +139,10 @@ mod tests {
     use super::*;
 
     fn polling(query: &str) -> Outgoing {
+        let carrier = crate::burden::Burden::new(usize::MAX).carrier();
         Outgoing {
-            errand: Errand::Poll,
-            method: Method::GET,
-            path: "/v1/requests/a".to_owned(),
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            wait: None,
-            has_our_key: false,
-            carrier: crate::burden::Burden::new(usize::MAX).carrier(),
             query: query.to_owned(),
-            _room: None,
+            ..Outgoing::sample(Errand::Poll, Method::GET, None, carrier)
         }
     }
 

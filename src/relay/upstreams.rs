@@ -6,12 +6,13 @@ use warp::http::{HeaderMap, Method};
 
 use crate::client::{Authorities, DaemonUrl, TransportError, relaying};
 use crate::http::{Kind, Problem};
+use crate::limits;
 
 /// The daemons.
 #[derive(Debug)]
 pub struct Upstreams {
     list: Vec<Upstream>,
-    /// The one that has answered last: all calls go there until it fails.
+    /// The one that has answered last: all calls go there until it fails, or is not ready.
     preferred: AtomicUsize,
     demand_tokens: bool,
 }
@@ -57,9 +58,15 @@ impl Upstreams {
         authorities: Option<&Authorities>,
         demand_tokens: bool,
     ) -> Result<Self, TransportError> {
+        // What is silent while connecting is known not to have had the call before it is the next
+        // one's turn.
+        let connect = match urls.len() {
+            ..=1 => limits::CONNECT_TIME,
+            _ => limits::TURN_CONNECT_TIME,
+        };
         let list = urls.into_iter().map(|url| {
             Ok(Upstream {
-                client: relaying(url.as_url(), authorities)?,
+                client: relaying(url.as_url(), authorities, connect)?,
                 url,
                 ready: AtomicBool::new(false),
                 seen: AtomicBool::new(false),
@@ -97,12 +104,18 @@ impl Upstreams {
         ready.count()
     }
 
-    /// Those that may be called, with their places, the one that has answered last first.
-    pub(super) fn in_order(&self) -> impl Iterator<Item = (usize, &Upstream)> {
+    /// Those that may be called, with their places: those first that were ready when they were last
+    /// looked at, as one that hangs takes its time from the others; and among them the one that has
+    /// answered last.
+    pub(super) fn in_order(&self) -> Vec<(usize, &Upstream)> {
         let first = self.preferred.load(Ordering::Relaxed);
         let (before, after) = self.list.split_at(first.min(self.list.len()));
         let places = (first..).zip(after).chain(before.iter().enumerate());
-        places.filter(|(_, upstream)| self.may_call(upstream))
+        let (mut ready, others): (Vec<_>, Vec<_>) = places
+            .filter(|(_, upstream)| self.may_call(upstream))
+            .partition(|(_, upstream)| upstream.ready.load(Ordering::Relaxed));
+        ready.extend(others);
+        ready
     }
 
     /// The one at this place has answered.
@@ -195,28 +208,37 @@ mod tests {
     #[test]
     fn the_one_that_answered_last_comes_first() {
         let two = two(false);
-        let order = |two: &Upstreams| two.in_order().map(|(place, _)| place).collect::<Vec<_>>();
+        let order = |two: &Upstreams| {
+            let order = two.in_order();
+            order.iter().map(|(place, _)| *place).collect::<Vec<_>>()
+        };
         assert_eq!(order(&two), [0, 1]);
         two.prefer(1);
+        assert_eq!(order(&two), [1, 0]);
+        // Whoever is ready goes before one that is not.
+        two.list[0].seen(Ok(()), Asks::Unknown);
+        assert_eq!(order(&two), [0, 1]);
+        two.list[1].seen(Ok(()), Asks::Unknown);
         assert_eq!(order(&two), [1, 0]);
     }
 
     #[test]
     fn where_tokens_are_demanded_only_those_count_that_were_seen_to_ask_for_them() {
         let two = two(true);
-        assert_eq!(two.in_order().count(), 0);
+        assert_eq!(two.in_order().len(), 0);
         assert_eq!(two.nobody().kind, Kind::UpstreamUnavailable);
         two.list[0].seen(Ok(()), Asks::Nobody);
-        assert_eq!(two.in_order().count(), 0);
+        assert_eq!(two.in_order().len(), 0);
         assert_eq!(two.nobody().kind, Kind::UpstreamTrustsEverybody);
         two.list[1].seen(Ok(()), Asks::Tokens);
+        let order = two.in_order();
         assert_eq!(
-            two.in_order().map(|(place, _)| place).collect::<Vec<_>>(),
+            order.iter().map(|(place, _)| *place).collect::<Vec<_>>(),
             [1]
         );
         assert_eq!(two.ready(), 1);
         two.list[1].seen(Err(String::new()), Asks::Unknown);
-        assert_eq!(two.in_order().count(), 0);
+        assert_eq!(two.in_order().len(), 0);
     }
 
     #[test]

@@ -66,10 +66,17 @@ impl Dying {
 
 #[tokio::test]
 async fn a_yes_that_may_have_been_heard_is_not_said_again() {
-    for path in ["/sure", "/v1/requests/a/decision"] {
+    for (path, members) in [
+        ("/sure", json!({"verdict": "approve"})),
+        ("/v1/requests/a/decision", json!({"verdict": "approve"})),
+        (
+            "/v1/requests/a/decision",
+            json!({"verdict": "approve", "version": 7, "match_code": "123456"}),
+        ),
+    ] {
         let dying = Dying::new().await;
         let relay = dying.relay();
-        let call = relay.post(path).json(&json!({"verdict": "approve"}));
+        let call = relay.post(path).json(&members);
         let answer = call.open().await;
         assert_eq!(answer.status(), 503, "{path}");
         let text = answer.text().await.unwrap();
@@ -81,10 +88,6 @@ async fn a_yes_that_may_have_been_heard_is_not_said_again() {
 #[tokio::test]
 async fn what_happens_once_however_often_it_is_said_is_said_again() {
     for (path, members) in [
-        (
-            "/v1/requests/a/decision",
-            json!({"verdict": "approve", "version": 7}),
-        ),
         ("/v1/requests/a/consume", json!({"nonce": "n"})),
         ("/v1/requests/a/seen", json!({})),
         ("/v1/requests", json!({"title": "Deploy?"})),

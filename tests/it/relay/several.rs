@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use rustix::process::Signal;
+
 use super::{relay, relay_to};
 use crate::daemon::setup;
 use crate::until::until;
@@ -22,6 +24,18 @@ async fn a_dead_daemon_is_passed_over() {
     assert_eq!(relay.metric("pushd_relay_upstreams").await, 2);
     assert_eq!(relay.metric("pushd_relay_upstreams_ready").await, 1);
     assert!(relay.metric("pushd_relay_attempts_failed_total").await >= 1);
+}
+
+/// It takes connections, because the kernel does, and never answers.
+#[tokio::test]
+async fn a_daemon_that_hangs_keeps_nobody_from_the_other() {
+    let (hung, daemon) = (setup().start(), setup().start());
+    let relay = relay_to(&[&hung, &daemon], "");
+    hung.signal(Signal::STOP);
+    assert_eq!(relay.get("/v1/me").await.status, 200);
+    relay.metric_is("pushd_relay_upstreams_ready", 1).await;
+    let id = relay.ask("Deploy?").await;
+    assert_eq!(daemon.get(&format!("/v1/requests/{id}")).await.status, 200);
 }
 
 #[tokio::test]
