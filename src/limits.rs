@@ -426,6 +426,9 @@ pub const RELAY_STREAM_HEAD: Duration = Duration::from_secs(10);
 /// can be fetched again: the largest request, every character of it escaped. Longer ones are passed
 /// on as they come.
 pub const RELAY_WHOLE_BYTES: usize = 1024 * 1024;
+/// Into how many parts the room for bodies ([`BURDEN_BYTES`]) is cut, of which one host may have one:
+/// who sends bodies and lets the calls wait does not take all of it.
+pub const RELAY_BODY_SHARES: usize = 4;
 /// Pause between two looks of a relay at each of its daemons.
 pub const RELAY_LOOK: Duration = Duration::from_secs(2);
 /// Time for such a look.

@@ -19,6 +19,9 @@ pub type SharedNodes = Arc<dyn Nodes>;
 /// What can be asked of the other nodes.
 #[async_trait]
 pub trait Nodes: fmt::Debug + Send + Sync {
+    /// Whether there may be others, whether or not they are heard at the moment.
+    fn may_be_others(&self) -> bool;
+
     /// How long [`hold_back`](Self::hold_back) and [`ask`](Self::ask) take together at most.
     fn question_time(&self) -> Duration;
 
@@ -57,6 +60,10 @@ pub struct Alone;
 
 #[async_trait]
 impl Nodes for Alone {
+    fn may_be_others(&self) -> bool {
+        false
+    }
+
     fn question_time(&self) -> Duration {
         Duration::ZERO
     }

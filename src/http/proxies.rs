@@ -8,7 +8,8 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The addresses of proxies and relays whose `X-Forwarded-For` counts.
 ///
-/// It tells an address to show, and to keep in the history. No right follows from it.
+/// It tells an address to show, to keep in the history, and to count a share by. No proxy elsewhere
+/// can say that a call comes from this machine, which some things are for alone.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies(Vec<IpAddr>);
 
@@ -25,7 +26,8 @@ impl Proxies {
 
     /// Who has called, if `remote` is the other end of the connection: the last address that is not
     /// a proxy's, seen from here. Each proxy appends whom it has seen, so what stands before the
-    /// first that is not believed may be made up.
+    /// first that is not believed may be made up. This machine's own addresses mean another machine
+    /// where somebody on another machine says them.
     pub fn caller(&self, remote: SocketAddr, headers: &HeaderMap) -> SocketAddr {
         let mut caller = remote;
         let lines = headers.get_all(FORWARDED_FOR).iter();
@@ -37,6 +39,10 @@ impl Proxies {
             let Some(Ok(address)) = said.next().map(|text| text.trim().parse::<IpAddr>()) else {
                 break;
             };
+            let is_here = |address: IpAddr| address.to_canonical().is_loopback();
+            if is_here(address) && !is_here(caller.ip()) {
+                break;
+            }
             // A port is not said.
             caller = SocketAddr::new(address, 0);
         }
@@ -47,7 +53,7 @@ impl Proxies {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use warp::http::HeaderValue;
+    use warp::http::{HeaderName, HeaderValue};
 
     use super::*;
 
@@ -78,6 +84,27 @@ mod tests {
         ] {
             assert_eq!(caller(remote, lines), expected, "{remote} {lines:?}");
         }
+    }
+
+    #[test]
+    fn a_proxy_elsewhere_speaks_of_no_caller_on_this_machine() {
+        for here in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            let line: &'static str = here.to_owned().leak();
+            assert_eq!(caller("192.0.2.1", &[line]), "192.0.2.1", "{here}");
+            assert_eq!(
+                caller("192.0.2.1", &[line, "192.0.2.2"]),
+                "192.0.2.2",
+                "{here}"
+            );
+        }
+        // One on this machine does, also by way of itself.
+        let here = Proxies::new(&["127.0.0.1".parse().unwrap()]);
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static(FORWARDED_FOR),
+            HeaderValue::from_static("::1"),
+        )]);
+        let remote = "127.0.0.1:5".parse().unwrap();
+        assert_eq!(here.caller(remote, &headers).to_string(), "[::1]:0");
     }
 
     #[test]

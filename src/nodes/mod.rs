@@ -245,6 +245,10 @@ impl Together {
 
 #[async_trait]
 impl Nodes for Together {
+    fn may_be_others(&self) -> bool {
+        true
+    }
+
     fn question_time(&self) -> Duration {
         limits::LEASE_QUESTION_JITTER + limits::LEASE_QUESTION
     }

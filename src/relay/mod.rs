@@ -15,6 +15,7 @@ mod hold;
 mod looks;
 mod outgoing;
 mod patience;
+mod room;
 mod upstreams;
 mod verdict;
 
@@ -32,6 +33,7 @@ pub use upstreams::{Trusting, Upstreams};
 use errand::Target;
 use figures::Figures;
 use outgoing::Outgoing;
+use room::Room;
 
 use crate::http::body::{self, BodyStream};
 use crate::http::{AllowedHosts, Kind, Peer, Problem, Response};
@@ -52,6 +54,8 @@ pub struct Terms {
     pub calls_per_address: usize,
     /// Whether the classic routes are passed on.
     pub classic: bool,
+    /// Whether callers from elsewhere may have what a daemon lets its own machine do.
+    pub trusts_everybody: bool,
 }
 
 /// A relay.
@@ -63,8 +67,8 @@ pub struct Relay {
     name: String,
     calls: Arc<Semaphore>,
     per_address: PerAddress,
-    /// Room for bodies that are kept to be sent again, in KiB.
-    bodies: Arc<Semaphore>,
+    /// Room for bodies that are kept to be sent again.
+    bodies: Arc<Room>,
     figures: Figures,
     metrics: Arc<Metrics>,
     drain: CancellationToken,
@@ -114,7 +118,7 @@ impl Relay {
             name: format!("pushd-relay-{:08x}", getrandom::u32().unwrap_or_default()),
             per_address: PerAddress::beyond_loopback(terms.calls_per_address),
             calls: Arc::new(Semaphore::new(terms.calls.min(Semaphore::MAX_PERMITS))),
-            bodies: Arc::new(Semaphore::new(limits::BURDEN_BYTES / 1024)),
+            bodies: Room::new(limits::BURDEN_BYTES, terms.arrival.body_bytes),
             figures: Figures::default(),
             metrics,
             drain,

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
 use url::form_urlencoded;
 use warp::http::{HeaderMap, HeaderValue, Method};
 
 use super::errand::Errand;
+use super::room::{Full, Held};
 use super::{Incoming, Relay, headers};
 use crate::burden::Carrier;
-use crate::http::{Kind, Problem, asked_wait, body};
+use crate::http::{Kind, Peer, Problem, asked_wait, body};
 use crate::wire::header;
 
 /// A call that has arrived whole.
@@ -28,7 +28,7 @@ pub(super) struct Outgoing {
     /// Where what is held of its answer is counted.
     pub(super) carrier: Carrier,
     query: String,
-    _room: Option<OwnedSemaphorePermit>,
+    _room: Option<Held>,
 }
 
 impl Outgoing {
@@ -37,21 +37,22 @@ impl Outgoing {
     /// # Errors
     /// The body is too large, too slow, or there is no room to keep it; or the call is not to be
     /// passed on.
-    pub(super) async fn of(
-        relay: &Relay,
-        mut call: Incoming,
-        errand: Errand,
-    ) -> Result<Self, Problem> {
+    pub(super) async fn of(relay: &Relay, call: Incoming, errand: Errand) -> Result<Self, Problem> {
         let mut passed = headers::to_daemon(&call.headers, &call.peer, &relay.name)?;
-        if relay.upstreams.demand_tokens() {
+        let is_strange = !call.peer.remote.is_local() && !relay.terms.trusts_everybody;
+        if relay.upstreams.demand_tokens() || is_strange {
             passed.insert(header::RELAYED, HeaderValue::from_static("1"));
         }
+        let (arrival, carrier) = (relay.terms.arrival, &call.peer.carrier);
         let (mut whole, mut room) = (Bytes::new(), None);
-        if body::is_announced(&call.headers) {
-            let (arrival, carrier) = (relay.terms.arrival, &call.peer.carrier);
-            let read = body::whole(&mut call.body, &call.headers, arrival, carrier).await?;
+        if let Some(mut body) = body::coming(call.body, &call.headers, arrival).await? {
+            // Its room is taken before it is read, so that what arrives has one.
+            let most = body::most(&call.headers, arrival);
+            let mut held = room_for(relay, &call.peer, most)?;
+            let read = body::whole(&mut body, &call.headers, arrival, carrier).await?;
             whole = read.freeze();
-            room = Some(room_for(relay, whole.len())?);
+            held.shrink(whole.len());
+            room = Some(held);
         }
         let may_wait = matches!(errand, Errand::Poll | Errand::Ask);
         let wait = asked_wait(&call.query, &call.headers).filter(|_| may_wait);
@@ -114,12 +115,18 @@ impl Outgoing {
     }
 }
 
-fn room_for(relay: &Relay, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-    let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-    let room = std::sync::Arc::clone(&relay.bodies).try_acquire_many_owned(kib);
-    room.map_err(|_| {
-        let detail = "this relay keeps as many bodies of calls as it has room for; try again";
-        Problem::new(Kind::TooManyWaiters, detail)
+fn room_for(relay: &Relay, peer: &Peer, bytes: usize) -> Result<Held, Problem> {
+    let room = relay.bodies.take(peer.remote.ip(), bytes);
+    room.map_err(|full| match full {
+        Full::All => {
+            let detail = "this relay keeps as many bodies of calls as it has room for; try again";
+            Problem::new(Kind::TooManyConnections, detail)
+        }
+        Full::OfAddress => {
+            let detail = "this relay keeps as many bodies of calls from your address as one may \
+                          have; end some calls, or try again";
+            Problem::new(Kind::TooManyConnectionsOfAddress, detail)
+        }
     })
 }
 

@@ -21,7 +21,7 @@ pub struct Upstreams {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "--upstream {0}: it answers without a token, so whoever reaches this relay could approve \
-     anything; start that daemon with --tokens FILE, have the relay listen on 127.0.0.1, or give it \
+     anything; start that daemon with --tokens FILE, have the relay listen on 127.0.0.1 without --trust-proxy, or give it \
      --trust-everybody-on-the-network if that is what you want"
 )]
 pub struct Trusting(pub String);

@@ -48,7 +48,7 @@ pub(crate) struct Full;
 
 /// The address, or the network that it is one of: whoever has an IPv6 address has the 2^64 of its
 /// /64 (RFC 4291 section 2.5.4, RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => {

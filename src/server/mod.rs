@@ -25,6 +25,7 @@ use warp::filters::BoxedFilter;
 
 pub use accounts::{Accounts, ApproverError};
 pub use addresses::PerAddress;
+pub(crate) use addresses::network;
 pub use tls::{PairError, Tls};
 
 use connection::{Ended, Terms, Who};

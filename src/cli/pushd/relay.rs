@@ -50,6 +50,7 @@ pub(super) async fn run(flags: RelayFlags) -> Result<(), Failure> {
         calls: flags.max_calls.unwrap_or(connections).min(connections),
         calls_per_address: per_address,
         classic: flags.classic,
+        trusts_everybody: flags.trust_everybody_on_the_network,
     };
     let relay = Relay::new(upstreams, terms, Arc::clone(&metrics), drain.clone());
     let looking = Arc::clone(&relay);
@@ -79,20 +80,23 @@ fn check(flags: &RelayFlags) -> anyhow::Result<()> {
         let most = limits::RELAY_UPSTREAMS;
         return Err(anyhow!("--upstream: at most {most} daemons are taken"));
     }
-    let Some(address) = flags.wide() else {
+    let Some(flag) = flags.wide() else {
         return Ok(());
     };
     if flags.classic && !flags.classic_lets_anybody_decide {
         return Err(anyhow!(
-            "--classic with --listen {address}: the classic routes take a yes from anybody without \
-             a login, so they are for this machine only; listen on 127.0.0.1, leave --classic out, \
+            "--classic with {flag}: the classic routes take a yes from anybody without \
+             a login, so they are for this machine only; listen on 127.0.0.1 without --trust-proxy, leave --classic out, \
              or give --classic-lets-anybody-decide if that is what you want"
         ));
     }
     if flags.trust_everybody_on_the_network {
-        tracing::warn!(%address, "everybody who reaches this address may do what the daemon lets this machine do");
-    } else if flags.tls.tls_cert.is_none() {
-        tracing::warn!(%address, "tokens can be read on their way to it, without TLS");
+        tracing::warn!(
+            flag,
+            "everybody who reaches this address may do what the daemon lets this machine do"
+        );
+    } else if flags.listens_wide().is_some() && flags.tls.tls_cert.is_none() {
+        tracing::warn!(flag, "tokens can be read on their way to it, without TLS");
     }
     Ok(())
 }

@@ -36,6 +36,7 @@ impl Town {
             calls: 8,
             calls_per_address: 8,
             classic: false,
+            trusts_everybody: false,
         };
         let drain = CancellationToken::new();
         let relay = Relay::new(upstreams, terms, Arc::new(Metrics::default()), drain);

@@ -32,10 +32,15 @@ async fn tokens_go_through_and_who_has_none_gets_nothing() {
 #[tokio::test]
 async fn a_relay_lets_no_network_in_before_a_daemon_that_trusts_everybody() {
     let daemon = setup().start();
-    let (_, command) = relay(&daemon.url(), "--listen 0.0.0.0:0");
-    let ran = Ran::to_its_end(command);
-    assert_eq!(ran.code, Some(78), "{ran:?}");
-    assert!(ran.stderr.contains("--tokens FILE"), "{ran:?}");
+    for flags in [
+        "--listen 0.0.0.0:0",
+        "--listen 127.0.0.1:0 --trust-proxy 127.0.0.1",
+    ] {
+        let (_, command) = relay(&daemon.url(), flags);
+        let ran = Ran::to_its_end(command);
+        assert_eq!(ran.code, Some(78), "{ran:?}");
+        assert!(ran.stderr.contains("--tokens FILE"), "{ran:?}");
+    }
     let flags = "--listen 0.0.0.0:0 --trust-everybody-on-the-network";
     let (setup, command) = relay(&daemon.url(), flags);
     let relay = setup.start_by(command);

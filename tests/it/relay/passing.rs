@@ -156,7 +156,8 @@ async fn a_daemon_believes_the_proxies_that_it_was_told_to() {
         ("--trust-proxy 192.0.2.9,127.0.0.1", "198.51.100.7"),
     ] {
         let daemon = setup().flags(flags).start();
-        let relay = relay_to(&[&daemon], "--trust-proxy 127.0.0.1");
+        let believing = "--trust-proxy 127.0.0.1 --trust-everybody-on-the-network";
+        let relay = relay_to(&[&daemon], believing);
         let call = relay.get("/v1/me");
         let me = call
             .header("x-forwarded-for", "10.0.0.1, 198.51.100.7")
@@ -169,7 +170,8 @@ async fn a_daemon_believes_the_proxies_that_it_was_told_to() {
 #[tokio::test]
 async fn one_address_does_not_hold_all_calls() {
     let daemon = setup().start();
-    let flags = "--max-connections-per-address 2 --trust-proxy 127.0.0.1";
+    let flags = "--max-connections-per-address 2 --trust-proxy 127.0.0.1 \
+                 --trust-everybody-on-the-network";
     let relay = relay_to(&[&daemon], flags);
     let id = relay.ask("Deploy?").await;
     let poll = |from: &str| {

@@ -53,8 +53,8 @@ pub(in crate::cli::pushd) struct RelayFlags {
 
     /// Let a network in although a daemon asks for no tokens: ANYBODY MAY ASK AND APPROVE
     ///
-    /// Without this flag a relay that listens on other than loopback addresses passes calls on to
-    /// daemons alone that were seen to ask for tokens.
+    /// Without this flag a relay that listens on other than loopback addresses, or is given
+    /// --trust-proxy, passes calls on to daemons alone that were seen to ask for tokens.
     #[arg(long, env = "PUSHD_TRUST_EVERYBODY_ON_THE_NETWORK")]
     pub(in crate::cli::pushd) trust_everybody_on_the_network: bool,
 
@@ -90,6 +90,8 @@ pub(in crate::cli::pushd) struct RelayFlags {
     pub(in crate::cli::pushd) max_calls: Option<usize>,
 
     /// Address of a proxy in front of this relay that is believed who calls; may be repeated
+    ///
+    /// Others than this machine reach the relay by it, so the daemon has to ask for tokens.
     #[arg(
         long,
         value_name = "IP",
@@ -134,10 +136,18 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 impl RelayFlags {
     /// An address that others than this machine reach.
-    pub(in crate::cli::pushd) fn wide(&self) -> Option<SocketAddr> {
+    pub(in crate::cli::pushd) fn listens_wide(&self) -> Option<SocketAddr> {
         let mut addresses = self.listen.iter();
         let wide = addresses.find(|address| !address.ip().to_canonical().is_loopback());
         wide.copied()
+    }
+
+    /// The flag by which others than this machine reach it: where a proxy stands before it, they do
+    /// wherever it listens.
+    pub(in crate::cli::pushd) fn wide(&self) -> Option<String> {
+        let address = self.listens_wide();
+        let listens = address.map(|address| format!("--listen {address}"));
+        listens.or_else(|| Some(format!("--trust-proxy {}", self.trust_proxy.first()?)))
     }
 
     /// Whether there are more daemons than a relay takes.
