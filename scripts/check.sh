@@ -3,7 +3,7 @@
 # licences, spelling and shell scripts, runs all tests, and plays the demo.
 #
 #   scripts/check.sh          everything; this is what CI runs
-#   scripts/check.sh STEP...  some of: format lint doc test contract demo scripts spelling licences
+#   scripts/check.sh STEP...  some of: format lint doc test contract bench demo scripts spelling licences
 #
 # On Debian it installs missing packages with apt-get; elsewhere it names them.
 set -euo pipefail
@@ -95,6 +95,10 @@ contract() {
     scripts/contract.sh
 }
 
+bench() {
+    scripts/bench.sh --quick
+}
+
 demo() {
     # Without a terminal on standard input the demo answers its question by itself.
     scripts/demo.sh </dev/null
@@ -126,14 +130,14 @@ licences() {
 run() {
     say "$1"
     case $1 in
-    format | lint | doc | contract | demo | scripts | spelling | licences) "$1" ;;
+    format | lint | doc | contract | bench | demo | scripts | spelling | licences) "$1" ;;
     test) tests ;;
     *) die "there is no step $1; see the first lines of this script" ;;
     esac
 }
 
 install_packages
-[ "$#" -gt 0 ] || set -- format scripts spelling lint test contract doc demo licences
+[ "$#" -gt 0 ] || set -- format scripts spelling lint test contract bench doc demo licences
 started=$SECONDS
 for step in "$@"; do
     run "$step"

@@ -14,16 +14,18 @@ pub use crate::cli::approver::fuzzing::screens;
 pub use crate::cli::requester::fuzzing::flags;
 pub use crate::client::fuzzing::{streams, urls};
 pub use crate::http::fuzzing::{calls, headers};
+pub use crate::nodes::fuzzing::messages;
 pub use crate::store::fuzzing::records;
 
 /// Tries one input; panics when an invariant does not hold.
 pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their folders in `fuzz/seeds`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("calls", calls),
     ("flags", flags),
     ("headers", headers),
+    ("messages", messages),
     ("records", records),
     ("screens", screens),
     ("streams", streams),

@@ -27,11 +27,13 @@ pub mod store;
 pub mod approvals;
 
 pub mod http;
+pub mod nodes;
 pub mod notices;
 
 pub mod server;
 
 pub mod client;
+pub mod relay;
 pub mod terminal;
 
 pub mod cli;

@@ -309,6 +309,32 @@ pub const LEASE_LOOK: Duration = Duration::from_secs(1);
 /// How much longer than that it may have slept, by either clock, before all leases begin anew: askers
 /// could not reach the daemon meanwhile.
 pub const LEASE_STALL: Duration = Duration::from_secs(1);
+/// Leases that one question to the other nodes is about; the rest is for the next one. With some
+/// five thousand a second it keeps up with half a million askers whose leases are as long as usual.
+pub const LEASES_ASKED: usize = 8192;
+/// Those of them in one message: a message is far smaller than NATS takes, unless told otherwise.
+pub const LEASES_TOGETHER: usize = 1024;
+/// How long the other nodes have to answer: many round trips, and some for a node that is busy.
+pub const LEASE_QUESTION: Duration = Duration::from_secs(1);
+/// The longest pause before such a question. All nodes hear what one of them is answered, so most
+/// of their questions need not be asked.
+pub const LEASE_QUESTION_JITTER: Duration = Duration::from_millis(500);
+/// How often a node tells the others that it is there, and who listens at it.
+pub const NODE_PRESENCE: Duration = Duration::from_secs(2);
+/// Silence of a node after which it is gone for the others: three of these were lost.
+pub const NODE_SILENCE: Duration = Duration::from_secs(7);
+/// Time between two such messages when who listens has changed.
+pub const NODE_NEWS: Duration = Duration::from_millis(100);
+/// Time for a message to be taken by the connection; then it is not sent.
+pub const NODE_SAY: Duration = Duration::from_millis(500);
+/// Pause before a node tries again to listen to the others.
+pub const NODE_LISTEN_PAUSE: Duration = Duration::from_secs(1);
+/// Other nodes that one knows; with more no lease ends, since not all can be asked.
+pub const NODES: usize = 64;
+/// Listeners that one node tells the others of: topics and people together.
+pub const NODE_LISTENERS: usize = 512;
+/// Bytes of one message between nodes: twice the largest that is sent.
+pub const NODE_MESSAGE_BYTES: usize = 256 * 1024;
 /// Time between two looks at a file that is read again when it changes. It takes two of them, so
 /// what is revoked in it is without effect within a second.
 pub const FILE_LOOK: Duration = Duration::from_millis(250);
@@ -345,8 +371,10 @@ pub const WRITE_GROUP: usize = 1024;
 pub const WRITE_GROUP_BYTES: usize = 16 * 1024 * 1024;
 /// Connections that read a database at the same time.
 pub const STORE_READERS: usize = 4;
-/// Reads that may wait for one of them.
-pub const READ_QUEUE: usize = 4096;
+/// Reads that may wait for one of them. All who have lost a daemon read their request when they come
+/// back, so it is more than a daemon holds by the usual limits of open files: whoever is turned
+/// away comes back as well, and makes the storm twice as large.
+pub const READ_QUEUE: usize = 32_768;
 /// Time that a write or read waits for somebody else's lock on the database.
 pub const STORE_BUSY: Duration = Duration::from_secs(2);
 /// Pause before a store that has failed is opened again, at first and at most.
@@ -372,6 +400,52 @@ pub const STORE_BAD_RECORDS: usize = 1024;
 /// Bytes that the write-ahead log keeps on the disk once its pages were moved.
 pub const STORE_LOG_BYTES: usize = 16 * 1024 * 1024;
 
+// --- The relay ---------------------------------------------------------------------------------
+
+/// How long a relay tries to bring a call through that does not wait: less than [`CALL_TIME`], so
+/// that its caller is told instead of giving up. Asks and uses of our clients ([`POLL_GRACE`]), and
+/// clients with several URLs ([`TURN_TIME`]), give up before, and send theirs again.
+pub const RELAY_PATIENCE: Duration = Duration::from_secs(8);
+/// How long the last attempt of such a call may take: with it the call still takes less than
+/// [`CALL_TIME`].
+pub const RELAY_LAST_TRY: Duration = Duration::from_secs(1);
+/// How long after the wait of a poll a relay still hears its daemon out: less than [`POLL_GRACE`]
+/// and [`TURN_TIME`], for the same reason.
+pub const RELAY_GRACE: Duration = Duration::from_secs(2);
+/// How long a relay holds a call that has no time of its own while no daemon answers: one that
+/// opens a stream, and a poll of the classic routes. A machine restarts in this time.
+pub const RELAY_OUTAGE: Duration = Duration::from_mins(1);
+/// How long one poll of the classic routes may wait: as long as its question lives, and a moment.
+pub const RELAY_CLASSIC: Duration = Duration::from_secs(3600 + 10);
+/// Pause between two attempts to bring one call through, at most: several fit into the time in which
+/// a channel of the classic routes keeps its question after a restart ([`CLASSIC_ABANDON`]).
+pub const RELAY_PAUSE: Duration = Duration::from_secs(3);
+/// Time for a daemon to begin a stream.
+pub const RELAY_STREAM_HEAD: Duration = Duration::from_secs(10);
+/// Bytes of an answer that a relay reads whole before it passes it on, so that one that breaks off
+/// can be fetched again: the largest request, every character of it escaped. Longer ones are passed
+/// on as they come.
+pub const RELAY_WHOLE_BYTES: usize = 1024 * 1024;
+/// Into how many parts the room for bodies ([`BURDEN_BYTES`]) is cut, of which one host may have one:
+/// who sends bodies and lets the calls wait does not take all of it.
+pub const RELAY_BODY_SHARES: usize = 4;
+/// Pause between two looks of a relay at each of its daemons.
+pub const RELAY_LOOK: Duration = Duration::from_secs(2);
+/// Time for such a look.
+pub const RELAY_LOOK_TIME: Duration = Duration::from_secs(5);
+/// Daemons that one relay may have.
+pub const RELAY_UPSTREAMS: usize = 16;
+/// How long a relay keeps an idle connection to a daemon: well below [`HEAD_TIME`], after which the
+/// daemon closes it, perhaps in the instant of the next call.
+pub const RELAY_IDLE: Duration = Duration::from_secs(5);
+/// Silence after which the kernel asks whether the daemon's machine is still there, time between two
+/// such questions, and how many stay unanswered: a held call is tried elsewhere after 11 s.
+pub const RELAY_KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
+/// See [`RELAY_KEEPALIVE_IDLE`].
+pub const RELAY_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+/// See [`RELAY_KEEPALIVE_IDLE`].
+pub const RELAY_KEEPALIVE_PROBES: u32 = 3;
+
 // --- NATS ----------------------------------------------------------------------------------------
 
 /// Servers that `--store` may name: the others of a cluster are found through them.
@@ -393,6 +467,9 @@ pub const NATS_BYTES_MAX: u64 = 1024 * 1024 * 1024 * 1024;
 /// The part of a bucket, in percent, up to which there is room for asks: the rest is for answers,
 /// which make a record longer.
 pub const NATS_ASKS_PERCENT: u32 = 90;
+/// The part up to which there is room for answers: what is then left is for the marks that tell of
+/// what is purged, without which nothing would ever make room again.
+pub const NATS_WRITES_PERCENT: u32 = 98;
 /// The least that a server has to take as one message: more than any record has, and what NATS takes
 /// unless it is told otherwise.
 pub const NATS_PAYLOAD_BYTES: usize = 1024 * 1024;

@@ -58,6 +58,57 @@ pub struct Metrics {
     problems: Family<Problem, Counter>,
     tls: OnceLock<TlsFigures>,
     notices: OnceLock<NoticeFigures>,
+    nodes: OnceLock<NodeFigures>,
+}
+
+/// What is counted where several nodes may serve the same store, and left out elsewhere.
+#[derive(Debug)]
+pub struct NodeFigures {
+    /// Other nodes that are there.
+    pub others: Gauge,
+    /// Messages from other nodes that could not be read.
+    pub odd: Counter,
+    asked: Family<Ran, Counter>,
+}
+
+impl Default for NodeFigures {
+    fn default() -> Self {
+        let figures = Self {
+            others: Gauge::default(),
+            odd: Counter::default(),
+            asked: Family::default(),
+        };
+        for outcome in ["sure", "unsure"] {
+            drop(figures.asked.get_or_create(&Ran { outcome }));
+        }
+        figures
+    }
+}
+
+impl NodeFigures {
+    /// Counts a question about leases, by whether all other nodes have answered.
+    pub fn asked(&self, is_sure: bool) {
+        let outcome = if is_sure { "sure" } else { "unsure" };
+        self.asked.get_or_create(&Ran { outcome }).inc();
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "nodes_others",
+            "Other nodes on the same store that are heard",
+            self.others.clone(),
+        );
+        registry.register(
+            "nodes_messages_odd",
+            "Messages of other nodes that could not be read",
+            self.odd.clone(),
+        );
+        registry.register(
+            "lease_questions",
+            "Questions to the other nodes about leases that have ended, by whether all answered",
+            self.asked.clone(),
+        );
+    }
 }
 
 /// What is counted where a command is told of requests, and left out elsewhere.
@@ -228,6 +279,7 @@ impl Default for Metrics {
             problems: Family::default(),
             tls: OnceLock::new(),
             notices: OnceLock::new(),
+            nodes: OnceLock::new(),
         };
         metrics.tokens_file_good.set(1);
         metrics.policy_file_good.set(1);
@@ -289,6 +341,11 @@ impl Metrics {
         self.notices.get_or_init(NoticeFigures::default)
     }
 
+    /// The figures of other nodes, which are shown from the first call of this on.
+    pub fn nodes(&self) -> &NodeFigures {
+        self.nodes.get_or_init(NodeFigures::default)
+    }
+
     /// Shows these codes from the start, with zero.
     pub fn expect_problems(&self, codes: impl Iterator<Item = &'static str>) {
         for code in codes {
@@ -301,11 +358,35 @@ impl Metrics {
         self.commits.observe(time.as_secs_f64());
     }
 
+    /// What every server of ours counts, whatever it serves: connections, errors, TLS, and its
+    /// version.
+    pub fn register_serving(&self, registry: &mut Registry) {
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version that runs", version);
+        registry.register(
+            "problems",
+            "Errors answered, by code",
+            self.problems.clone(),
+        );
+        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register(
+            "connections_cut",
+            "Connections closed because their peers were too slow",
+            self.cut.clone(),
+        );
+        registry.register(
+            "connections_late",
+            "Connections closed because the head of a call did not come in time",
+            self.late.clone(),
+        );
+        if let Some(tls) = self.tls.get() {
+            tls.register(registry);
+        }
+    }
+
     /// All figures, as OpenMetrics text.
     pub fn text(&self, readings: Readings) -> String {
         let mut registry = Registry::with_prefix("pushd");
-        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The version that runs", version);
         registry.register("requests_asked", "Requests made", self.asked.clone());
         registry.register(
             "requests_settled",
@@ -329,22 +410,7 @@ impl Metrics {
             Unit::Seconds,
             self.commits.clone(),
         );
-        registry.register(
-            "problems",
-            "Errors answered, by code",
-            self.problems.clone(),
-        );
-        registry.register("connections", "Open connections", self.connections.clone());
-        registry.register(
-            "connections_cut",
-            "Connections closed because their peers were too slow",
-            self.cut.clone(),
-        );
-        registry.register(
-            "connections_late",
-            "Connections closed because the head of a call did not come in time",
-            self.late.clone(),
-        );
+        self.register_serving(&mut registry);
         registry.register(
             "tokens_file_good",
             "0 while the tokens file is wrong, so that an older reading of it holds, else 1",
@@ -355,11 +421,11 @@ impl Metrics {
             "0 while the policy file is wrong, so that an older reading of it holds, else 1",
             self.policy_file_good.clone(),
         );
-        if let Some(tls) = self.tls.get() {
-            tls.register(&mut registry);
-        }
         if let Some(notices) = self.notices.get() {
             notices.register(&mut registry);
+        }
+        if let Some(nodes) = self.nodes.get() {
+            nodes.register(&mut registry);
         }
         readings.register(&mut registry);
         let mut text = String::new();

@@ -34,6 +34,9 @@ pub mod header {
     pub const LAST_EVENT_ID: &str = "last-event-id";
     /// By which way the caller has come, as it says itself: `terminal`, `page` or `policy`.
     pub const CHANNEL: &str = "pushd-channel";
+    /// Says that the call has come by a relay from somebody of whom the connection says nothing:
+    /// tokens alone count.
+    pub const RELAYED: &str = "pushd-relayed";
 }
 
 /// Media types of the contract.

@@ -245,13 +245,29 @@ impl Access {
     }
 
     /// How many whose approval of this request would count have a stream open on which they hear of
-    /// it: people, or streams on a daemon that knows nobody.
+    /// it: people, or streams on a daemon that knows nobody. Those at other nodes are among them, as
+    /// far as these have told of them; of these, users of another machine are not.
     pub fn approvers_connected(&self, request: &Request) -> u64 {
         let counts = |rights: &Rights| {
             let may_approve = rights.may_decide(request, Verdict::Approve).is_ok();
             may_approve && request.terms.admit(&rights.principal)
         };
-        let connected = self.approvals.hub.listeners.of(&request.topic, counts);
+        let (approvals, topic) = (&self.approvals, &request.topic);
+        let (setting, listeners) = (&approvals.setting, &approvals.hub.listeners);
+        let here = listeners.of(topic, counts);
+        let elsewhere = setting.nodes.listening(topic);
+        let now = approvals.now();
+        let others = elsewhere.people.iter().filter(|who| {
+            // Whoever listens here as well was looked at above.
+            !listeners.has(who, topic)
+                && setting
+                    .people
+                    .rights_by_token(who, now)
+                    .is_some_and(|rights| counts(&rights))
+        });
+        let alike = !setting.people.are_known() && counts(&Rights::local());
+        let streams = if alike { elsewhere.streams } else { 0 };
+        let connected = here.saturating_add(others.count()).saturating_add(streams);
         u64::try_from(connected).unwrap_or(u64::MAX)
     }
 

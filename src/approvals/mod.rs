@@ -9,6 +9,7 @@ mod bulk;
 pub mod classic;
 mod cool_down;
 pub mod leases;
+pub mod nodes;
 pub mod pump;
 mod quotas;
 mod room;
@@ -433,14 +434,28 @@ impl Approvals {
         drop(event);
         // Asked for only now: what there is to tell is told even when nobody else may wait.
         let mut waiter = waiter.map_err(Error::TooManyWaiters)?;
-        tokio::select! {
+        let is_over = tokio::select! {
             biased;
             event = waiter.woken() => return Ok(event),
-            () = self.drain.cancelled() => {}
-            () = tokio::time::sleep(wait) => {}
-        }
+            () = self.drain.cancelled() => false,
+            () = tokio::time::sleep(wait) => true,
+        };
         drop(waiter);
-        self.read(id).await
+        let event = self.read(id).await?;
+        let is_met = wants.are_met_by(&event) || event.request.status.is_final();
+        if is_over && !is_met && self.is_cut_off() {
+            let why = "the node is cut off, and another may know more".to_owned();
+            return Err(StoreError::Unavailable(why).into());
+        }
+        Ok(event)
+    }
+
+    /// Whether others on the same store may know what this node cannot hear of. Whoever waits here
+    /// is sent to them at the end of the wait: not before, so that nobody comes and goes without
+    /// end where all are cut off.
+    fn is_cut_off(&self) -> bool {
+        let is_failing = matches!(*self.store.health().borrow(), Health::Failing(_));
+        is_failing && self.setting.nodes.may_be_others()
     }
 
     /// Decides, as `by`, of whom nothing but the name is known: where approvers are told apart, it

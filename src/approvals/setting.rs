@@ -1,7 +1,8 @@
-//! What a daemon is told about its work: bounds, people, and the policy in force.
+//! What a daemon is told about its work: bounds, people, the policy in force, and the other nodes.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::nodes::{Alone, SharedNodes};
 use crate::domain::Policy;
 use crate::limits::Limits;
 use crate::principals::People;
@@ -15,15 +16,18 @@ pub struct Setting {
     pub people: People,
     /// Who has to agree to what.
     pub policy: PolicyInForce,
+    /// Who else serves the same store.
+    pub nodes: SharedNodes,
 }
 
 impl From<Limits> for Setting {
-    /// A daemon that knows nobody and has no rules.
+    /// A daemon that knows nobody, has no rules, and is alone on its store.
     fn from(limits: Limits) -> Self {
         Self {
             limits,
             people: People::default(),
             policy: PolicyInForce::default(),
+            nodes: Arc::new(Alone),
         }
     }
 }

@@ -159,7 +159,8 @@ impl Client {
         self.exchange(about(Method::DELETE, id, ""), json).await
     }
 
-    /// Decides. The same verdict again is a success too.
+    /// Decides. The same verdict again is a success too, but a wrong match code counts each time: a
+    /// decision with one is over when a daemon may have read it.
     ///
     /// # Errors
     /// See [`CallError`]. 409 (final otherwise) and 412 (another version) carry the request.
@@ -168,7 +169,9 @@ impl Client {
         id: RequestId,
         body: &DecisionBody,
     ) -> Result<Answer<RequestView>, CallError> {
-        let call = about(Method::POST, id, "/decision").body(bytes(body));
+        let call = about(Method::POST, id, "/decision")
+            .body(bytes(body))
+            .once(body.match_code.is_some());
         self.exchange(call, json).await
     }
 

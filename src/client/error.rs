@@ -77,6 +77,14 @@ impl CallError {
         matches!(self, Self::Refused { status: 404, problem, .. } if problem.code == "not_found")
     }
 
+    /// Whether a daemon may have acted on the call, and its answer was lost.
+    pub(super) const fn leaves_a_doubt(&self) -> bool {
+        matches!(
+            self,
+            Self::Transient { unsent: false, .. } | Self::Refused { in_doubt: true, .. }
+        )
+    }
+
     /// Whether the next of several daemons is to be asked: what this one says is no decision on the
     /// call. A gate that wants to know who calls has decided.
     pub(super) fn leads_on(&self) -> bool {
@@ -178,7 +186,7 @@ impl CallError {
 }
 
 /// The innermost message of an error: "Connection refused" says more than "error sending request".
-pub(super) fn root(error: &reqwest::Error) -> String {
+pub(crate) fn root(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -47,13 +47,7 @@ impl Failures {
 
     /// Whether one of them may have acted on the call, and its answer was lost.
     pub(super) fn leave_a_doubt(&self) -> bool {
-        self.errors().any(|error| {
-            matches!(
-                error,
-                CallError::Transient { unsent: false, .. }
-                    | CallError::Refused { in_doubt: true, .. }
-            )
-        })
+        self.errors().any(CallError::leaves_a_doubt)
     }
 
     /// What they come to. `left_alone` is for how long those that were left out want to be left

@@ -28,6 +28,7 @@ pub(super) struct Call {
     about: Option<RequestId>,
     wait: Option<Duration>,
     grace: Duration,
+    is_once: bool,
 }
 
 impl Call {
@@ -41,7 +42,14 @@ impl Call {
             about: None,
             wait: None,
             grace: limits::CALL_TIME,
+            is_once: false,
         }
+    }
+
+    /// The same, which may count twice when it is sent twice, and so goes to nobody else once
+    /// somebody may have read it.
+    pub(super) fn once(self, is_once: bool) -> Self {
+        Self { is_once, ..self }
     }
 
     /// The same about a request, which another daemon may know.
@@ -121,6 +129,9 @@ impl Client {
                 }
                 Err(error) if error.leads_on() => {
                     nodes.failed(attempt, &error);
+                    if call.is_once && error.leaves_a_doubt() {
+                        return Err(error);
+                    }
                     failures.add(number, &node.url, error);
                 }
                 Err(error) => {

@@ -131,11 +131,33 @@ pub(super) fn transport(
     connect: Duration,
     program: &str,
 ) -> Result<reqwest::Client, TransportError> {
-    let builder = builder(url, socket, authorities, token, connect, program);
-    builder.build().map_err(|source| TransportError::Client {
-        url: url.origin().ascii_serialization(),
-        source,
-    })
+    build(
+        builder(url, socket, authorities, token, connect, program),
+        url,
+    )
+}
+
+/// An HTTP client of a relay for one of its daemons: as for a client of ours, but with nobody's token,
+/// and by HTTP/1.1 alone, in which each call names the host that its caller has named, and the end
+/// of a caller's connection is the end of one towards the daemon.
+///
+/// What is idle is let go of before the daemon closes it, and a daemon whose machine is gone is
+/// noticed within some seconds by the kernel, however long a call may wait.
+///
+/// # Errors
+/// TLS is needed and cannot be set up.
+pub fn relaying(
+    url: &Url,
+    authorities: Option<&Authorities>,
+    connect: Duration,
+) -> Result<reqwest::Client, TransportError> {
+    let builder = builder(url, None, authorities, None, connect, "relay")
+        .http1_only()
+        .pool_idle_timeout(limits::RELAY_IDLE)
+        .tcp_keepalive(limits::RELAY_KEEPALIVE_IDLE)
+        .tcp_keepalive_interval(limits::RELAY_KEEPALIVE_INTERVAL)
+        .tcp_keepalive_retries(limits::RELAY_KEEPALIVE_PROBES);
+    build(builder, url)
 }
 
 fn builder(
@@ -177,6 +199,13 @@ fn builder(
         builder = builder.tls_certs_only([]);
     }
     builder
+}
+
+fn build(builder: reqwest::ClientBuilder, url: &Url) -> Result<reqwest::Client, TransportError> {
+    builder.build().map_err(|source| TransportError::Client {
+        url: url.origin().ascii_serialization(),
+        source,
+    })
 }
 
 /// Whether the environment names a proxy that is itself reached by TLS.

@@ -152,6 +152,11 @@ fn headers() {
 }
 
 #[test]
+fn messages() {
+    attack("messages");
+}
+
+#[test]
 fn records() {
     attack("records");
 }

@@ -6,10 +6,11 @@ use headers::{Cookie, HeaderMapExt};
 use warp::http::{HeaderMap, header};
 
 use super::origin::is_own_page;
-use super::{Call, Kind, Peer, Problem};
+use super::{Call, Kind, Peer, Problem, UnixUser};
 use crate::approvals::Access;
 use crate::domain::{Caller, Channel, Principal, Rights};
 use crate::principals::{Grant, Registry, Token};
+use crate::wire;
 
 /// Whom the daemon believes.
 #[derive(Clone, Debug)]
@@ -47,11 +48,23 @@ impl Trust {
     pub(super) fn find(&self, call: &Call, token: &str) -> Result<Grant, Problem> {
         let invalid = |why: String| Problem::new(Kind::InvalidToken, why);
         let Some(tokens) = &self.tokens else {
-            return Ok(self.everybody.clone());
+            return self.everybody(call);
         };
         let token: Token = token.parse().map_err(|error| invalid(format!("{error}")))?;
         let found = tokens.find(&token, call.api.approvals.now());
         found.map_err(|error| invalid(error.to_string()))
+    }
+
+    /// What everybody may do who reaches this daemon. Whoever has reached a relay that listens wider
+    /// than that has not.
+    fn everybody(&self, call: &Call) -> Result<Grant, Problem> {
+        if call.is_relayed() {
+            let detail = "this daemon trusts everybody who reaches it, and this call has come by a \
+                          relay that others reach; start the daemon with --tokens FILE, or the \
+                          relay with --trust-everybody-on-the-network if that is what you want";
+            return Err(Problem::new(Kind::Unauthenticated, detail));
+        }
+        Ok(self.everybody.clone())
     }
 
     fn grant(&self, call: &Call) -> Result<Grant, Problem> {
@@ -69,9 +82,9 @@ impl Trust {
                 }
             }
         }
-        match call.peer.remote.user() {
+        match call.user() {
             Some(user) => Ok(Grant::lasting(Arc::new(user.rights()))),
-            None if self.tokens.is_none() => Ok(self.everybody.clone()),
+            None if self.tokens.is_none() => self.everybody(call),
             None => Err(Problem::new(
                 Kind::Unauthenticated,
                 "this daemon wants to know who calls; send a token (Authorization: Bearer TOKEN), \
@@ -126,10 +139,21 @@ impl Call {
         Access::new(Arc::clone(&self.api.approvals), caller, grant)
     }
 
+    /// Whether a relay says that the connection is its own, so that nothing follows from it. Whoever
+    /// says so without being one has less for it.
+    fn is_relayed(&self) -> bool {
+        self.headers.contains_key(wire::header::RELAYED)
+    }
+
+    /// The user of this machine whose call it is.
+    fn user(&self) -> Option<&UnixUser> {
+        self.peer.remote.user().filter(|_| !self.is_relayed())
+    }
+
     /// Who calls the classic routes, which know nobody: anybody under the name of the routes, or
     /// of everybody where nobody is known at all.
     pub(super) fn anybody(&self) -> Caller {
-        let name = match self.peer.remote.user() {
+        let name = match self.user() {
             Some(user) => user.name.as_str(),
             None if self.api.trust.needs_tokens() => Principal::CLASSIC,
             None => Principal::LOCAL,

@@ -1,23 +1,24 @@
 //! One call, taken apart as far as all handlers need it.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf, BytesMut};
-use futures_util::{Stream, StreamExt};
-use headers::{ContentLength, HeaderMapExt};
+use futures_util::Stream;
+use headers::HeaderMapExt;
 use headers_accept::Accept;
 use mediatype::{MediaType, MediaTypeBuf, Name, ReadParams};
 use serde::de::DeserializeOwned;
 use warp::http::{HeaderMap, Method, header};
 
+use super::body::{self, BodyStream};
 use super::params::Query;
 use super::{Api, Kind, Problem, Remote};
 use crate::approvals::classic::SharedReceiver;
-use crate::burden::{Carrier, Load};
+use crate::burden::Carrier;
 use crate::domain::{Channel, RequestId};
+use crate::limits::Arrival;
 use crate::wire;
 use crate::wire::strict::Object;
 
@@ -38,9 +39,6 @@ pub struct Peer {
 /// the HTTP request's extensions.
 #[derive(Clone)]
 pub struct WayBack(pub SharedReceiver);
-
-type BodyStream =
-    Pin<Box<dyn Stream<Item = Result<bytes::Bytes, warp::Error>> + Send + Sync + 'static>>;
 
 /// One call.
 pub(super) struct Call {
@@ -81,11 +79,7 @@ impl Call {
         S: Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static,
         B: Buf,
     {
-        let body = body.map(|part| part.map(|mut part| part.copy_to_bytes(part.remaining())));
-        let length: Option<ContentLength> = headers.typed_get();
-        let unread = length.map_or(headers.contains_key(header::TRANSFER_ENCODING), |length| {
-            length.0 > 0
-        });
+        let unread = body::is_announced(&headers);
         Self {
             api,
             peer,
@@ -93,7 +87,7 @@ impl Call {
             headers,
             way_back,
             query,
-            body: Box::pin(body),
+            body: body::boxed(body),
             unread: Arc::new(AtomicBool::new(unread)),
         }
     }
@@ -247,43 +241,15 @@ impl Call {
     /// Too large, or too slow.
     pub(super) async fn bytes(&mut self, most: usize) -> Result<BytesMut, Problem> {
         let arrival = self.api.approvals.limits().arrival;
-        let most = most.min(arrival.body_bytes);
-        // Before anything is read, so that a client that waits for `100 Continue` keeps its body.
-        let length: Option<ContentLength> = self.headers.typed_get();
-        if length.is_some_and(|length| length.0 > most as u64) {
-            return Err(too_large(most));
-        }
-        let load = self.peer.carrier.hold(0);
-        let collecting = collect(&mut self.body, most, load);
-        let whole = tokio::time::timeout(arrival.body_time, collecting).await;
-        let whole = whole.unwrap_or_else(|_| {
-            let time = humantime::format_duration(arrival.body_time);
-            let detail = format!("the body did not come within {time}, the limit; send it again");
-            Err(Problem::new(Kind::BodyTimeout, detail))
-        })?;
+        let arrival = Arrival {
+            body_bytes: most.min(arrival.body_bytes),
+            ..arrival
+        };
+        let carrier = &self.peer.carrier;
+        let whole = body::whole(&mut self.body, &self.headers, arrival, carrier).await?;
         self.unread.store(false, Ordering::Relaxed);
         Ok(whole)
     }
-}
-
-async fn collect(body: &mut BodyStream, most: usize, mut load: Load) -> Result<BytesMut, Problem> {
-    let mut whole = BytesMut::new();
-    while let Some(part) = body.next().await {
-        let part = part.map_err(|error| {
-            Problem::new(Kind::InvalidBody, format!("the body broke off: {error}"))
-        })?;
-        if whole.len() + part.len() > most {
-            return Err(too_large(most));
-        }
-        load.grow(part.len());
-        whole.extend_from_slice(&part);
-    }
-    Ok(whole)
-}
-
-fn too_large(most: usize) -> Problem {
-    let detail = format!("the body is larger than {most} bytes, the limit; send less");
-    Problem::new(Kind::BodyTooLarge, detail)
 }
 
 /// Whether a media range has the weight 0 (RFC 9110 section 12.4.2).

@@ -4,6 +4,7 @@
 //! hold no state of their own and wake nobody.
 
 mod auth;
+pub(crate) mod body;
 mod call;
 mod classic;
 mod decisions;
@@ -16,6 +17,7 @@ mod origin;
 mod page;
 mod params;
 mod problem;
+mod proxies;
 mod remote;
 mod requests;
 mod resource;
@@ -28,7 +30,9 @@ pub use auth::Trust;
 pub use call::{Peer, WayBack};
 pub use operations::OPENAPI;
 pub use origin::AllowedHosts;
+pub(crate) use params::wait_of as asked_wait;
 pub use problem::{Kind, Problem};
+pub use proxies::Proxies;
 pub use remote::{Remote, UnixUser};
 pub use requests::checked as checked_ask;
 pub use routes::routes;

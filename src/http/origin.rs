@@ -27,7 +27,7 @@ impl AllowedHosts {
     ///
     /// # Errors
     /// [`Kind::WrongHost`].
-    pub(super) fn check(&self, peer: &Peer) -> Result<(), Problem> {
+    pub(crate) fn check(&self, peer: &Peer) -> Result<(), Problem> {
         let Some(local) = peer.remote.local_ip() else {
             return Ok(());
         };

@@ -89,6 +89,14 @@ pub(super) fn wait(query: &Query, headers: &HeaderMap) -> Result<Option<Duration
     Ok(asked.map(|asked| asked.min(limits::WAIT_MAX)))
 }
 
+/// The wait that a call asks for, from its query as it was sent; `None` also when it asks in a way
+/// that is refused.
+pub(crate) fn wait_of(query: &str, headers: &HeaderMap) -> Option<Duration> {
+    wait(&Query::of_any(query.as_bytes()), headers)
+        .ok()
+        .flatten()
+}
+
 /// The first `wait=N` of all `Prefer` headers (RFC 7240 sections 2 and 4.3).
 fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(header::PREFER).iter();

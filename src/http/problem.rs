@@ -79,6 +79,10 @@ pub enum Kind {
     Cancelled,
     TooManyChannels,
     Expired,
+    // Those of a relay follow, which no daemon answers.
+    UpstreamUnavailable,
+    UpstreamTrustsEverybody,
+    RelayLoop,
 }
 
 impl Kind {
@@ -90,6 +94,13 @@ impl Kind {
         Self::Cancelled,
         Self::TooManyChannels,
         Self::Expired,
+    ];
+
+    /// Those of a relay, beside its daemon's.
+    pub const RELAY: [Self; Self::RelayLoop as usize - Self::Expired as usize] = [
+        Self::UpstreamUnavailable,
+        Self::UpstreamTrustsEverybody,
+        Self::RelayLoop,
     ];
 
     /// Those of the contract; a list that lacks one does not compile, as long as the last is in
@@ -217,6 +228,9 @@ impl Kind {
             Self::Cancelled            => (StatusCode::SERVICE_UNAVAILABLE, "cancelled"),
             Self::TooManyChannels      => (StatusCode::SERVICE_UNAVAILABLE, "too_many_channels"),
             Self::Expired              => (StatusCode::GATEWAY_TIMEOUT, "expired"),
+            Self::UpstreamUnavailable  => (StatusCode::GATEWAY_TIMEOUT, "upstream_unavailable"),
+            Self::UpstreamTrustsEverybody => (StatusCode::BAD_GATEWAY, "upstream_trusts_everybody"),
+            Self::RelayLoop            => (StatusCode::LOOP_DETECTED, "relay_loop"),
         }
     }
 
@@ -235,11 +249,12 @@ impl Kind {
 
     /// How long to wait before the same call may succeed; all that pass by themselves say so.
     fn retry_after(self) -> Option<Duration> {
-        matches!(
-            self.row().0,
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
-        )
-        .then_some(limits::RETRY_AFTER)
+        let passes = self == Self::UpstreamUnavailable
+            || matches!(
+                self.row().0,
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+            );
+        passes.then_some(limits::RETRY_AFTER)
     }
 }
 

@@ -6,6 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::domain::{Principal, Rights, Role, Topic};
 
 /// The open streams of those who may decide something.
@@ -13,6 +15,20 @@ use crate::domain::{Principal, Rights, Role, Topic};
 pub struct Listeners {
     // A std mutex: it is held for a look at the map, never over an await.
     here: Arc<Mutex<HashMap<Principal, Streams>>>,
+    changed: Arc<Notify>,
+}
+
+/// What the streams of one principal hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hears {
+    /// Whose they are.
+    pub principal: Principal,
+    /// Whether it is one known person or program, and not a name for everybody.
+    pub is_known: bool,
+    /// How many hear of every topic.
+    pub of_all: usize,
+    /// How many hear of some, by topic.
+    pub of_topics: Vec<(Topic, usize)>,
 }
 
 /// The streams of one principal.
@@ -30,6 +46,7 @@ struct Streams {
 #[derive(Debug)]
 pub struct Listening {
     here: Arc<Mutex<HashMap<Principal, Streams>>>,
+    changed: Arc<Notify>,
     principal: Principal,
     /// None for every topic.
     topics: BTreeSet<Topic>,
@@ -60,8 +77,10 @@ impl Listeners {
             *streams.of_topics.entry(topic.clone()).or_default() += 1;
         }
         drop(here);
+        self.changed.notify_one();
         Some(Listening {
             here: Arc::clone(&self.here),
+            changed: Arc::clone(&self.changed),
             principal: rights.principal.clone(),
             topics,
         })
@@ -71,17 +90,48 @@ impl Listeners {
     /// name stands for everybody, its streams.
     pub fn of(&self, topic: &Topic, may_decide: impl Fn(&Rights) -> bool) -> usize {
         let here = lock(&self.here);
-        let count = |streams: &Streams| {
-            let some = streams.of_topics.get(topic).copied().unwrap_or_default();
-            let heard = streams.of_all + some;
-            match heard {
-                0 => 0,
-                _ if !may_decide(&streams.rights) => 0,
-                _ if streams.rights.is_known => 1,
-                heard => heard,
-            }
+        let count = |streams: &Streams| match streams.hearing(topic) {
+            0 => 0,
+            _ if !may_decide(&streams.rights) => 0,
+            _ if streams.rights.is_known => 1,
+            heard => heard,
         };
         here.values().map(count).sum()
+    }
+
+    /// Whether a stream of this one hears of `topic`.
+    pub fn has(&self, who: &Principal, topic: &Topic) -> bool {
+        let here = lock(&self.here);
+        let streams = here.get(who);
+        streams.is_some_and(|streams| streams.hearing(topic) > 0)
+    }
+
+    /// All of them, in no order.
+    pub fn all(&self) -> Vec<Hears> {
+        let here = lock(&self.here);
+        let all = here.iter().map(|(principal, streams)| Hears {
+            principal: principal.clone(),
+            is_known: streams.rights.is_known,
+            of_all: streams.of_all,
+            of_topics: streams
+                .of_topics
+                .iter()
+                .map(|(topic, count)| (topic.clone(), *count))
+                .collect(),
+        });
+        all.collect()
+    }
+
+    /// Waits until somebody has come or left since the last time that this answered. For one at a
+    /// time; safe to drop at any time.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+impl Streams {
+    fn hearing(&self, topic: &Topic) -> usize {
+        self.of_all + self.of_topics.get(topic).copied().unwrap_or_default()
     }
 }
 
@@ -103,6 +153,8 @@ impl Drop for Listening {
         if streams.of_all == 0 && streams.of_topics.is_empty() {
             here.remove(&self.principal);
         }
+        drop(here);
+        self.changed.notify_one();
     }
 }
 

@@ -8,7 +8,7 @@ pub mod listeners;
 pub mod tail;
 pub mod waiters;
 
-pub use listeners::{Listeners, Listening};
+pub use listeners::{Hears, Listeners, Listening};
 pub use tail::{Entry, Subscriber, Tail, TailRead};
 pub use waiters::{Waiter, Waiters, Wants};
 

@@ -56,6 +56,11 @@ impl People {
         }
     }
 
+    /// What somebody with a token may do now; `None` when nobody has one by this name.
+    pub fn rights_by_token(&self, who: &Principal, now: Timestamp) -> Option<Rights> {
+        self.tokens.as_ref()?.rights_of(who, now)
+    }
+
     /// What somebody may do now, who was known before: `None` when they are not any more.
     ///
     /// # Errors

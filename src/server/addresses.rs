@@ -32,7 +32,7 @@ impl PerAddress {
     ///
     /// # Errors
     /// The address has as many as it may.
-    pub(super) fn admit(&self, address: IpAddr) -> Result<Option<Share<IpAddr>>, Full> {
+    pub(crate) fn admit(&self, address: IpAddr) -> Result<Option<Share<IpAddr>>, Full> {
         let address = address.to_canonical();
         if !(self.counts)(address) {
             return Ok(None);
@@ -44,11 +44,11 @@ impl PerAddress {
 
 /// An address has as many connections as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Full;
+pub(crate) struct Full;
 
 /// The address, or the network that it is one of: whoever has an IPv6 address has the 2^64 of its
 /// /64 (RFC 4291 section 2.5.4, RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => {

@@ -27,7 +27,7 @@ use super::carried::Carried;
 use super::line::Line;
 use super::polite::{Polite, bare};
 use crate::burden::Carrier;
-use crate::http::{Kind, Peer, Problem, Remote, Response, WayBack};
+use crate::http::{Kind, Peer, Problem, Proxies, Remote, Response, WayBack};
 use crate::limits;
 
 /// What every connection gets.
@@ -41,6 +41,8 @@ pub(super) struct Terms {
     pub(super) calls: TaskTracker,
     /// Time for the head of a call to arrive, and for a new connection to send its first.
     pub(super) head_time: Duration,
+    /// Who is believed about who calls.
+    pub(super) proxies: Arc<Proxies>,
 }
 
 /// Who is at the other end.
@@ -69,6 +71,7 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
         drain,
         calls,
         head_time,
+        proxies,
     } = terms;
     let (called, first_call) = watch::channel(false);
     let service = warp::service(routes);
@@ -94,6 +97,7 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
         let service = TowerToHyperService::new(service.clone());
         let answer = match &other_end {
             &Who::Network(remote, local) => {
+                let remote = proxies.caller(remote, request.headers());
                 let remote = Remote::Network { remote, local };
                 request.extensions_mut().insert(peer(remote));
                 Either::Left(hyper::service::Service::call(&service, request))

@@ -25,6 +25,7 @@ use warp::filters::BoxedFilter;
 
 pub use accounts::{Accounts, ApproverError};
 pub use addresses::PerAddress;
+pub(crate) use addresses::network;
 pub use tls::{PairError, Tls};
 
 use connection::{Ended, Terms, Who};
@@ -34,7 +35,7 @@ use tls::{Greeting, greet};
 
 use crate::approvals::leases::KeptOut;
 use crate::burden::Burden;
-use crate::http::{Kind, Response};
+use crate::http::{Kind, Proxies, Response};
 use crate::limits;
 use crate::metrics::Metrics;
 
@@ -94,6 +95,7 @@ impl Server {
             drain,
             calls: TaskTracker::new(),
             head_time: limits::HEAD_TIME,
+            proxies: Arc::default(),
         };
         Self {
             terms,
@@ -118,6 +120,16 @@ impl Server {
     pub fn with_head_time(self, head_time: Duration) -> Self {
         let terms = Terms {
             head_time,
+            ..self.terms
+        };
+        Self { terms, ..self }
+    }
+
+    /// Takes the word of these about who calls, and counts their own connections for no address.
+    #[must_use]
+    pub fn with_proxies(self, proxies: Proxies) -> Self {
+        let terms = Terms {
+            proxies: Arc::new(proxies),
             ..self.terms
         };
         Self { terms, ..self }
@@ -190,6 +202,7 @@ impl Server {
             tracing::debug!(%error, ?who, "socket options");
         }
         let of_address = match &who {
+            Who::Network(remote, _) if self.terms.proxies.believe(remote.ip()) => Ok(None),
             Who::Network(remote, _) => self.per_address.admit(remote.ip()),
             Who::Unix(..) => Ok(None),
         };

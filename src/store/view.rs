@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use super::page::Filling;
 use super::{Head, ListQuery, Page, Place, Range, StoreError};
-use crate::domain::{Event, EventId, Principal, RequestId, Timestamp};
+use crate::domain::{Event, EventId, Principal, Request, RequestId, Timestamp};
 
 /// All requests of a store, each at its latest event.
 #[derive(Default)]
@@ -20,6 +20,7 @@ pub(super) struct View {
     by_event: BTreeMap<EventId, RequestId>,
     pending: BTreeSet<EventId>,
     pending_of: HashMap<Principal, usize>,
+    pending_bytes: u64,
     by_expiry: BTreeSet<(Timestamp, RequestId)>,
     by_place: BTreeSet<Place>,
     by_settled: BTreeSet<(Timestamp, RequestId)>,
@@ -55,6 +56,7 @@ impl View {
         match request.settled_at {
             None => {
                 self.pending.insert(event.id);
+                self.pending_bytes += bytes_of(request);
                 let requester = request.requester.principal.clone();
                 *self.pending_of.entry(requester).or_default() += 1;
                 self.by_expiry.insert((request.expires_at, request.id));
@@ -104,6 +106,7 @@ impl View {
         let request = &event.request;
         self.by_event.remove(&event.id);
         if self.pending.remove(&event.id) {
+            self.pending_bytes -= bytes_of(request);
             self.settle_one_of(&request.requester.principal);
         }
         self.by_expiry.remove(&(request.expires_at, id));
@@ -230,8 +233,19 @@ impl View {
         self.pending.len() + bad.count()
     }
 
+    /// About how many bytes the records of those that are pending have.
+    pub(super) fn pending_bytes(&self) -> u64 {
+        self.pending_bytes
+    }
+
     /// How many of this requester are pending.
     pub(super) fn pending_of(&self, requester: &Principal) -> usize {
         self.pending_of.get(requester).copied().unwrap_or_default()
     }
+}
+
+/// The bytes of a request's text, and about those of all the rest.
+fn bytes_of(request: &Request) -> u64 {
+    const REST: usize = 1024;
+    u64::try_from(request.text_bytes() + REST).unwrap_or(u64::MAX)
 }

@@ -5,6 +5,7 @@ mod koa;
 mod pages;
 mod polls;
 mod refusals;
+mod relayed;
 mod resends;
 
 use reqwest::Method;

@@ -23,7 +23,7 @@ impl Daemon {
     }
 
     /// A stream of somebody's, which has begun.
-    async fn heard_by(&self, people: &People, name: &str, query: &str) -> Stream {
+    pub(crate) async fn heard_by(&self, people: &People, name: &str, query: &str) -> Stream {
         let call = self.get(&format!("/v1/events{query}"));
         Stream::open(people.by(name, call)).await
     }

@@ -11,14 +11,18 @@ use crate::until::until;
 
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
-/// Name and type of each figure in the documents' table.
+/// Name and type of each figure in the documents' table, but for those of other nodes, which are
+/// there with a NATS store alone.
 fn documented() -> BTreeSet<(String, String)> {
+    let of_nodes = |(name, _): &(String, String)| {
+        name.starts_with("pushd_nodes_") || name == "pushd_lease_questions"
+    };
     let rows = OPERATIONS.lines().filter_map(|line| {
         let (name, rest) = line.strip_prefix("| `pushd_")?.split_once("` | ")?;
         let (kind, _) = rest.split_once(" |")?;
         Some((format!("pushd_{name}"), kind.to_owned()))
     });
-    rows.collect()
+    rows.filter(|row| !of_nodes(row)).collect()
 }
 
 /// Name and type of each figure that is served.

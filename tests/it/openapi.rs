@@ -129,7 +129,8 @@ fn problem_answers() -> impl Iterator<Item = (u16, String)> {
 #[test]
 fn the_protocol_page_names_each_code_of_an_error() {
     let page = include_str!("../../docs/protocol.md");
-    for kind in Kind::ALL.into_iter().chain(Kind::CLASSIC) {
+    let others = Kind::CLASSIC.into_iter().chain(Kind::RELAY);
+    for kind in Kind::ALL.into_iter().chain(others) {
         let (status, code) = kind.row();
         let row = format!("| {} | `{code}` |", status.as_u16());
         assert!(page.contains(&row), "no row {row}");

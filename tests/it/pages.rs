@@ -18,6 +18,7 @@ mod login;
 mod looks;
 mod matching;
 mod notices;
+mod relayed;
 mod scrolling;
 mod single;
 mod tabs;

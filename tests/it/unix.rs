@@ -77,6 +77,26 @@ fn me_of(setup: &Setup, uid: &str) -> Value {
     serde_json::from_str(&ran.stdout).unwrap()
 }
 
+/// A relay on the socket is one account, and its callers are others.
+#[tokio::test]
+async fn the_account_of_a_relay_does_not_count_for_its_callers() {
+    let daemon = daemon();
+    let mut command = Command::new("curl");
+    command
+        .args([
+            "-sS",
+            "--max-time",
+            "10",
+            "-H",
+            "Pushd-Relayed: 1",
+            "--unix-socket",
+        ])
+        .arg(socket(daemon.setup()))
+        .arg("http://localhost/v1/me");
+    let ran = Ran::to_its_end(command);
+    assert!(ran.stdout.contains("\"unauthenticated\""), "{ran:?}");
+}
+
 #[tokio::test]
 async fn both_programs_ask_and_decide_over_a_socket_and_are_known_by_name() {
     let daemon = on_socket(setup().flags(&approvers())).start();

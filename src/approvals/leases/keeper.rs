@@ -50,6 +50,8 @@ impl Approvals {
         let mut health = self.store.health();
         // The last look, while a lease runs that may end by it.
         let mut last: Option<Look> = None;
+        // What no other node keeps either, as of the last question.
+        let mut given_up = Vec::new();
         loop {
             if self.await_store(&mut health).await {
                 self.restart_leases("the store works again");
@@ -71,7 +73,15 @@ impl Approvals {
             if last.is_some_and(|last| last.has_gap_until(look)) {
                 self.restart_leases("the daemon was held up");
             }
-            self.end_leases(look.at, &health).await;
+            self.end_leases(&given_up, look.at, &health).await;
+            given_up.clear();
+            if !self.leases().book().ended(look.at, 1).is_empty() {
+                // All that may happen meanwhile is looked for, as after every other nap.
+                look.nap = self.setting.nodes.question_time();
+                last = Some(look);
+                given_up = self.ask_others(look.at).await;
+                continue;
+            }
             let next = self.leases().book().next_end();
             let Some(next) = next else {
                 last = None;
@@ -175,11 +185,56 @@ impl Approvals {
         }
     }
 
-    /// Withdraws requests whose lease had ended at `look`, so many together that a store with group
-    /// commit makes them durable at once. The rest is for the next look.
-    async fn end_leases(&self, look: Instant, health: &watch::Receiver<Health>) {
-        let ended = self.leases().book().ended(look, limits::SWEEP_BATCH);
-        join_all(ended.into_iter().map(|id| self.abandon(id, look, health))).await;
+    /// Asks the other nodes about leases that had ended here at `look`; answers those that nobody
+    /// keeps. When that is not sure, they are put off; the rest is for the next look.
+    async fn ask_others(&self, look: Instant) -> Vec<RequestId> {
+        let (nodes, leases) = (&self.setting.nodes, self.leases());
+        // What is answered to another node meanwhile need not be asked again.
+        nodes.hold_back().await;
+        let mut ended = leases.book().ended(look, limits::LEASES_ASKED);
+        if ended.is_empty() {
+            return ended;
+        }
+        let answer = nodes.ask(&ended).await;
+        {
+            // As of the look before: what was kept for a moment is asked for once more.
+            let book = leases.book();
+            ended.retain(|id| book.has_ended(*id, look));
+        }
+        let Err(unsure) = answer else { return ended };
+        tracing::debug!(%unsure, count = ended.len(), "leases are put off");
+        leases.change(|book| {
+            let now = Instant::now();
+            for id in ended {
+                book.put_off(id, now);
+            }
+        });
+        Vec::new()
+    }
+
+    /// Whether every asker who has come to this node was heard, so that the book can speak for it.
+    pub fn hears_askers(&self) -> bool {
+        let leases = self.leases();
+        if leases.kept_out.take() {
+            self.restart_leases("connections were turned away");
+            return false;
+        }
+        let has_gaps = leases.has_gaps.load(Ordering::SeqCst);
+        let is_failing = is_failing(&self.store.health().borrow());
+        !has_gaps && !is_failing && !self.drain.is_cancelled()
+    }
+
+    /// Withdraws those of these requests whose lease had ended at `look`, so many together that a
+    /// store with group commit makes them durable at once.
+    async fn end_leases(
+        &self,
+        given_up: &[RequestId],
+        look: Instant,
+        health: &watch::Receiver<Health>,
+    ) {
+        for some in given_up.chunks(limits::SWEEP_BATCH) {
+            join_all(some.iter().map(|id| self.abandon(*id, look, health))).await;
+        }
     }
 
     async fn abandon(&self, id: RequestId, look: Instant, health: &watch::Receiver<Health>) {

@@ -6,12 +6,16 @@
 //!
 //! An outage never ends a lease: they begin anew when the daemon starts, when its store works again,
 //! when time has passed that the daemon has not lived through, and when connections were turned away.
+//!
+//! Where several nodes serve one store, none ends a lease before it has asked the others, who may
+//! hold the poll; see [`Nodes`](super::nodes::Nodes).
 
 mod book;
 mod keeper;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -30,8 +34,13 @@ pub struct Leases {
     has_gaps: AtomicBool,
     /// The keeper has something to do.
     stirred: Notify,
+    /// Somebody whom another node has asked about has come.
+    has_news: Notify,
     kept_out: KeptOut,
 }
+
+/// How long a lease has left, at least as far as one node knows.
+pub type Left = (RequestId, Duration);
 
 /// Whether somebody who wanted to call was turned away before it was known who: it may have been an
 /// asker. Its clones are the same.
@@ -62,6 +71,7 @@ impl Default for Leases {
             book: Mutex::default(),
             has_gaps: AtomicBool::new(true),
             stirred: Notify::new(),
+            has_news: Notify::new(),
             kept_out: KeptOut::default(),
         }
     }
@@ -82,12 +92,68 @@ impl Leases {
     /// A poll of `by` comes, or another sign of life, which is over at once; it counts until the
     /// guard is dropped.
     pub(super) fn hold(&self, id: RequestId, by: &Caller) -> Hold<'_> {
-        let counts = self.book().enter(id, by);
+        let counts = self.enter(id, by);
         Hold {
             leases: self,
             id,
             counts,
         }
+    }
+
+    fn enter(&self, id: RequestId, by: &Caller) -> bool {
+        let mut book = self.book();
+        let counts = book.enter(id, by, Instant::now());
+        let has_news = book.has_news();
+        drop(book);
+        if has_news {
+            self.has_news.notify_one();
+        }
+        counts
+    }
+
+    /// What has happened here to the leases that another node asks about: how long each has left,
+    /// for those that have. Whoever comes for one of them within `wait` is [news](Self::news).
+    pub fn kept(&self, ids: &[RequestId], wait: Duration) -> Vec<Left> {
+        let now = Instant::now();
+        self.book().kept(ids, now, now + wait)
+    }
+
+    /// Another node has said how long these leases have left there.
+    pub fn hear(&self, kept: &[Left]) {
+        self.change(|book| {
+            let now = Instant::now();
+            for (id, left) in kept {
+                book.hear(*id, *left, now);
+            }
+        });
+    }
+
+    /// Waits for the askers of requests that another node has just asked about; answers at most
+    /// `most`, each once. Safe to drop at any time.
+    pub async fn news(&self, most: usize) -> Vec<Left> {
+        loop {
+            let news = {
+                let mut book = self.book();
+                let news = book.take_news(Instant::now(), most);
+                if book.has_news() {
+                    self.has_news.notify_one();
+                }
+                news
+            };
+            if !news.is_empty() {
+                return news;
+            }
+            self.has_news.notified().await;
+        }
+    }
+
+    /// What other nodes know is in doubt: no lease that runs ends sooner than a whole one from now.
+    pub fn put_off(&self, why: &'static str) {
+        let (_, running) = self.counts();
+        if running > 0 {
+            tracing::info!(running, why, "leases begin anew");
+        }
+        self.change(|book| book.put_off_all(Instant::now()));
     }
 
     /// Where those who turn callers away tell it.
@@ -133,11 +199,10 @@ impl Hold<'_> {
         if self.counts || request.lease_secs.is_none() {
             return;
         }
-        self.counts = self.leases.change(|book| {
-            // It may be final by now; then the keeper finds out.
-            book.note(request, Instant::now());
-            book.enter(request.id, by)
-        });
+        // It may be final by now; then the keeper finds out.
+        self.leases
+            .change(|book| book.note(request, Instant::now()));
+        self.counts = self.leases.enter(request.id, by);
     }
 }
 

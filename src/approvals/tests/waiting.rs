@@ -1,6 +1,9 @@
 //! Long polls, and what ends them.
 
+use async_trait::async_trait;
+
 use super::*;
+use crate::approvals::nodes::{Elsewhere, Nodes, Unsure};
 
 #[tokio::test]
 async fn a_decision_ends_the_wait() {
@@ -70,4 +73,53 @@ async fn with_no_room_to_wait_a_final_answer_is_still_told() {
         world.approvals.wait(id, Wants::Final, LIFE).await,
         Ok(decided)
     );
+}
+
+/// A node with a line to others, of which none is heard.
+#[derive(Debug)]
+struct Apart;
+
+#[async_trait]
+impl Nodes for Apart {
+    fn may_be_others(&self) -> bool {
+        true
+    }
+
+    fn question_time(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn hold_back(&self) {}
+
+    async fn ask(&self, _: &[RequestId]) -> Result<(), Unsure> {
+        Ok(())
+    }
+
+    fn listening(&self, _: &Topic) -> Elsewhere {
+        Elsewhere::default()
+    }
+}
+
+/// Whoever is told at a node that is cut off that nothing was decided would stay with it for ever.
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_ends_at_a_node_that_is_cut_off_is_sent_to_another() {
+    for others in [false, true] {
+        let mut setting = Setting::from(Limits::for_descriptors(1024));
+        if others {
+            setting.nodes = Arc::new(Apart);
+        }
+        let world = World::with(setting).await;
+        let id = world.ask("Deploy?").await.request.id;
+        let wait = || world.approvals.wait(id, Wants::Final, LIFE / 2);
+        assert!(wait().await.is_ok(), "while the store works");
+        world.store.tell_health(Health::Failing("away".to_owned()));
+        let begun = tokio::time::Instant::now();
+        let waited = wait().await;
+        assert!(begun.elapsed() >= LIFE / 2, "not before its end");
+        let is_sent = matches!(waited, Err(Error::Store(StoreError::Unavailable(_))));
+        assert_eq!(is_sent, others, "{waited:?}");
+        // What is decided is told.
+        let decided = world.decide(id, Verdict::Approve).await.unwrap();
+        assert_eq!(wait().await, Ok(decided));
+    }
 }

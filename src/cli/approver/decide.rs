@@ -223,7 +223,9 @@ impl Deciding {
         self.unsure |= !unsent;
         let now = Instant::now();
         let again_in = self.backoff.next(retry_after);
-        if now + again_in >= self.until {
+        // A wrong match code would count a second time.
+        let is_over = self.unsure && self.body.match_code.is_some();
+        if is_over || now + again_in >= self.until {
             let unsure = self.unsure;
             return Progress::Done(Outcome::Failed {
                 why: what,
@@ -376,6 +378,20 @@ mod tests {
         assert!(
             matches!(last, Progress::Done(Outcome::Failed { unsure: true, .. })),
             "{last:?}"
+        );
+    }
+
+    #[test]
+    fn a_match_code_that_may_have_been_read_is_not_sent_again() {
+        let mut deciding = deciding();
+        deciding.body.match_code = "123456".parse().ok();
+        assert!(deciding.body.match_code.is_some());
+        let unreached = deciding.answered(Err(transient(true)));
+        assert!(matches!(unreached, Progress::Again { .. }), "{unreached:?}");
+        let lost = deciding.answered(Err(transient(false)));
+        assert!(
+            matches!(lost, Progress::Done(Outcome::Failed { unsure: true, .. })),
+            "{lost:?}"
         );
     }
 

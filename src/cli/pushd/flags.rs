@@ -5,9 +5,10 @@ mod audit;
 mod nats;
 mod notify;
 mod policy;
+mod relay;
 mod token;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(super) use self::audit::{Audit, ExportFlags};
 pub(super) use self::nats::NatsFlags;
 pub(super) use self::notify::NotifyFlags;
 pub(super) use self::policy::{CheckFlags, ExplainFlags, KnownFlag, PolicyCommand};
+pub(super) use self::relay::RelayFlags;
 pub(super) use self::token::{CreateFlags, ListFlags, RevokeFlags, TokenCommand};
 use crate::cli::flags::duration;
 use crate::client::{DaemonUrl, socket_path};
@@ -88,6 +90,15 @@ pub(super) enum Command {
     /// Tell who asked and who allowed what
     #[command(subcommand)]
     Audit(Audit),
+    /// Hold calls nearer to the callers than the daemon is, through its restarts
+    ///
+    /// A relay keeps nothing and decides nothing: it passes calls on to a daemon, with whatever
+    /// token they have, and waits for it while it is away. It listens beyond this machine only in
+    /// front of daemons that ask for tokens.
+    ///
+    /// Exit codes: 0 ended by a signal, 64 wrong command line, 69 it cannot listen, 78 the
+    /// configuration is wrong, or a daemon trusts everybody and the relay would let a network in.
+    Relay(Box<RelayFlags>),
 }
 
 /// The flags of `pushd backup`.
@@ -178,6 +189,18 @@ pub(super) struct Flags {
         value_name = "NAME",
         env = "PUSHD_ALLOW_HOST", value_delimiter = ',', value_parser = host_name)]
     pub(super) allow_host: Vec<String>,
+
+    /// Address of a relay or reverse proxy that is believed who calls; may be repeated
+    ///
+    /// The last address in its X-Forwarded-For is then shown and kept as the caller's, and its own
+    /// connections do not count for --max-connections-per-address.
+    #[arg(
+        long,
+        value_name = "IP",
+        env = "PUSHD_TRUST_PROXY",
+        value_delimiter = ','
+    )]
+    pub(super) trust_proxy: Vec<IpAddr>,
 
     /// Where people reach this daemon from other machines, such as `https://pushd.example`
     ///

@@ -5,7 +5,9 @@ mod copies;
 mod flags;
 mod log;
 mod manager;
+mod nodes;
 mod policy;
+mod relay;
 mod ruling;
 mod signals;
 mod sockets;
@@ -33,14 +35,16 @@ use self::sockets::Trust;
 use super::exit;
 use super::flags::parse;
 use crate::approvals::classic::Classic;
+use crate::approvals::nodes::SharedNodes;
 use crate::approvals::{Approvals, Pump, Setting, leases, sweep};
 use crate::client::DaemonUrl;
 use crate::clock::SystemClock;
 use crate::domain::HistoryId;
-use crate::http::{self, AllowedHosts, Api};
+use crate::http::{self, AllowedHosts, Api, Proxies};
 use crate::hub::Hub;
 use crate::limits::{Arrival, Limits, PerRequester, connections_per_address};
 use crate::metrics::Metrics;
+use crate::nodes::{NatsLine, Together};
 use crate::notices::{self, Notices};
 use crate::principals::{People, Registry, Users};
 use crate::server::{Accounts, PerAddress, Server, Tls};
@@ -70,6 +74,9 @@ pub fn run() -> ExitCode {
         Some(Command::Token(command)) => token::run(command),
         Some(Command::Policy(command)) => policy::run(command),
         Some(Command::Audit(Audit::Export(flags))) => audit::export(flags),
+        Some(Command::Relay(flags)) => log::begin(flags.log_format, &flags.log)
+            .or_exit(exit::USAGE)
+            .and_then(|()| runtime.block_on(relay::run(*flags))),
     };
     // The store is closed, or had its time for it: whatever still runs is of no interest.
     runtime.shutdown_background();
@@ -137,9 +144,10 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         () = drain.cancelled() => return Ok(()),
         begun = begin((flags.store.store, flags.nats), setting, world, drain.clone()) => begun,
     };
-    let (store, approvals) = begun.or_exit(exit::CONFIGURATION)?;
+    let (store, approvals, nodes) = begun.or_exit(exit::CONFIGURATION)?;
     let mut classic = None;
     if flags.classic {
+        nodes::warn_of_channels(nodes.as_ref());
         let begun = Classic::begin(Arc::clone(&approvals)).await;
         classic = Some(begun.or_exit(exit::CONFIGURATION)?);
     }
@@ -148,6 +156,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let notifying = notifying(terms, &approvals, &metrics, &drain).await;
     let notifying = notifying.or_exit(exit::CONFIGURATION)?;
     let tasks = keep(Arc::clone(&approvals), flags.retain, classic.clone());
+    let tasks = nodes::among(nodes, Arc::clone(&approvals), tasks);
     let tasks = following(tls.clone(), tasks);
     let tasks = tokio::spawn(vital(tasks, drain.clone()));
     let told = Arc::clone(&approvals);
@@ -173,6 +182,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
     let server = server
         .with_tls(tls)
         .with_per_address(per_address)
+        .with_proxies(Proxies::new(&flags.trust_proxy))
         .with_head_time(limits.arrival.head_time)
         .with_kept_out(kept_out);
     sockets.tell();
@@ -270,12 +280,16 @@ async fn following(tls: Option<Arc<Tls>>, tasks: impl Future<Output = ()>) {
 /// Opens the store and begins to serve it.
 async fn begin(
     (flag, nats): (Option<StoreFlag>, NatsFlags),
-    setting: Setting,
+    mut setting: Setting,
     (clock, metrics): (Arc<SystemClock>, Arc<Metrics>),
     drain: CancellationToken,
-) -> anyhow::Result<(SharedStore, Arc<Approvals>)> {
-    let pump = Pump::new(Arc::new(Hub::new(&setting.limits)), metrics);
-    let store = open(flag, nats, Arc::clone(&pump) as Arc<dyn Feed>).await?;
+) -> anyhow::Result<(SharedStore, Arc<Approvals>, Option<Arc<Together>>)> {
+    let pump = Pump::new(Arc::new(Hub::new(&setting.limits)), Arc::clone(&metrics));
+    let (store, line) = open(flag, nats, Arc::clone(&pump) as Arc<dyn Feed>).await?;
+    let nodes = line.map(|line| nodes::joined(line, metrics)).transpose()?;
+    if let Some(nodes) = &nodes {
+        setting.nodes = Arc::clone(nodes) as SharedNodes;
+    }
     let begun = Approvals::begin(Arc::clone(&store), pump, clock, setting, drain).await;
     let approvals = begun.context("reading the store")?;
     if let Some(behind) = approvals.behind() {
@@ -284,7 +298,7 @@ async fn begin(
             "the clock is behind the times in the store: not ready until it has caught up"
         );
     }
-    Ok((store, approvals))
+    Ok((store, approvals, nodes))
 }
 
 /// What the daemon does by itself while it serves: lets requests expire, forgets old ones, and
@@ -335,9 +349,8 @@ fn grace_of_notices(drain: Duration) -> Duration {
     drain.mul_f32(0.9)
 }
 
-/// The limits that the flags name, the rest from the number of files that may be open, which is
-/// raised as far as the system lets an ordinary process.
-fn limits(flags: &Flags) -> Limits {
+/// How many files may be open, once that is raised as far as the system lets an ordinary process.
+fn descriptors() -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(
         Resource::Nofile,
@@ -349,8 +362,12 @@ fn limits(flags: &Flags) -> Limits {
         tracing::debug!(%error, "the limit of open files stays as it is");
     }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let files = usize::try_from(files).unwrap_or(usize::MAX);
-    let mut limits = Limits::for_descriptors(files);
+    usize::try_from(files).unwrap_or(usize::MAX)
+}
+
+/// The limits that the flags name, the rest from the number of files that may be open.
+fn limits(flags: &Flags) -> Limits {
+    let mut limits = Limits::for_descriptors(descriptors());
     if let Some(most) = flags.max_connections {
         let possible = limits.connections;
         if most > possible {
@@ -386,30 +403,32 @@ fn limits(flags: &Flags) -> Limits {
     limits
 }
 
+/// Opens the store; answers with the line to the other nodes on it, if there may be some.
 async fn open(
     flag: Option<StoreFlag>,
     nats: NatsFlags,
     feed: Arc<dyn Feed>,
-) -> anyhow::Result<SharedStore> {
+) -> anyhow::Result<(SharedStore, Option<NatsLine>)> {
     let path = match flag {
         Some(StoreFlag::Memory) => {
             tracing::warn!("--store memory: all requests are forgotten when the daemon ends");
             let bits = getrandom::u64().context("no random bytes from the system")?;
             let history = HistoryId::from_random(bits);
-            return Ok(Arc::new(MemoryStore::new(history, feed)));
+            return Ok((Arc::new(MemoryStore::new(history, feed)), None));
         }
         Some(StoreFlag::Sqlite(path)) => path,
         Some(StoreFlag::Nats(servers)) => {
             let settings = nats.settings(servers);
             let store = NatsStore::open(&settings, feed).await?;
             tracing::info!(servers = %settings.servers, bucket = settings.bucket, "store");
-            return Ok(Arc::new(store));
+            let line = NatsLine::new(store.client(), &format!("pushd.{}", settings.bucket));
+            return Ok((Arc::new(store), Some(line)));
         }
         None => default_database()?,
     };
     let store = SqliteStore::open(&path, feed).await?;
     tracing::info!(path = %path.display(), "store");
-    Ok(Arc::new(store))
+    Ok((Arc::new(store), None))
 }
 
 /// `$XDG_STATE_HOME/pushd/pushd.db` (XDG Base Directory Specification).

@@ -214,17 +214,7 @@ pub(super) async fn listen(
         addresses.push(DEFAULT);
     }
     for address in addresses {
-        let bound = bind(address);
-        let hint = match bound.as_ref().map_err(io::Error::kind) {
-            Err(io::ErrorKind::AddrInUse) => {
-                "is another pushd running there? --listen takes another address, \
-                 with port 0 any free one"
-            }
-            Err(io::ErrorKind::AddrNotAvailable) => "this machine has no such address",
-            Err(io::ErrorKind::PermissionDenied) => "ports below 1024 are for root; take another",
-            Ok(_) | Err(_) => "--listen takes another address",
-        };
-        let listener = bound.with_context(|| format!("cannot listen on {address} ({hint})"))?;
+        let listener = listen_at(address)?;
         sockets.listeners.push(Listener::Network(listener));
     }
     for path in flags.paths() {
@@ -236,6 +226,24 @@ pub(super) async fn listen(
         sockets.files.push(file);
     }
     Ok(sockets)
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// It cannot be listened on; the message says what may help.
+pub(super) fn listen_at(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = bind(address);
+    let hint = match bound.as_ref().map_err(io::Error::kind) {
+        Err(io::ErrorKind::AddrInUse) => {
+            "is another pushd running there? --listen takes another address, \
+             with port 0 any free one"
+        }
+        Err(io::ErrorKind::AddrNotAvailable) => "this machine has no such address",
+        Err(io::ErrorKind::PermissionDenied) => "ports below 1024 are for root; take another",
+        Ok(_) | Err(_) => "--listen takes another address",
+    };
+    bound.with_context(|| format!("cannot listen on {address} ({hint})"))
 }
 
 /// Like tokio's own, with more room for those who come in the same moment: after a restart that is

@@ -3,7 +3,8 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::client::DaemonUrl;
 use crate::client::stand_in::{Reply, StandIn};
-use crate::wire::{AskBody, RequestView};
+use crate::domain::Verdict;
+use crate::wire::{AskBody, DecisionBody, RequestView};
 
 const REQUEST: &str = r#"{"id":"aaaaaaaaaaaaaaaaaaaaaaaaaa","topic":"t","title":"Deploy?",
     "status":"pending","version":1,"event_id":1,"requester":{"principal":"local"},
@@ -180,6 +181,24 @@ async fn a_request_that_one_has_told_of_is_not_gone_while_that_one_is_away() {
     assert!(matches!(error, CallError::Transient { .. }), "{error:?}");
     let words = format!("{}: there is no such request", b.url());
     assert!(error.to_string().contains(&words), "{error}");
+}
+
+/// A wrong match code counts each time that it is read.
+#[tokio::test]
+async fn a_decision_with_a_match_code_goes_no_further_once_it_may_have_been_read() {
+    for (code, calls) in [(None, [1, 1]), (Some("123456"), [1, 0])] {
+        let two = Two::start(vec![Reply::Cut], vec![]).await;
+        let body = DecisionBody {
+            verdict: Verdict::Approve,
+            reason: None,
+            version: None,
+            match_code: code.map(|code| code.parse().unwrap()),
+        };
+        let decided = two.client.decide(ID, &body).await;
+        assert_eq!(two.calls(), calls, "{code:?}");
+        let in_doubt = matches!(decided, Err(CallError::Transient { unsent: false, .. }));
+        assert_eq!(in_doubt, code.is_some(), "{decided:?}");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::future::IntoFuture as _;
 use std::sync::Arc;
 
 use async_nats::connection::State as Connection;
+use async_nats::datetime::DateTime;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig};
@@ -15,7 +16,7 @@ use async_nats::jetstream::context::{
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::{
     Config, DeleteMessageErrorKind, DiscardPolicy, LastRawMessageErrorKind, RawMessageErrorKind,
-    State, StorageType, Stream,
+    RetentionPolicy, State, StorageType, Stream,
 };
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectErrorKind, HeaderMap};
@@ -24,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::message::{self, HISTORY, LAYOUT, Named};
 use super::{OpenError, Settings};
-use crate::domain::HistoryId;
+use crate::domain::{HistoryId, Timestamp};
 use crate::limits;
 
 /// A bucket that is ours.
@@ -38,27 +39,15 @@ pub(super) struct Bucket {
     stream: Stream<()>,
 }
 
-/// What became of a write to a key.
-#[derive(Debug)]
-pub(super) enum Put {
-    /// It is stored, under this number.
-    Stored(u64),
-    /// The latest message of the key is another.
-    Conflict,
-}
-
 /// A write on its way.
 pub(super) struct Sent(PublishAckFuture);
 
 impl Sent {
-    /// Waits for what becomes of it.
-    pub(super) async fn confirmed(self) -> Result<Put, Away> {
+    /// Waits for the confirmation; answers the number of the message.
+    pub(super) async fn confirmed(self) -> Result<u64, Away> {
         match timeout(limits::NATS_CALL, self.0.into_future()).await {
             Err(_) => Err(Away::Silent("it did not confirm in time".to_owned())),
-            Ok(Ok(ack)) => Ok(Put::Stored(ack.sequence)),
-            Ok(Err(error)) if error.kind() == PublishErrorKind::WrongLastSequence => {
-                Ok(Put::Conflict)
-            }
+            Ok(Ok(ack)) => Ok(ack.sequence),
             Ok(Err(error)) => Err(away(&error)),
         }
     }
@@ -203,7 +192,7 @@ impl Bucket {
         })?;
         let drawn = HistoryId::from_random(u64::from_ne_bytes(bits));
         let value = serde_json::to_vec(&Named::new(drawn)).expect("numbers can be written");
-        let put = self.begin_put(HISTORY, HeaderMap::new(), value.into(), 0);
+        let put = self.begin_put(HISTORY, HeaderMap::new(), value.into());
         let put = async { put.await?.confirmed().await };
         // Whether it was this node's number or another's is seen by reading it.
         put.await.map_err(passing)?;
@@ -269,27 +258,33 @@ impl Bucket {
         }
     }
 
-    /// Begins to write a key whose latest message has the number `expected`; zero where it has none
-    /// that is known of. It is written before all that is begun later.
+    /// When NATS has stored the message of this number, by its own clock; `None` when it is gone.
+    pub(super) async fn time_of(&self, number: u64) -> Result<Option<Timestamp>, Away> {
+        let read = self.stream.raw_message_builder().sequence(number).send();
+        match timeout(limits::NATS_CALL, read).await {
+            Ok(Ok(message)) => Ok(Some(stored_at(message.time))),
+            Ok(Err(error)) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Ok(Err(error)) => Err(Away::Silent(chain(&error))),
+            Err(_) => Err(Away::Silent("it did not answer in time".to_owned())),
+        }
+    }
+
+    /// Begins to write a key, before all that is begun later.
     ///
-    /// That a message has to be the first of its key NATS could be told as well, and is not. It refuses
-    /// such a one only after the replicas have agreed on it, and a server of version 2.9 counts what it
-    /// has refused wrong when it comes back: from then on it has other messages under the same numbers
-    /// than the others.
+    /// NATS could be told which message it has to follow, and is not. What it refuses after the
+    /// replicas have agreed on it, as it does with a message that has to be the first of its key, a
+    /// server of version 2.9 counts wrong when it comes back, and from then on has other messages
+    /// under the same numbers than the others.
     pub(super) async fn begin_put(
         &self,
         key: &str,
         headers: HeaderMap,
         value: Bytes,
-        expected: u64,
     ) -> Result<Sent, Away> {
-        let mut message = PublishMessage::build()
+        let message = PublishMessage::build()
             .headers(headers)
             .payload(value)
             .expected_stream(format!("KV_{}", self.name));
-        if expected > 0 {
-            message = message.expected_last_subject_sequence(expected);
-        }
         self.send(key, message).await
     }
 
@@ -299,13 +294,17 @@ impl Bucket {
         key: &str,
         headers: HeaderMap,
         value: Bytes,
-    ) -> Result<Put, Away> {
+    ) -> Result<u64, Away> {
         let message = PublishMessage::build().headers(headers).payload(value);
         self.send(key, message).await?.confirmed().await
     }
 
     /// Hands a write over to the connection, which keeps the order.
     async fn send(&self, key: &str, message: PublishMessage) -> Result<Sent, Away> {
+        if !self.is_connected() {
+            // It would be kept, and sent whenever there is a connection again.
+            return Err(Away::Refused("there is no connection to NATS".to_owned()));
+        }
         let subject = format!("{}{key}", self.prefix);
         let sent = self.context.send_publish(subject, message);
         match timeout(limits::NATS_CALL, sent).await {
@@ -393,6 +392,12 @@ impl Bucket {
             Err(_) => Err(Away::Silent("it did not answer in time".to_owned())),
         }
     }
+}
+
+/// A time that NATS gives, to the millisecond.
+pub(super) fn stored_at(time: DateTime) -> Timestamp {
+    let millis = time.unix_timestamp_nanos() / 1_000_000;
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }
 
 /// Whether a fault may pass by itself.
@@ -615,6 +620,22 @@ fn check(found: &Config, settings: &Settings) -> Result<(), OpenError> {
             wanted,
             "--discard new",
         ));
+    }
+    if found.retention != RetentionPolicy::Limits || found.discard_new_per_subject {
+        return Err(OpenError::Setting {
+            bucket: settings.bucket.clone(),
+            setting: "retention",
+            found: "by what others have read, or with a limit for each key".to_owned(),
+            wanted: "by limits of the whole alone".to_owned(),
+            remedy: "it cannot be changed, so let pushd make a bucket of its own".to_owned(),
+        });
+    }
+    let largest = usize::try_from(found.max_message_size).unwrap_or_default();
+    if largest > 0 && largest < limits::NATS_PAYLOAD_BYTES {
+        let wanted = limits::NATS_PAYLOAD_BYTES.to_string();
+        let edit = format!("--max-msg-size {wanted}");
+        let found = largest.to_string();
+        return Err(setting("a largest message of", found, wanted, &edit));
     }
     if found.storage != StorageType::File {
         return Err(OpenError::Setting {

@@ -24,17 +24,14 @@ pub(super) struct Chain {
 impl Chain {
     /// Takes up the next message of a request; answers whether it counts.
     ///
-    /// Where the messages before it are gone, because newer ones took their room, the first one that
-    /// is left counts until a later one tells otherwise: what a record follows did count. Should the
-    /// one that counts follow an event between that first one and what it followed, then another had
-    /// come before the first, which did not count.
+    /// What a record follows did count, as its writer had seen it do so. So one that follows an event
+    /// later than what the latest one follows counts: it follows the latest one; or one that this
+    /// reader has missed, because newer messages took its room; or one that was missed and that the
+    /// latest one, which only seemed to count, was too late for.
     pub(super) fn take_up(chain: &mut Option<Self>, number: u64, follows: Option<u64>) -> bool {
         let counts = match (&*chain, follows) {
             (None, _) | (Some(_), None) => true,
-            (Some(chain), Some(follows)) => {
-                let follows_a_lost_one = chain.follows < follows && follows < chain.latest;
-                follows == chain.latest || follows_a_lost_one
-            }
+            (Some(chain), Some(follows)) => chain.follows < follows,
         };
         if counts {
             let before = chain.map_or(0, |chain| chain.latest);
@@ -121,6 +118,22 @@ mod tests {
                     prop_assert!(followed.insert(*follows), "{follows} is followed twice");
                 }
             }
+        }
+
+        #[test]
+        fn whoever_has_missed_some_comes_to_the_same(
+            behind in vec(0_usize..5, 20..60),
+            until in 0_usize..20,
+            missed in 0_usize..30,
+        ) {
+            let log = log(&behind);
+            let (whole, _) = taken(&log);
+            // The last ten are left, as when one reads from the middle.
+            let from = (until + missed).min(log.len() - 10);
+            let until = until.min(from);
+            let part: Vec<_> = log[..until].iter().chain(&log[from..]).copied().collect();
+            let (part, _) = taken(&part);
+            prop_assert_eq!(whole.map(|chain| chain.latest), part.map(|chain| chain.latest));
         }
 
         #[test]

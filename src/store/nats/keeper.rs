@@ -1,16 +1,17 @@
 //! Looks after the bucket: whether it can be written, and whether the feed has come as far as it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use async_nats::HeaderMap;
-use bytes::Bytes;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::bucket::{Away, Put, Standing};
-use super::message::PROBE;
+use super::bucket::{Away, Standing};
 use crate::limits;
+
+const WENT_BACK: &str = "the bucket has less than this daemon has seen of it: it was made anew, or put \
+                         back to an older state; restart pushd";
 
 /// What the looks so far have told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ struct Behind {
     of: Option<u64>,
     /// How far the feed was.
     at: u64,
+    /// The bucket had another message in the place of the last one that the feed had brought.
+    is_other: bool,
 }
 
 impl Behind {
@@ -28,6 +31,7 @@ impl Behind {
         *self = Self {
             of: (applied < standing.last).then_some(standing.last),
             at: applied,
+            ..before
         };
         before.of.is_some_and(|of| applied < of) && before.at == applied
     }
@@ -54,6 +58,9 @@ impl Shared {
     }
 
     async fn check(&self, behind: &mut Behind) {
+        if self.is_over.load(Ordering::SeqCst) {
+            return;
+        }
         if !self.bucket.is_connected() {
             self.has_failed("the connection to NATS is lost");
             return;
@@ -62,44 +69,53 @@ impl Shared {
         let applied = *self.applied.borrow();
         let standing = match self.bucket.standing().await {
             Ok(standing) => standing,
-            Err(Away::Gone(why) | Away::Silent(why) | Away::Refused(why)) => {
-                self.has_failed(&why);
+            Err(away) => {
+                self.has_failed(&away.to_string());
                 return;
             }
         };
         self.stands(standing);
         if standing.last < applied {
-            self.has_failed(
-                "the bucket has less than this daemon has seen of it; if it was made anew or put \
-                 back to an older state, restart pushd",
-            );
+            // A server that has just come back may say so as well, until it has caught up.
+            self.has_failed(WENT_BACK);
             return;
         }
-        if behind.is_stuck(standing, applied) {
-            self.feed_is_late.notify_one();
-            self.has_failed("what others have written does not come");
+        let is_failing = self.condition.failing().is_some();
+        if !is_failing && !behind.is_stuck(standing, applied) {
+            return;
         }
-        if self.condition.failing().is_some() && self.works().await {
-            tracing::info!(bucket = self.bucket.name(), "the store works again");
-            self.condition.works();
+        match self.works(standing, behind).await {
+            Ok(()) if is_failing => {
+                tracing::info!(bucket = self.bucket.name(), "the store works again");
+                self.condition.works();
+            }
+            Ok(()) => {}
+            Err(away) => self.has_failed(&away.to_string()),
         }
     }
 
-    /// Whether something can be written, and comes back.
-    async fn works(&self) -> bool {
-        let Ok(Put::Stored(number)) = self
-            .bucket
-            .overwrite(PROBE, HeaderMap::new(), Bytes::new())
-            .await
-        else {
-            return false;
-        };
-        let mut applied = self.applied.subscribe();
-        let reached = applied.wait_for(|applied| *applied >= number);
-        let came = timeout(limits::NATS_CALL, reached).await.is_ok();
-        if !came {
-            self.feed_is_late.notify_one();
+    /// Whether the bucket is the one that was seen before, and something can be written and comes
+    /// back.
+    async fn works(&self, standing: Standing, behind: &mut Behind) -> Result<(), Away> {
+        let last_at = self.seen().last_at;
+        if let Some((number, seen_at)) = last_at {
+            let stored_at = self.bucket.time_of(number).await?;
+            let is_other = stored_at.is_some_and(|stored_at| stored_at != seen_at);
+            if std::mem::replace(&mut behind.is_other, is_other) && is_other {
+                self.ends(WENT_BACK);
+            }
+            if is_other {
+                return Err(Away::Gone(WENT_BACK.to_owned()));
+            }
         }
-        came
+        match self.prove().await {
+            // A full bucket takes nothing more, and is whole all the same.
+            Err(Away::Refused(why))
+                if why.contains("maximum bytes") && *self.applied.borrow() >= standing.last =>
+            {
+                Ok(())
+            }
+            proven => proven,
+        }
     }
 }

@@ -155,6 +155,13 @@ pub(super) fn headers(request: &Request, follows: Option<EventId>, write: &str) 
     headers
 }
 
+/// The headers of a message that its writer knows again.
+pub(super) fn marked(write: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(WRITE, write);
+    headers
+}
+
 /// The name of the write that made a message.
 pub(super) fn write(headers: &HeaderMap) -> Option<&str> {
     headers.get(WRITE).map(HeaderValue::as_str)

@@ -18,13 +18,13 @@
 //! as far as it has come, the store tells that it fails, and catches up by itself. Nothing waits to
 //! be written later, and nothing is told that is not stored.
 
-mod absence;
 mod bucket;
 mod chain;
 mod error;
 mod follow;
 mod keeper;
 mod message;
+mod proof;
 mod purge;
 mod seen;
 mod settings;
@@ -50,12 +50,13 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::absence::Absence;
 use self::bucket::{Bucket, Standing};
+use self::proof::Proofs;
 use self::seen::Seen;
-use self::write::Write;
+use self::write::{Job, Write, random_name};
 use super::condition::Condition;
 use super::{Commit, Feed, Head, Health, ListQuery, Page, Range, Store, StoreError, record};
+use crate::clock::{Clock, SystemClock};
 use crate::domain::{Event, EventId, HistoryId, Principal, Request, RequestId, Timestamp};
 use crate::limits;
 
@@ -69,7 +70,7 @@ pub struct NatsStore {
     client: Client,
     shared: Arc<Shared>,
     /// Takes writes while the store is open.
-    writes: Mutex<Option<mpsc::Sender<Write>>>,
+    writes: Mutex<Option<mpsc::Sender<Job>>>,
     /// The writes and purges that were accepted.
     work: TaskTracker,
     /// Those who read the bucket and look after it.
@@ -87,6 +88,9 @@ struct Shared {
     condition: Condition<Infallible>,
     /// Something is stored that the feed has not come to.
     feed_is_late: Notify,
+    /// Held by tests that let nothing come.
+    #[cfg(test)]
+    feed_gate: tokio::sync::RwLock<()>,
     /// A call to NATS has failed.
     failed: Notify,
     /// Bytes of the bucket, and the bytes that it may have; zero while they are not limited.
@@ -96,10 +100,13 @@ struct Shared {
     reads: Semaphore,
     /// Whether several servers keep the bucket.
     is_replicated: bool,
-    absence: Absence,
+    proofs: Proofs,
     /// Removals of what nobody needs.
     errands: TaskTracker,
     closed: AtomicBool,
+    /// Whether it fails until it is opened anew.
+    is_over: AtomicBool,
+    clock: Arc<dyn Clock>,
     stop: CancellationToken,
 }
 
@@ -113,32 +120,58 @@ impl NatsStore {
     /// # Errors
     /// The bucket cannot be used; the error says why and what to try.
     pub async fn open(settings: &Settings, feed: Arc<dyn Feed>) -> Result<Self, OpenError> {
+        Self::open_with(settings, feed, Arc::new(SystemClock::new())).await
+    }
+
+    async fn open_with(
+        settings: &Settings,
+        feed: Arc<dyn Feed>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
         let (bucket, client, history) = Bucket::open(settings).await?;
         let name = format!("bucket {}", bucket.name());
         let stop = CancellationToken::new();
+        let node = random_name().map_err(|error| OpenError::Silent {
+            bucket: settings.bucket.clone(),
+            reason: format!("no random bytes from the system: {error}"),
+        })?;
         let shared = Arc::new(Shared {
             bucket,
             errands: TaskTracker::new(),
-            seen: Mutex::default(),
+            seen: Mutex::new(Seen::of(node)),
             applied: watch::channel(0).0,
             condition: Condition::new(name, REMEDY),
             feed_is_late: Notify::new(),
+            #[cfg(test)]
+            feed_gate: tokio::sync::RwLock::new(()),
             failed: Notify::new(),
             bytes: (AtomicU64::new(0), AtomicU64::new(0)),
             room: Arc::new(Semaphore::new(limits::WRITE_QUEUE_BYTES)),
             reads: Semaphore::new(limits::READ_QUEUE),
             is_replicated: settings.replicas > 1,
-            absence: Absence::default(),
+            proofs: Proofs::default(),
             closed: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+            clock,
             stop: stop.clone(),
         });
         shared.load().await?;
         let tasks = TaskTracker::new();
         tasks.spawn(Arc::clone(&shared).follow(feed, stop.clone()));
+        // The clock is compared as well, before anything is decided by it.
+        if let Err(away) = shared.prove().await {
+            shared.has_failed(&away.to_string());
+        }
         tasks.spawn(Arc::clone(&shared).keep(stop.clone()));
         let (writes, to_make) = mpsc::channel(limits::WRITE_QUEUE);
         let work = TaskTracker::new();
-        work.spawn(Arc::clone(&shared).make_writes(to_make));
+        let writing = Arc::clone(&shared);
+        work.spawn(async move {
+            Arc::clone(&writing).make_writes(to_make).await;
+            if !writing.closed.load(Ordering::SeqCst) {
+                writing.ends("its writer broke off; restart pushd");
+            }
+        });
         Ok(Self {
             history,
             client,
@@ -150,18 +183,18 @@ impl NatsStore {
         })
     }
 
-    /// Takes a write, which is made even if nobody waits for it.
-    fn accept(&self, write: Write) -> Result<(), StoreError> {
+    /// Takes a write for the writer, which is made even if nobody waits for it.
+    fn accept(&self, job: Job) -> Result<(), StoreError> {
         let Some(writes) = self.writes().clone() else {
             return Err(StoreError::Unavailable(CLOSED.to_owned()));
         };
-        writes.try_send(write).map_err(|refused| match refused {
+        writes.try_send(job).map_err(|refused| match refused {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Closed(_) => StoreError::Unavailable(CLOSED.to_owned()),
         })
     }
 
-    fn writes(&self) -> MutexGuard<'_, Option<mpsc::Sender<Write>>> {
+    fn writes(&self) -> MutexGuard<'_, Option<mpsc::Sender<Job>>> {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -214,12 +247,24 @@ impl Shared {
     /// A call to NATS has failed; the store is not ready until a look at it finds otherwise.
     fn has_failed(&self, why: &str) {
         let why = format!("NATS bucket {}: {why}", self.bucket.name());
-        if self.condition.failing().is_none() {
+        if self.is_over.load(Ordering::SeqCst) {
+            return;
+        }
+        let was_failing = self.condition.failing().is_some();
+        let is_news = self.condition.fails(why.clone());
+        if !was_failing {
             tracing::error!(%why, "the store failed");
             // The first look at it comes at once, and the others in their time.
             self.failed.notify_one();
+        } else if is_news {
+            tracing::warn!(%why, "the store still fails");
         }
-        self.condition.fails(why);
+    }
+
+    /// It fails from now on, until it is opened anew.
+    fn ends(&self, why: &str) {
+        self.has_failed(why);
+        self.is_over.store(true, Ordering::SeqCst);
     }
 
     fn stands(&self, standing: Standing) {
@@ -234,17 +279,26 @@ impl Shared {
         self.bytes.0.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Whether there is room for one more request, and for the answers to all that are there.
-    fn check_room(&self) -> Result<(), StoreError> {
-        let bytes = self.bytes.0.load(Ordering::Relaxed);
+    /// Whether there is room for a write: for one more request with the answers to all that are there,
+    /// or for an answer, with some to spare for what removes old ones.
+    fn check_room(&self, is_ask: bool) -> Result<(), StoreError> {
         let most = self.bytes.1.load(Ordering::Relaxed);
-        if most == 0 || bytes < most / 100 * u64::from(limits::NATS_ASKS_PERCENT) {
+        let part = if is_ask {
+            limits::NATS_ASKS_PERCENT
+        } else {
+            limits::NATS_WRITES_PERCENT
+        };
+        let mut bytes = self.bytes.0.load(Ordering::Relaxed);
+        if is_ask {
+            // Each answer is the whole request once more, and an approval is used after it.
+            bytes += 2 * self.seen().requests.pending_bytes();
+        }
+        if most == 0 || bytes < most / 100 * u64::from(part) {
             return Ok(());
         }
-        let part = limits::NATS_ASKS_PERCENT;
         Err(StoreError::Unavailable(format!(
-            "the NATS bucket {} has {bytes} of at most {most} bytes, and takes asks up to {part} % of \
-             them: give it more with `nats stream edit --max-bytes`, or keep requests for a shorter \
+            "the NATS bucket {} has or is about to have {bytes} of at most {most} bytes, and takes this \
+             up to {part} % of them: give it more with `nats stream edit --max-bytes`, or keep requests for a shorter \
              time with --retain",
             self.bucket.name()
         )))
@@ -264,7 +318,10 @@ impl Shared {
         let Some(why) = self.failing() else {
             let _turn = self.reads.try_acquire().map_err(|_| StoreError::Busy)?;
             return match self.catch_up(id).await {
-                Ok(_) => self.seen_of(id),
+                Ok(()) => match self.seen_of(id)? {
+                    Some(event) => Ok(Some(event)),
+                    None => self.look_again(id).await,
+                },
                 Err(error) => self.seen_of(id)?.map(Some).ok_or(error),
             };
         };
@@ -302,9 +359,7 @@ impl Store for NatsStore {
         request: Request,
     ) -> Result<Commit, StoreError> {
         self.shared.check_writable()?;
-        if expected.is_none() {
-            self.shared.check_room()?;
-        }
+        self.shared.check_room(expected.is_none())?;
         let record = record::encode(&request);
         let spare = if expected.is_none() {
             limits::NATS_PAYLOAD_SPARE_BYTES
@@ -316,7 +371,7 @@ impl Store for NatsStore {
             let bytes = record.len();
             return Err(StoreError::TooLarge { bytes, most });
         }
-        self.shared.takes(record.len());
+        let bytes_taken = record.len();
         let bytes = record.len().min(limits::WRITE_QUEUE_BYTES);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.shared.room).try_acquire_many_owned(bytes);
@@ -328,7 +383,8 @@ impl Store for NatsStore {
             answer,
             _room: room.map_err(|_| StoreError::Busy)?,
         };
-        self.accept(write)?;
+        self.accept(Job::Write(Box::new(write)))?;
+        self.shared.takes(bytes_taken);
         answered
             .await
             .unwrap_or_else(|_| Err(StoreError::OutcomeUnknown(ENDED.to_owned())))
@@ -372,6 +428,13 @@ impl Store for NatsStore {
 
     async fn purge(&self, settled_before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.shared.check_writable()?;
+        if limit == 0 {
+            // Nothing but a look at the writer.
+            let (look, looked) = oneshot::channel();
+            self.accept(Job::Look(look))?;
+            drop(looked.await);
+            return Ok(0);
+        }
         let (answer, answered) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
         self.work.spawn(async move {

@@ -5,14 +5,13 @@
 //! leaving markers. Should the node that wrote the mark end in between, they are found by the next
 //! one that opens the bucket, and removed at its next purge.
 
-use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::Shared;
-use super::bucket::{Away, Put};
-use super::message::{Mark, PURGED, Purged};
+use super::bucket::Away;
+use super::message::{self, Mark, PURGED, Purged};
 use crate::domain::{EventId, RequestId, Timestamp};
 use crate::limits;
 use crate::store::StoreError;
@@ -33,16 +32,17 @@ impl Shared {
     async fn put_mark(&self, last: Purged, event: EventId) -> Result<(), StoreError> {
         let mark = Mark::after(self.seen().mark, event, last);
         let value = serde_json::to_vec(&mark).expect("numbers and ids can be written");
-        let put = self
+        let headers = message::marked(&self.seen().node);
+        match self
             .bucket
-            .overwrite(PURGED, HeaderMap::new(), Bytes::from(value));
-        let why = match put.await {
-            Ok(Put::Stored(number)) if self.reached(number).await => return Ok(()),
-            Ok(Put::Stored(_) | Put::Conflict) => "what was written does not come".to_owned(),
-            Err(away) => away.to_string(),
-        };
-        self.has_failed(&why);
-        Err(StoreError::Unavailable(why))
+            .overwrite(PURGED, headers, Bytes::from(value))
+            .await
+        {
+            Ok(number) => self.come_to(number).await,
+            // The store works, and says what is not as it should be.
+            Err(Away::Refused(why)) => Err(StoreError::Unavailable(why)),
+            Err(away) => Err(self.is_away(&away)),
+        }
     }
 
     async fn remove_all(&self, gone: Vec<(RequestId, u64)>) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::chain::Chain;
 use super::message::{self, Content, Mark};
-use crate::domain::{Event, EventId, RequestId};
+use crate::domain::{Event, EventId, RequestId, Timestamp};
 use crate::store::StoreError;
 use crate::store::view::View;
 
@@ -24,6 +24,12 @@ pub(super) struct Seen {
     pub(super) mark: Option<(u64, Mark)>,
     /// What was found purged and is still in the bucket: the key, and the last message of it.
     leftovers: Vec<(RequestId, u64)>,
+    /// The name of this node, with which the names of its writes begin.
+    pub(super) node: String,
+    /// The last message that was taken up, and when NATS had stored it.
+    pub(super) last_at: Option<(u64, Timestamp)>,
+    /// Whether all that was there when the bucket was opened is taken up.
+    pub(super) is_live: bool,
     /// The writes of this node that are on their way, by their names.
     awaited: HashMap<String, oneshot::Sender<Verdict>>,
 }
@@ -51,6 +57,14 @@ pub(super) enum Told {
 }
 
 impl Seen {
+    /// Nothing yet, for a node of this name.
+    pub(super) fn of(node: String) -> Self {
+        Self {
+            node,
+            ..Self::default()
+        }
+    }
+
     /// Takes up the message with this number, which comes after all that were taken up.
     pub(super) fn take_up(
         &mut self,
@@ -73,9 +87,9 @@ impl Seen {
                     self.chains.insert(id, chain);
                 }
                 let event = EventId(number);
-                let is_ours = self.is_decided(headers, event, counts);
+                self.decide(headers, event, counts);
                 if !counts {
-                    if is_ours {
+                    if self.is_ours(headers) {
                         told.push(Told::Late(event));
                     }
                     return;
@@ -101,27 +115,40 @@ impl Seen {
                     told.push(Told::Replaced(gone));
                 }
             }
-            Content::Purged(mark) => self.purge(number, mark, told),
+            Content::Purged(mark) => self.purge(number, mark, self.is_ours(headers), told),
             Content::Other => {}
         }
     }
 
-    /// Whoever waits for this write is told; answers whether it was one of ours.
-    fn is_decided(&mut self, headers: &HeaderMap, event: EventId, counts: bool) -> bool {
+    /// Whoever waits for this write is told.
+    fn decide(&mut self, headers: &HeaderMap, event: EventId, counts: bool) {
         let name = message::write(headers);
         let Some(answer) = name.and_then(|name| self.awaited.remove(name)) else {
-            return false;
-        };
-        let verdict = if counts {
-            Verdict::Counts(event)
-        } else {
-            Verdict::Late
+            return;
         };
         // Its writer may have given up.
-        answer.send(verdict).is_ok()
+        let is_heard = answer
+            .send(if counts {
+                Verdict::Counts(event)
+            } else {
+                Verdict::Late
+            })
+            .is_ok();
+        tracing::trace!(
+            event = event.0,
+            counts,
+            is_heard,
+            "a write of this node came"
+        );
     }
 
-    fn purge(&mut self, number: u64, mark: Mark, told: &mut Vec<Told>) {
+    /// Whether this node has written it, since it was started.
+    fn is_ours(&self, headers: &HeaderMap) -> bool {
+        let name = message::write(headers);
+        name.is_some_and(|name| !self.node.is_empty() && name.starts_with(&self.node))
+    }
+
+    fn purge(&mut self, number: u64, mark: Mark, is_ours: bool, told: &mut Vec<Told>) {
         let event = self
             .mark
             .map_or(mark.event, |(_, known)| known.event.max(mark.event));
@@ -133,7 +160,10 @@ impl Seen {
             let last = (last.settled_at, last.id);
             for (id, gone) in self.requests.forget_settled(last, until) {
                 told.push(Told::Replaced(gone));
-                if let Some(chain) = self.chains.remove(&id) {
+                // Whoever wrote the mark removes them, if it lives; what is there when the bucket is
+                // opened nobody may have removed.
+                let is_left = is_ours || !self.is_live;
+                if let Some(chain) = self.chains.remove(&id).filter(|_| is_left) {
                     self.leftovers.push((id, chain.tail));
                 }
             }
@@ -148,11 +178,6 @@ impl Seen {
 
     pub(super) fn keep_leftovers(&mut self, leftovers: Vec<(RequestId, u64)>) {
         self.leftovers.extend(leftovers);
-    }
-
-    /// The last message of a request, counting or not; zero for none.
-    pub(super) fn tail(&self, id: RequestId) -> u64 {
-        self.chains.get(&id).map_or(0, |chain| chain.tail)
     }
 
     /// Waits for what becomes of the write of this name.

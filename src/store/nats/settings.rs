@@ -133,6 +133,12 @@ impl Settings {
             .event_callback(tell)
             .subscription_capacity(limits::NATS_FEED_QUEUE)
             .client_capacity(limits::NATS_COMMANDS);
+        // Servers that are found through others are named without saying so, and whoever is on the way
+        // to one could have the password in the clear.
+        let is_asked_for = self.servers.0.iter().any(ServerAddr::tls_required);
+        if is_asked_for || access.ca.is_some() || access.certificate.is_some() {
+            options = options.require_tls(true);
+        }
         if let Some(path) = &access.credentials {
             let flag = "--nats-credentials";
             let refused = |error: std::io::Error| bad_file(flag, path, &error);

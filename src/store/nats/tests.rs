@@ -46,7 +46,7 @@ impl Nats {
             servers: servers.urls().parse().unwrap(),
             bucket: format!("test-{number}"),
             replicas: servers.count(),
-            max_bytes: limits::NATS_BYTES_MIN,
+            max_bytes: 4 * limits::NATS_BYTES_MIN,
             access: Access::default(),
         };
         Self { servers, settings }
@@ -96,7 +96,7 @@ impl Opener for Nats {
         }
         headers.insert("Pushd-Follows", sound.sequence.to_string());
         let put = bucket.overwrite(&key, headers, Bytes::from_static(record));
-        assert!(matches!(put.await, Ok(bucket::Put::Stored(_))));
+        assert!(put.await.is_ok());
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! A write is named, and what becomes of it is read in the feed at its place in the order: it counts,
 //! or another came before it. So a confirmation that was lost is no loss, and a write that was sent
-//! again counts once. NATS is asked to refuse what follows the wrong message, which saves most of
-//! those that would come late, but is not what decides; see [`chain`](super::chain).
+//! again counts once; see [`chain`](super::chain).
 
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Shared;
-use super::bucket::{Away, Put, Sent};
+use super::bucket::{Away, Sent};
 use super::message;
 use super::seen::Verdict;
 use crate::domain::{Event, EventId, Request, RequestId};
@@ -32,6 +32,14 @@ pub(super) struct Write {
     pub(super) _room: OwnedSemaphorePermit,
 }
 
+/// What the writer is given.
+pub(super) enum Job {
+    /// Something to write.
+    Write(Box<Write>),
+    /// Nothing: it is let go of, which shows that the writer has come to it.
+    Look(oneshot::Sender<Infallible>),
+}
+
 /// Nobody may be there any more: what was written counts all the same.
 fn answer(to: oneshot::Sender<Result<Commit, StoreError>>, made: Result<Commit, StoreError>) {
     drop(to.send(made));
@@ -40,9 +48,9 @@ fn answer(to: oneshot::Sender<Result<Commit, StoreError>>, made: Result<Commit, 
 impl Shared {
     /// Makes the writes that come in, each in the place in which it came, until nobody can send more.
     /// Of one request there is one at a time on its way.
-    pub(super) async fn make_writes(self: Arc<Self>, mut writes: mpsc::Receiver<Write>) {
+    pub(super) async fn make_writes(self: Arc<Self>, mut writes: mpsc::Receiver<Job>) {
         let mut made = JoinSet::new();
-        let mut busy: HashMap<RequestId, VecDeque<Write>> = HashMap::new();
+        let mut busy: HashMap<RequestId, VecDeque<Box<Write>>> = HashMap::new();
         let mut accepted = 0;
         let mut is_open = true;
         loop {
@@ -50,7 +58,9 @@ impl Shared {
                 biased;
                 Some(done) = made.join_next() => {
                     accepted -= 1;
-                    let id = done.expect("a write neither panics nor is cancelled");
+                    let Ok(id) = done else {
+                        return;
+                    };
                     let Some(next) = busy.get_mut(&id).and_then(VecDeque::pop_front) else {
                         busy.remove(&id);
                         continue;
@@ -62,6 +72,13 @@ impl Shared {
                         // What was accepted is still made.
                         is_open = false;
                         continue;
+                    };
+                    let write = match write {
+                        Job::Write(write) => write,
+                        Job::Look(seen) => {
+                            drop(seen);
+                            continue;
+                        }
                     };
                     accepted += 1;
                     if let Some(queue) = busy.get_mut(&write.request.id) {
@@ -78,9 +95,9 @@ impl Shared {
     }
 
     /// Begins a write, and lets a task of its own see to what becomes of it.
-    async fn make(self: &Arc<Self>, write: Write, made: &mut JoinSet<RequestId>) {
+    async fn make(self: &Arc<Self>, write: Box<Write>, made: &mut JoinSet<RequestId>) {
         let shared = Arc::clone(self);
-        let begun = match name_of_write() {
+        let begun = match self.name_of_write() {
             Err(error) => Err(error),
             // What follows an event that this node has not come to, or is past, is looked into.
             Ok(name) if self.latest_seen(write.request.id) != write.expected => Ok((name, None)),
@@ -110,15 +127,10 @@ impl Shared {
     }
 
     async fn begin(&self, write: &Write, name: &str) -> Result<Sent, Away> {
-        let tail = self.seen().tail(write.request.id);
-        self.begin_after(write, name, tail).await
-    }
-
-    async fn begin_after(&self, write: &Write, name: &str, tail: u64) -> Result<Sent, Away> {
         let headers = message::headers(&write.request, write.expected, name);
         let key = write.request.id.to_string();
         let record = write.record.clone();
-        self.bucket.begin_put(&key, headers, record, tail).await
+        self.bucket.begin_put(&key, headers, record).await
     }
 
     async fn finish(
@@ -146,11 +158,10 @@ impl Shared {
                 Err(away) => Err(away),
             };
             let why = match put {
-                Ok(Put::Stored(number)) => {
+                Ok(number) => {
                     self.reached_until(number, until).await;
                     "it was written, and does not come back".to_owned()
                 }
-                Ok(Put::Conflict) => "it refused the write".to_owned(),
                 Err(Away::Refused(why)) if !was_sent => return Err(StoreError::Unavailable(why)),
                 Err(Away::Refused(why)) => why,
                 Err(Away::Gone(why) | Away::Silent(why)) => {
@@ -160,7 +171,9 @@ impl Shared {
             };
             was_sent = true;
             // What the leader has is taken up, and the write with it, if it has come.
-            let tail = self.catch_up(id).await;
+            let caught_up = self.catch_up(id).await;
+            // Before it is looked what became of the write: what comes in between is then known.
+            let current = self.seen_of(id);
             match verdict.try_recv() {
                 Ok(verdict) => return self.decided(write, verdict).await,
                 Err(oneshot::error::TryRecvError::Closed) => {
@@ -168,14 +181,10 @@ impl Shared {
                 }
                 Err(oneshot::error::TryRecvError::Empty) => {}
             }
-            if let Ok(tail) = tail {
-                let current = self.seen_of(id)?;
+            if caught_up.is_ok() {
+                let current = current?;
                 if current.as_ref().map(|event| event.id) != write.expected {
                     return Ok(Commit::Conflict(current));
-                }
-                if Instant::now() < until && !self.is_stopped() {
-                    sent = self.begin_after(write, name, tail).await;
-                    continue;
                 }
             }
             if Instant::now() >= until || self.is_stopped() {
@@ -204,15 +213,12 @@ impl Shared {
         }
     }
 
-    /// Takes up all that the leader has of a request; answers the number of its last message.
-    pub(super) async fn catch_up(&self, id: RequestId) -> Result<u64, StoreError> {
+    /// Takes up all that the leader has of a request.
+    pub(super) async fn catch_up(&self, id: RequestId) -> Result<(), StoreError> {
         let latest = self.bucket.latest(&id.to_string()).await;
-        let Some(latest) = latest.map_err(|away| self.is_away(&away))? else {
-            self.pass_all().await?;
-            return Ok(0);
-        };
-        self.come_to(latest.sequence).await?;
-        Ok(latest.sequence)
+        let latest = latest.map_err(|away| self.is_away(&away))?;
+        self.come_to(latest.map_or(0, |latest| latest.sequence))
+            .await
     }
 
     /// Takes up everything up to this event, if the leader has it.
@@ -252,19 +258,28 @@ impl Shared {
     }
 
     async fn reached_until(&self, number: u64, until: Instant) -> bool {
-        let mut applied = self.applied.subscribe();
         loop {
-            let reached = applied.wait_for(|applied| *applied >= number);
             let patience = until.min(Instant::now() + limits::NATS_FEED_PATIENCE);
-            let waited = timeout_at(patience, reached).await;
-            if waited.is_ok() {
+            if self.comes(number, patience).await {
+                return true;
+            }
+            // It may have been removed on its way, and then does not come.
+            if self.prove().await.is_ok() && *self.applied.borrow() >= number {
                 return true;
             }
             if Instant::now() >= until {
                 return false;
             }
-            self.feed_is_late.notify_one();
         }
+    }
+
+    /// Waits until then for the feed to come to this message; answers whether it has.
+    pub(super) async fn comes(&self, number: u64, until: Instant) -> bool {
+        let mut applied = self.applied.subscribe();
+        let reached = applied.wait_for(|applied| *applied >= number);
+        timeout_at(until, reached)
+            .await
+            .is_ok_and(|came| came.is_ok())
     }
 
     /// A write of this node that came late, and was told so, goes away: others who look into the
@@ -280,12 +295,22 @@ impl Shared {
             }
         });
     }
+
+    /// A name that no other write has, and that begins with the name of this node.
+    fn name_of_write(&self) -> Result<String, StoreError> {
+        if let Some(why) = self.failing() {
+            return Err(StoreError::Unavailable(why));
+        }
+        let name = random_name().map_err(|error| {
+            StoreError::Unavailable(format!("no random bytes from the system: {error}"))
+        })?;
+        Ok(format!("{}-{name}", self.seen().node))
+    }
 }
 
-/// A name that no other write has.
-fn name_of_write() -> Result<String, StoreError> {
+/// A name that no other node or write has.
+pub(super) fn random_name() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| StoreError::Unavailable(format!("no random bytes: {error}")))?;
+    getrandom::fill(&mut bytes)?;
     Ok(HEXLOWER.encode(&bytes))
 }

@@ -1,7 +1,8 @@
 //! The bucket as NATS has it, read and written past every daemon.
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::{self, Context, stream::Stream};
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::{self, Context};
 use serde_json::Value;
 
 use crate::nats_server::NatsServers;
@@ -64,9 +65,16 @@ impl Bucket {
         sent.await.unwrap().await.unwrap();
     }
 
-    /// How many messages there are.
-    pub(crate) async fn messages(&self) -> u64 {
-        let info = self.stream.get_info().await.unwrap();
-        info.state.messages
+    /// Whether anything is kept of this request.
+    pub(crate) async fn has(&self, id: &str) -> bool {
+        let subject = format!("$KV.{BUCKET}.{id}");
+        let read = self.stream.get_last_raw_message_by_subject(&subject).await;
+        match read {
+            Ok(_) => true,
+            Err(error) => {
+                assert_eq!(error.kind(), LastRawMessageErrorKind::NoMessageFound);
+                false
+            }
+        }
     }
 }

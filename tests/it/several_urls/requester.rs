@@ -5,6 +5,7 @@ use rustix::process::Signal;
 use super::door::Is;
 use super::{Scene, start};
 use crate::authority::Authority;
+use crate::daemon::setup;
 use crate::front::{BAD_GATEWAY, Front, Way};
 use crate::until::until;
 
@@ -230,18 +231,19 @@ async fn what_comes_back_by_the_id_knows_several_too() {
 #[tokio::test]
 async fn one_that_cannot_be_told_to_be_the_daemon_is_passed_over_and_nothing_is_said_to_it() {
     let scene = Scene::new().await;
-    let front = Front::before(&scene.daemon, |_, _| Way::Through).await;
+    let other = setup().start();
     let authority = scene.daemon.setup().path("authority.pem");
     std::fs::write(&authority, Authority::new().pem).unwrap();
-    let not_by_tls = front.url().replace("http://", "https://");
+    let not_by_tls = other.url().replace("http://", "https://");
     let flags = ["--ca-cert", authority.to_str().unwrap(), "-m", "Deploy?"];
     let requester = start(&not_by_tls, &scene.b.url(), &flags);
     let id = scene.daemon.the_pending_one().await;
     requester.told(&scene.change()).await;
+    requester.told("it does not answer by TLS").await;
     scene.daemon.approve(&id).await;
     let left = requester.left().await;
     assert_eq!(left.code, Some(0), "{left:?}");
-    assert!(front.calls().is_empty(), "{:?}", front.calls());
+    assert!(other.requests().await.is_empty());
 }
 
 #[tokio::test]

@@ -1,0 +1,295 @@
+//! Flows: ask, hear of it on a stream, decide, hear the answer on a held poll.
+//!
+//! With several addresses the question is asked and waited for on one node, and heard of and
+//! decided on the next.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::asks;
+use crate::flags::FlowsFlags;
+use crate::http::{Connection, member};
+use crate::latency::Samples;
+use crate::machine::{self, Used};
+use crate::stream::Stream;
+
+/// The topic of the flows, which their streams follow.
+const TOPIC: &str = "load/flows";
+/// Seconds that a poll is held at most.
+const POLL_SECS: u64 = 60;
+/// Time for the event of an ask to come, and for an answer after the decision.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest warm-up.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// When a run is measured and when it ends.
+#[derive(Debug)]
+struct Plan {
+    from: Instant,
+    until: Instant,
+    left: AtomicU64,
+}
+
+/// An event of a flow: the number of its turn, and when it was here.
+type Heard = (u64, Instant);
+
+/// What the flows of one slot took.
+#[derive(Debug, Default)]
+struct Times {
+    flow: Samples,
+    ask: Samples,
+    event: Samples,
+    decide: Samples,
+    decision_to_answer: Samples,
+}
+
+/// Runs the workload.
+pub(crate) async fn run(flags: FlowsFlags) -> anyhow::Result<Value> {
+    let (addresses, watched) = (&flags.target.addresses, &flags.target.watch);
+    let load_average = machine::load_average()?;
+    let mut slots = JoinSet::new();
+    let mut ears = Ears::default();
+    let mut places = Vec::new();
+    for number in 0..flags.in_flight as usize {
+        let asked = addresses[number % addresses.len()];
+        let decided = addresses[(number + 1) % addresses.len()];
+        let (tell, hear) = mpsc::channel(4);
+        ears.tell.push(tell);
+        places.push(Slot {
+            number,
+            asker: Connection::open(asked)
+                .await
+                .context("no connection for an ask")?,
+            decider: Connection::open(decided)
+                .await
+                .context("no connection for decisions")?,
+            hear,
+            ask_at: asked,
+            decide_at: decided,
+        });
+    }
+    let listening = ears.listen(addresses).await?;
+
+    let begun = Instant::now();
+    let seconds = Duration::from_secs(flags.seconds);
+    let plan = Arc::new(Plan {
+        from: begun + (seconds / 5).min(WARM_UP),
+        until: begun + seconds,
+        left: AtomicU64::new(flags.flows),
+    });
+    for slot in places {
+        slots.spawn(slot.run(Arc::clone(&plan)));
+    }
+    sleep_until(plan.from).await;
+    let then = Used::now(watched)?;
+    let mut times = Times::default();
+    while let Some(slot) = slots.join_next().await {
+        times.extend(slot?.context("a flow failed")?);
+    }
+    let now = Used::now(watched)?;
+    let elapsed = plan.from.elapsed();
+    drop(listening);
+
+    let flows = times.flow.len();
+    ensure!(flows > 0, "no flow ended in time; give it more seconds");
+    let cpu = now.since(&then);
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "a count of flows is far below 2^52"
+    )]
+    let count = flows as f64;
+    let per_flow = cpu.watched.iter();
+    let per_flow: serde_json::Map<_, _> = per_flow
+        .map(|(name, secs)| (name.clone(), json!(secs * 1e6 / count)))
+        .collect();
+    Ok(json!({
+        "workload": "flows",
+        "in_flight": flags.in_flight,
+        "nodes": addresses.len(),
+        "flows": flows,
+        "seconds": elapsed.as_secs_f64(),
+        "flows_per_second": count / elapsed.as_secs_f64(),
+        "us": {
+            "decision_to_answer": times.decision_to_answer.quantiles(),
+            "ask": times.ask.quantiles(),
+            "event": times.event.quantiles(),
+            "decide": times.decide.quantiles(),
+            "flow": times.flow.quantiles(),
+        },
+        "cpu_us_per_flow": per_flow,
+        "cpu_seconds": cpu,
+        "cores": machine::cores(),
+        "load_average": load_average,
+    }))
+}
+
+/// Those who hear the streams and tell the slots.
+#[derive(Debug, Default)]
+struct Ears {
+    tell: Vec<mpsc::Sender<Heard>>,
+}
+
+impl Ears {
+    /// Opens a stream at each node; it hears those who decide there.
+    async fn listen(self, addresses: &[SocketAddr]) -> anyhow::Result<JoinSet<()>> {
+        let (tell, nodes) = (Arc::new(self.tell), addresses.len());
+        let mut listening = JoinSet::new();
+        for (node, address) in addresses.iter().enumerate() {
+            let mut stream = Stream::open(*address, TOPIC).await?;
+            let tell = Arc::clone(&tell);
+            listening.spawn(async move {
+                let mut each = |data: &[u8]| {
+                    let Some((slot, turn)) = pending_flow(data) else {
+                        return;
+                    };
+                    if let Some(tell) = tell.get(slot).filter(|_| (slot + 1) % nodes == node) {
+                        // A slot that does not take it has another one of its own in mind.
+                        tell.try_send((turn, Instant::now())).unwrap_or_default();
+                    }
+                };
+                while stream.next(&mut each).await.is_ok() {}
+            });
+        }
+        Ok(listening)
+    }
+}
+
+/// One flow after the other.
+#[derive(Debug)]
+struct Slot {
+    number: usize,
+    asker: Connection,
+    decider: Connection,
+    hear: mpsc::Receiver<Heard>,
+    ask_at: SocketAddr,
+    decide_at: SocketAddr,
+}
+
+impl Slot {
+    async fn run(mut self, plan: Arc<Plan>) -> anyhow::Result<Times> {
+        let (mut times, mut turn) = (Times::default(), 0);
+        while Instant::now() < plan.until && take(&plan.left) {
+            turn += 1;
+            let begun = Instant::now();
+            let counts = begun >= plan.from;
+            let flow = self.flow(turn).await?;
+            if counts {
+                times.ask.add(flow.asked - begun);
+                times.event.add(flow.heard.saturating_duration_since(begun));
+                times.decide.add(flow.decided - flow.sent);
+                times.decision_to_answer.add(flow.answered - flow.sent);
+                times.flow.add(flow.answered - begun);
+            }
+        }
+        Ok(times)
+    }
+
+    async fn flow(&mut self, turn: u64) -> anyhow::Result<Flow> {
+        let title = format!("load {}/{turn}", self.number);
+        let ask = asks::ask(self.ask_at, TOPIC, &title);
+        let answer = self.asker.call(&ask, &[201]).await?;
+        let asked = answer.at;
+        let id = member(&answer.body, "id").context("an ask without an id")?;
+        self.asker
+            .send(&asks::poll(self.ask_at, id, POLL_SECS))
+            .await?;
+        let heard = timeout(PATIENCE, self.heard(turn))
+            .await
+            .context("no event of an ask")??;
+        let decision = asks::approval(self.decide_at, id);
+        let sent = Instant::now();
+        self.decider.send(&decision).await?;
+        let both = async { tokio::try_join!(self.decider.answer(), self.asker.answer()) };
+        let (decided, answered) = timeout(PATIENCE, both)
+            .await
+            .context("no answer in time")??;
+        let (decided, answered) = (decided.says("approved")?.at, answered.says("approved")?.at);
+        Ok(Flow {
+            asked,
+            heard,
+            sent,
+            decided,
+            answered,
+        })
+    }
+
+    async fn heard(&mut self, turn: u64) -> anyhow::Result<Instant> {
+        loop {
+            let (told, at) = self
+                .hear
+                .recv()
+                .await
+                .context("the stream of events has ended")?;
+            if told == turn {
+                return Ok(at);
+            }
+        }
+    }
+}
+
+/// When the steps of a flow were done.
+#[derive(Debug)]
+struct Flow {
+    asked: Instant,
+    heard: Instant,
+    sent: Instant,
+    decided: Instant,
+    answered: Instant,
+}
+
+impl Times {
+    fn extend(&mut self, other: Self) {
+        self.flow.extend(other.flow);
+        self.ask.extend(other.ask);
+        self.event.extend(other.event);
+        self.decide.extend(other.decide);
+        self.decision_to_answer.extend(other.decision_to_answer);
+    }
+}
+
+/// The slot and the turn that an event is of, if it is a new request of a flow.
+fn pending_flow(data: &[u8]) -> Option<(usize, u64)> {
+    if member(data, "status")? != "pending" {
+        return None;
+    }
+    let (slot, turn) = member(data, "title")?
+        .strip_prefix("load ")?
+        .split_once('/')?;
+    Some((slot.parse().ok()?, turn.parse().ok()?))
+}
+
+/// Takes one of what is left, if there is any.
+fn take(left: &AtomicU64) -> bool {
+    left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
+        .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_names_the_flow_that_it_is_of() {
+        let event = |title: &str, status: &str| {
+            let data = format!("{{\"id\":\"a\",\"title\":\"{title}\",\"status\":\"{status}\"}}");
+            pending_flow(data.as_bytes())
+        };
+        assert_eq!(event("load 3/17", "pending"), Some((3, 17)));
+        assert_eq!(event("load 3/17", "approved"), None);
+        assert_eq!(event("Deploy?", "pending"), None);
+    }
+
+    #[test]
+    fn no_more_is_taken_than_there_is() {
+        let left = AtomicU64::new(2);
+        assert_eq!([take(&left), take(&left), take(&left)], [true, true, false]);
+    }
+}
