@@ -389,6 +389,33 @@ fn exit_codes_that_are_not_the_outcome_are_found() {
 }
 
 #[test]
+fn whoever_cannot_be_told_that_it_expired_may_leave_without_the_outcome() {
+    let left = |status: &str, what| {
+        let mut history = well();
+        let view = pending("late", 5).settled(status, 6);
+        let (from, to) = (T + 59_000, T + 70_000);
+        history.faults.push(Fault { what, from, to });
+        history.ran.push(Ran {
+            title: "late".to_owned(),
+            ended: T + 75_000,
+            code: Some(69),
+            printed: None,
+            stderr: String::new(),
+            signalled: false,
+        });
+        history.elsewhere.clear();
+        history.store.push(view);
+        let violations = check(&history);
+        let found = |violation: &Violation| violation.rule == "exit codes";
+        violations.iter().any(found)
+    };
+    assert!(!left("expired", "nats killed"));
+    // Somebody could have said it, or it is another outcome.
+    assert!(left("expired", "stopped"));
+    assert!(left("cancelled", "nats killed"));
+}
+
+#[test]
 fn whoever_was_interrupted_may_leave_before_the_answer() {
     let mut history = well();
     let ran = &mut history.ran[0];

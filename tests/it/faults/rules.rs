@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::history::{At, Fault, History, Item, Look, Told, View};
+use super::history::{At, Fault, History, Item, Look, Ran, Told, View};
 
 /// A promise that was broken, by the name of its rule, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -335,6 +335,9 @@ fn exit_codes(history: &History, store: &Store<'_>, broken: &mut dyn FnMut(Strin
         };
         let printed = ran.printed.as_ref();
         let printed = printed.map(|view| (view.id.as_str(), view.status.as_str()));
+        if leaves_it_unknown(ran, kept.copied(), &history.faults) {
+            continue;
+        }
         let wrong_yes = ran.code == Some(0) && status != "approved";
         let wrong_code = !ran.signalled && ran.code != outcome;
         // Whoever gets an outcome prints it, too.
@@ -344,6 +347,17 @@ fn exit_codes(history: &History, store: &Store<'_>, broken: &mut dyn FnMut(Strin
             broken(format!("it is {status}: {ran:?}"));
         }
     }
+}
+
+/// Whether it left, as it says it does, without the outcome of a request whose time was over while
+/// nothing could be written, so that nobody could say that it has expired.
+fn leaves_it_unknown(ran: &Ran, kept: Option<&View>, faults: &[Fault]) -> bool {
+    let Some(kept) = kept.filter(|kept| kept.status == "expired") else {
+        return false;
+    };
+    let mut faults = faults.iter().filter(|fault| fault.stops_writes());
+    let unwritten = faults.any(|fault| fault.from <= ran.ended && fault.to >= kept.expires_at);
+    ran.code == Some(69) && ran.printed.is_none() && unwritten
 }
 
 /// An approval is somebody's who may, and who said so before anybody saw it.
