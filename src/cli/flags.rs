@@ -60,7 +60,7 @@ pub struct DaemonFlags {
 /// `--version`, [`exit::USAGE`] for everything else, and never clap's 2.
 pub fn parse<T: Parser>() -> Result<T, u8> {
     let line: Vec<_> = std::env::args_os().collect();
-    if let Some(code) = handbook::print(T::command(), &line) {
+    if let Some(code) = handbook::print(T::command, &line) {
         return Err(code);
     }
     read(line).map_err(|error| unparsed(&error))

@@ -52,8 +52,8 @@ pub(super) fn misplaced(matches: &ArgMatches) -> Result<(), &'static str> {
 /// one is none of its business.
 ///
 /// It comes before everything else is read, so that a variable with a wrong value, which is the
-/// case at some later time, hinders nobody from installing.
-pub(super) fn print(command: Command, line: &[OsString]) -> Option<u8> {
+/// case at some later time, hinders nobody from installing. `command` is made only if it is needed.
+pub(super) fn print(command: impl FnOnce() -> Command, line: &[OsString]) -> Option<u8> {
     let first = line.get(1)?.to_str()?;
     let (name, _) = first.split_once('=').unwrap_or((first, ""));
     if ![COMPLETIONS, MAN].contains(&name.strip_prefix("--")?) {
@@ -65,8 +65,8 @@ pub(super) fn print(command: Command, line: &[OsString]) -> Option<u8> {
         Ok(matches) => matches,
         Err(error) => return Some(unparsed(&error)),
     };
+    let command = flagged(command());
     let name = command.get_name().to_owned();
-    let command = flagged(command);
     let done = match matches.remove_one::<String>(COMPLETIONS) {
         Some(shell) => write_out(&completions(command, &shell)),
         None => match matches.remove_one::<PathBuf>(MAN) {
@@ -154,7 +154,8 @@ mod tests {
             &["x", "completions"],
             &["x", "--completion"],
         ] {
-            assert_eq!(print(Command::new("x"), &line(words)), None, "{words:?}");
+            let command = || unreachable!("{words:?} need no other command line");
+            assert_eq!(print(command, &line(words)), None, "{words:?}");
         }
     }
 
@@ -166,7 +167,7 @@ mod tests {
             &["x", "--completions=bash", "more"],
             &["x", "--man"],
         ] {
-            let code = print(Command::new("x"), &line(words));
+            let code = print(|| Command::new("x"), &line(words));
             assert_eq!(code, Some(exit::USAGE), "{words:?}");
         }
     }

@@ -138,7 +138,10 @@ impl EventStream {
     async fn step(&mut self) -> Option<StreamEvent> {
         match &mut self.state {
             State::Waiting(until) => {
-                sleep_until(*until).await;
+                // The runtime's clock takes a millisecond for a pause of no time at all.
+                if *until > Instant::now() {
+                    sleep_until(*until).await;
+                }
                 self.open();
                 None
             }

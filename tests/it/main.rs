@@ -41,6 +41,7 @@ mod departures;
 mod doctor;
 mod event_stream;
 mod faults;
+mod frugal;
 mod full_disk;
 mod handbook;
 mod idle;

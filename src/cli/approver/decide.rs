@@ -103,13 +103,12 @@ pub(super) enum Cause {
 impl Deciding {
     /// Starts telling it; nothing is sent before [`Deciding::next`] is called.
     pub(super) fn new(client: Client, id: RequestId, body: DecisionBody) -> Self {
-        let now = Instant::now();
         Self {
-            step: Step::Pausing(now),
+            step: Step::Calling(call(&client, id, &body)),
             client,
             id,
             body,
-            until: now + limits::DECIDE_TIME,
+            until: Instant::now() + limits::DECIDE_TIME,
             backoff: Backoff::new(),
             unsure: false,
             echo_until: None,
@@ -168,7 +167,7 @@ impl Deciding {
             match &mut self.step {
                 Step::Pausing(until) => {
                     sleep_until(*until).await;
-                    self.step = Step::Calling(self.call());
+                    self.step = Step::Calling(call(&self.client, self.id, &self.body));
                 }
                 Step::Calling(call) => {
                     let answer = call.await;
@@ -176,11 +175,6 @@ impl Deciding {
                 }
             }
         }
-    }
-
-    fn call(&self) -> Call {
-        let (client, id, body) = (self.client.clone(), self.id, self.body.clone());
-        Box::pin(async move { client.decide(id, &body).await })
     }
 
     fn answered(&mut self, answer: Result<Answer<RequestView>, CallError>) -> Progress {
@@ -239,6 +233,12 @@ impl Deciding {
             again_in,
         }
     }
+}
+
+/// An attempt, which begins when it is asked for its answer.
+fn call(client: &Client, id: RequestId, body: &DecisionBody) -> Call {
+    let (client, body) = (client.clone(), body.clone());
+    Box::pin(async move { client.decide(id, &body).await })
 }
 
 /// What a refusal means to the one who decided.
@@ -300,6 +300,12 @@ fn refusal(error: CallError, unsure: bool) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+    use std::pin::pin;
+
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
     use super::*;
     use crate::cli::approver::samples::{request, settled};
     use crate::wire::ProblemView;
@@ -365,6 +371,24 @@ mod tests {
             passed > limits::DECIDE_TIME / 2 && passed < limits::DECIDE_TIME,
             "{passed:?}"
         );
+    }
+
+    // A pause of no time at all is a millisecond to the runtime's clock.
+    #[tokio::test]
+    async fn the_first_attempt_waits_for_no_clock() {
+        let daemon = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", daemon.local_addr().unwrap());
+        let client = Client::new(url.parse().unwrap(), "approver").unwrap();
+        let mut deciding = Deciding::new(client, request(1).id, body(Verdict::Approve));
+        let mut next = pin!(deciding.next());
+        // It is looked at once, so that it can do nothing after a pause.
+        tokio::select! {
+            biased;
+            progress = &mut next => panic!("{progress:?} of a daemon that says nothing"),
+            () = ready(()) => {}
+        }
+        let connected = timeout(Duration::from_secs(10), daemon.accept()).await;
+        assert!(connected.is_ok(), "it pauses before the first attempt");
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub fn main() -> u8 {
     // A panic has been told by its hook already; it must not look like an answer.
     let line: Vec<_> = std::env::args_os().collect();
     catch_unwind(AssertUnwindSafe(|| {
-        handbook::print(Requester::command(), &line)
+        handbook::print(Requester::command, &line)
             .unwrap_or_else(|| args::read(line).map_or_else(|error| unparsed(&error), run))
     }))
     .unwrap_or(exit::INTERNAL)
