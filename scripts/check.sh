@@ -105,7 +105,7 @@ demo() {
 }
 
 scripts() {
-    shellcheck scripts/*.sh scripts/recipes/*.sh .ci/run
+    shellcheck scripts/*.sh scripts/bench/*.sh scripts/bench/lib/*.sh scripts/recipes/*.sh .ci/run
 }
 
 spelling() {
