@@ -40,7 +40,7 @@ pub(crate) async fn run(flags: BurstFlags) -> anyhow::Result<Value> {
         .map(|(id, server)| (*server, server.poll(id, POLL_SECS)))
         .collect();
     let polls = held::hold(&calls).await?;
-    peer::reach(&servers, Kind::Poll, u64::from(flags.count)).await?;
+    peer::reach(&servers, watched, Kind::Poll, u64::from(flags.count)).await?;
     let decisions = Arc::new(Decisions {
         sent: std::iter::repeat_with(OnceLock::new).take(count).collect(),
         ids,

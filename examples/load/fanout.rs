@@ -38,6 +38,9 @@ pub(crate) async fn run(flags: CrowdFlags) -> anyhow::Result<Value> {
         publisher.send(&ask).await?;
         let come = crowd.reach(streams * u64::from(turn)).await?;
         let answer = timeout(patience, publisher.answer()).await??;
+        if answer.closes {
+            publisher = servers[0].connect_to_publish().await?;
+        }
         servers[0].asked(answer, id)?;
         if turn > WARM_UP {
             times.add(come.last - sent);

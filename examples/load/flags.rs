@@ -35,6 +35,8 @@ pub(crate) enum Workload {
     Storm(StormFlags),
     /// No load: a bare hub that understands the same calls, which is what the daemon is compared with
     Hub(HubFlags),
+    /// No load: what stands behind Pushpin, and tells it to hold each call
+    Origin(OriginFlags),
 }
 
 /// Which daemons.
@@ -172,6 +174,13 @@ pub(crate) struct HubFlags {
     /// Threads, each with a runtime of its own
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) threads: u8,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct OriginFlags {
+    /// Loopback address on which it listens, and which it writes to standard output
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    pub(crate) address: SocketAddr,
 }
 
 #[derive(Args, Debug)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::flags::FlowsFlags;
 use crate::held::{self, POLL_SECS};
-use crate::http::{Connection, member};
+use crate::http::{Answer, Connection, member};
 use crate::latency::Samples;
 use crate::machine::{self, Used};
 use crate::peer::{Ids, Server};
@@ -23,6 +23,8 @@ use crate::stream::Stream;
 
 /// Time for the event of an ask to come, and for an answer after the decision.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Time after which a decision is sent again to a peer that forgets.
+const AGAIN: Duration = Duration::from_millis(10);
 /// The longest warm-up.
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -45,6 +47,8 @@ struct Times {
     event: Samples,
     decide: Samples,
     decision_to_answer: Samples,
+    /// Decisions that were sent again.
+    again: u64,
 }
 
 /// Runs the workload.
@@ -70,13 +74,14 @@ pub(crate) async fn run(flags: FlowsFlags) -> anyhow::Result<Value> {
             waiter: asked.connect().await?,
             decider: decided.connect_to_publish().await?,
             ids: Arc::clone(&ids),
+            again: 0,
             hear,
             ask_at: asked,
             decide_at: decided,
         });
     }
     let listening = ears.listen(&servers, &ids.topic()).await?;
-    let beside = held::beside(&servers, flags.beside as usize).await?;
+    let beside = held::beside(&servers, watched, flags.beside as usize).await?;
 
     let begun = Instant::now();
     let seconds = Duration::from_secs(flags.seconds);
@@ -119,6 +124,7 @@ pub(crate) async fn run(flags: FlowsFlags) -> anyhow::Result<Value> {
         "flows": flows,
         "seconds": elapsed.as_secs_f64(),
         "flows_per_second": count / elapsed.as_secs_f64(),
+        "decided_again": times.again,
         "decision_to_answer_curve": times.decision_to_answer.clone().curve(),
         "us": {
             "decision_to_answer": times.decision_to_answer.quantiles(),
@@ -175,6 +181,7 @@ struct Slot {
     decider: Connection,
     hear: mpsc::Receiver<Heard>,
     ids: Arc<Ids>,
+    again: u64,
     ask_at: Server,
     decide_at: Server,
 }
@@ -195,6 +202,7 @@ impl Slot {
                 times.flow.add(flow.answered - begun);
             }
         }
+        times.again = self.again;
         Ok(times)
     }
 
@@ -206,19 +214,16 @@ impl Slot {
         asking.send(&ask).await.context("cannot ask")?;
         let answer = asking.answer().await.context("no answer to an ask")?;
         let asked = answer.at;
+        if let Some(asker) = self.asker.as_mut().filter(|_| answer.closes) {
+            *asker = self.ask_at.connect_to_publish().await?;
+        }
         let id = self.ask_at.asked(answer, id)?;
         self.waiter.send(&self.ask_at.poll(&id, POLL_SECS)).await?;
         let heard = timeout(PATIENCE, self.heard(turn))
             .await
             .context("no event of an ask")??;
         let decision = self.decide_at.approval(&id);
-        let sent = Instant::now();
-        self.decider.send(&decision).await?;
-        let both = async { tokio::try_join!(self.decider.answer(), self.waiter.answer()) };
-        let (decided, answered) = timeout(PATIENCE, both)
-            .await
-            .context("no answer in time")??;
-        let decided = self.decide_at.decided(decided)?;
+        let (sent, decided, answered) = self.decide(&decision).await?;
         let answered = Server::answered(answered)?;
         Ok(Flow {
             asked,
@@ -227,6 +232,32 @@ impl Slot {
             decided,
             answered,
         })
+    }
+
+    /// Decides, and hears the answer; a peer that forgets is told again until it comes. Answers when
+    /// the decision was sent for the last time and had its own answer.
+    async fn decide(&mut self, decision: &[u8]) -> anyhow::Result<(Instant, Instant, Answer)> {
+        let patience = if self.ask_at.forgets() {
+            AGAIN
+        } else {
+            PATIENCE
+        };
+        loop {
+            let sent = Instant::now();
+            self.decider.send(decision).await?;
+            let waiting = timeout(patience, self.waiter.answer());
+            let (decided, answered) = tokio::join!(self.decider.answer(), waiting);
+            let decided = decided.context("no answer to a decision")?;
+            if decided.closes {
+                self.decider = self.decide_at.connect_to_publish().await?;
+            }
+            let decided = self.decide_at.decided(decided)?;
+            match answered {
+                Ok(answered) => return Ok((sent, decided, answered?)),
+                Err(_) if self.ask_at.forgets() && sent.elapsed() < PATIENCE => self.again += 1,
+                Err(_) => bail!("no answer within {PATIENCE:?}"),
+            }
+        }
     }
 
     async fn heard(&mut self, turn: u64) -> anyhow::Result<Instant> {
@@ -260,6 +291,7 @@ impl Times {
         self.event.extend(other.event);
         self.decide.extend(other.decide);
         self.decision_to_answer.extend(other.decision_to_answer);
+        self.again += other.again;
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use crate::asks;
 use crate::flags::HeldFlags;
 use crate::http::Connection;
-use crate::machine::{self, Used};
+use crate::machine::{self, Used, Watched};
 use crate::peer::{self, Kind, Server};
 
 /// Connections that are being made at the same time: the peer is to hold them, not to be hurried.
@@ -37,7 +37,7 @@ pub(crate) async fn run(flags: HeldFlags) -> anyhow::Result<Value> {
     let (mut held, mut steps) = (Vec::new(), Vec::new());
     for count in counts {
         held.extend(hold(&calls[held.len()..count]).await?);
-        peer::reach(&servers, flags.kind, count as u64).await?;
+        peer::reach(&servers, watched, flags.kind, count as u64).await?;
         sleep(settle).await;
         let (memory_held, files_held) = machine::held_by(watched, name)?;
         let bytes = memory_held.saturating_sub(memory);
@@ -74,12 +74,13 @@ pub(crate) async fn run(flags: HeldFlags) -> anyhow::Result<Value> {
 /// They are not held.
 pub(crate) async fn beside(
     servers: &[Server],
+    watched: &[Watched],
     count: usize,
 ) -> anyhow::Result<Vec<(usize, Connection)>> {
     let mut held = Vec::new();
     for (kind, count) in [(Kind::Poll, count / 2), (Kind::Stream, count - count / 2)] {
         held.extend(hold(&calls(servers, kind, count).await?).await?);
-        peer::reach(servers, kind, count as u64).await?;
+        peer::reach(servers, watched, kind, count as u64).await?;
     }
     Ok(held)
 }

@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::flags::HubFlags;
-use crate::report;
+use crate::{report, runtime};
 
 /// Events that a stream may be behind; one that is further behind ends.
 const TAIL: usize = 16 * 1024;
@@ -83,11 +83,6 @@ pub(crate) fn run(flags: &HubFlags) -> anyhow::Result<()> {
         others.push(hand);
     }
     runtime()?.block_on(accept(flags.address, hub, others))
-}
-
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().build().context("no runtime")
 }
 
 /// Accepts, and hands every thread its part of the connections.

@@ -21,6 +21,7 @@ mod hub;
 mod kept;
 mod latency;
 mod machine;
+mod origin;
 mod peer;
 mod policy;
 mod report;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Workload::Kept(flags) => load(kept::run(flags)),
         Workload::Storm(flags) => load(storm::run(flags)),
         Workload::Hub(flags) => hub::run(&flags),
+        Workload::Origin(flags) => runtime().and_then(|it| it.block_on(origin::run(flags))),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,9 +61,10 @@ fn main() -> ExitCode {
 
 /// Runs a workload on this thread, and writes its figures.
 fn load(workload: impl Future<Output = anyhow::Result<Value>>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("no runtime")?;
-    report::write(&runtime.block_on(workload)?)
+    report::write(&runtime()?.block_on(workload)?)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().context("no runtime")
 }

@@ -12,13 +12,14 @@ use clap::ValueEnum;
 use tokio::time::{Instant, sleep};
 
 use crate::http::{Answer, Connection, get, member, post};
+use crate::machine::{Used, Watched};
 
 /// Pause between two looks at what a peer holds.
 const LOOK: Duration = Duration::from_millis(50);
 /// Time for what was sent to be held.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Time for it where the peer does not tell.
-const UNTOLD: Duration = Duration::from_secs(2);
+/// How long a peer that does not tell has to be calm.
+const CALM: Duration = Duration::from_millis(500);
 /// What a usual question has beside its title.
 const FACTS: &str = "\"expires_in_secs\":86400,\
     \"fields\":[{\"name\":\"service\",\"value\":\"shop\"},{\"name\":\"commit\",\"value\":\"3f9c2ab\"}]";
@@ -92,6 +93,12 @@ impl Server {
 
     pub(crate) const fn keeps_requests(&self) -> bool {
         self.peer.keeps_requests()
+    }
+
+    /// Whether an answer is lost that is published before its poll is held, so that it has to be
+    /// published again.
+    pub(crate) fn forgets(&self) -> bool {
+        self.peer == Peer::Pushpin
     }
 
     /// Whether who asks needs another connection to wait.
@@ -240,18 +247,23 @@ impl Server {
     }
 }
 
-/// Waits until these hold so many polls or streams; who does not tell gets two seconds.
+/// Waits until these hold so many polls or streams, or, if they do not tell, have nothing to do any
+/// more.
 ///
 /// # Errors
 /// They do not within a minute.
-pub(crate) async fn reach(servers: &[Server], kind: Kind, count: u64) -> anyhow::Result<()> {
+pub(crate) async fn reach(
+    servers: &[Server],
+    watched: &[Watched],
+    kind: Kind,
+    count: u64,
+) -> anyhow::Result<()> {
     let end = Instant::now() + PATIENCE;
     loop {
         let mut sum = 0;
         for server in servers {
             let Some(held) = server.holds(kind).await? else {
-                sleep(UNTOLD).await;
-                return Ok(());
+                return calm(watched, end).await;
             };
             sum += held;
         }
@@ -263,6 +275,19 @@ pub(crate) async fn reach(servers: &[Server], kind: Kind, count: u64) -> anyhow:
         }
         sleep(LOOK).await;
     }
+}
+
+/// Waits until these processes hardly use any CPU.
+async fn calm(watched: &[Watched], end: Instant) -> anyhow::Result<()> {
+    while Instant::now() < end {
+        let then = Used::now(watched)?;
+        sleep(CALM).await;
+        let used: f64 = Used::now(watched)?.since(&then).watched.values().sum();
+        if used < CALM.as_secs_f64() / 20.0 {
+            return Ok(());
+        }
+    }
+    bail!("the peer still has something to do after {PATIENCE:?}");
 }
 
 /// Ids for a peer that gives out none: different in each run, as long as those of this project.

@@ -91,7 +91,7 @@ pub(crate) async fn run(flags: StormFlags) -> anyhow::Result<Value> {
     for (number, id) in asked.ids.into_iter().enumerate() {
         waiters.spawn(Waiter::new(id, number % first, Arc::clone(&shared)).run());
     }
-    peer::reach(&servers[..first], Kind::Poll, count).await?;
+    peer::reach(&servers[..first], &[], Kind::Poll, count).await?;
 
     let watched = flags.target.watch.into_iter();
     let left: Vec<_> = watched

@@ -175,6 +175,73 @@ nchan_events=100
 
 # --- Pushpin -----------------------------------------------------------------------------------
 
-pushpin_version() { return 1; }
+pushpin_version() {
+    command -v pushpin >/dev/null && command -v condure >/dev/null && command -v zurl >/dev/null || return 1
+    pushpin --version 2>/dev/null | head -n 1
+}
 
-start_pushpin() { die 'there is no pushpin'; }
+# Pushpin asks an origin what to do with each call; ours says "hold it" and nothing else. Messages go
+# to Pushpin's own control port, as many as come.
+start_pushpin() { start_on_a_port start_pushpin_on; }
+
+start_pushpin_on() {
+    local port=$1 control place origin runner child told log
+    read -r control < <(free_ports 1)
+    number=$((number + 1))
+    place=$PWD/$work/pushpin-$number
+    [[ $work != /* ]] || place=$work/pushpin-$number
+    mkdir -p "$place/log"
+    # The path of a socket has a hundred characters at most.
+    pushpin_sockets=$(mktemp -d)
+    told=$place/origin.json
+    : >"$told"
+    "$bin/examples/load" origin --address 127.0.0.1:0 >"$told" &
+    origin=$!
+    started+=("$origin")
+    until_true 10 test -s "$told" || die 'the origin does not listen'
+    sed 's/.*"address":"\([^"]*\)".*/* \1/' "$told" >"$place/routes"
+    cat >"$place/pushpin.conf" <<PUSHPIN
+[global]
+include=/usr/lib/pushpin/internal.conf
+rundir=$pushpin_sockets
+ipc_prefix=b-
+port_offset=0
+[runner]
+services=condure,zurl,pushpin-proxy,pushpin-handler
+http_port=127.0.0.1:$port
+logdir=$place/log
+log_level=1
+client_buffer_size=8192
+client_maxconn=$files
+[proxy]
+routesfile=$place/routes
+zurl_out_specs=ipc://{rundir}/{ipc_prefix}zurl-in
+zurl_out_stream_specs=ipc://{rundir}/{ipc_prefix}zurl-in-stream
+zurl_in_specs=ipc://{rundir}/{ipc_prefix}zurl-out
+[handler]
+push_in_spec=ipc://{rundir}/{ipc_prefix}push
+push_in_sub_specs=ipc://{rundir}/{ipc_prefix}sub
+command_spec=ipc://{rundir}/{ipc_prefix}command
+push_in_http_addr=127.0.0.1
+push_in_http_port=$control
+message_rate=10000000
+message_hwm=10000000
+PUSHPIN
+    log=$place/out
+    pushpin --config "$place/pushpin.conf" >"$log" 2>&1 &
+    runner=$!
+    if ! until_true 15 is_pushpin "$port"; then
+        say "pushpin does not listen: $(cat "$log")"
+        started+=("$runner")
+        return 1
+    fi
+    peer_flags[pushpin]="--peer pushpin --address 127.0.0.1:$port --publish-at 127.0.0.1:$control"
+    peer_flags[pushpin]+=" --watch origin=$origin"
+    # The runner ends with its children, and would start them again, so it goes first.
+    for child in "$runner" $(pgrep -P "$runner"); do
+        started+=("$child")
+        peer_flags[pushpin]+=" --watch pushpin=$child"
+    done
+}
+
+is_pushpin() { curl -fs -o /dev/null --max-time 2 "http://127.0.0.1:$1/"; }
