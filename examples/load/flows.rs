@@ -23,7 +23,7 @@ use crate::stream::Stream;
 
 /// Time for the event of an ask to come, and for an answer after the decision.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Time after which a decision is sent again to a peer that forgets.
+/// Time after which a decision is sent again to a peer that forgets, doubled each time.
 const AGAIN: Duration = Duration::from_millis(10);
 /// The longest warm-up.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -237,7 +237,7 @@ impl Slot {
     /// Decides, and hears the answer; a peer that forgets is told again until it comes. Answers when
     /// the decision was sent for the last time and had its own answer.
     async fn decide(&mut self, decision: &[u8]) -> anyhow::Result<(Instant, Instant, Answer)> {
-        let patience = if self.ask_at.forgets() {
+        let mut patience = if self.ask_at.forgets() {
             AGAIN
         } else {
             PATIENCE
@@ -254,7 +254,10 @@ impl Slot {
             let decided = self.decide_at.decided(decided)?;
             match answered {
                 Ok(answered) => return Ok((sent, decided, answered?)),
-                Err(_) if self.ask_at.forgets() && sent.elapsed() < PATIENCE => self.again += 1,
+                Err(_) if patience < PATIENCE => {
+                    self.again += 1;
+                    patience *= 2;
+                }
                 Err(_) => bail!("no answer within {PATIENCE:?}"),
             }
         }

@@ -35,7 +35,12 @@ measure() {
     local part=$1 case=$2 round=$3 figures
     shift 3
     say "$part, $case, round $round: $*"
-    figures=$("$bin/examples/load" "$@" "${addresses[@]}" "${watch[@]}") || die 'the generator failed'
+    if ! figures=$("$bin/examples/load" "$@" "${addresses[@]}" "${watch[@]}"); then
+        # What a peer cannot do is said and left out; what is ours has to work.
+        [[ " nchan pushpin " == *" $case "* ]] || die 'the generator failed'
+        say "  $case did not come through this run, which is left out"
+        return
+    fi
     record "$part" "$case" "$round" "$figures"
 }
 
