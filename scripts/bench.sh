@@ -109,10 +109,12 @@ mkdir -p "$out"
 # On the disk that the project is on: a directory in memory would make SQLite look fast.
 work=$(mktemp -d "$out/work.XXXXXX")
 started=()
+# Directories that are elsewhere and go at the end.
+elsewhere=()
 # shellcheck disable=SC2317  # the trap calls it
 finish() {
     stop_all
-    rm -rf "$work"
+    rm -rf "$work" "${elsewhere[@]}"
 }
 trap finish EXIT
 

@@ -70,7 +70,9 @@ def latency(results):
             for percent in curves[0]
             if percent <= most
         ]
-        lines.append((case, points))
+        # Short runs have too little for a line.
+        if len(points) > 1:
+            lines.append((case, points))
     return lines
 
 

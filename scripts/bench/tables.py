@@ -247,7 +247,8 @@ def main():
     print("\n".join(reached + tables))
     pictures = plots.draw(results, directory)
     if args.into:
-        publish("\n".join(reached), args.into, "goals")
+        shown = [f"![{picture.stem}](plots/{picture.name})" for picture in pictures]
+        publish("\n".join(reached + shown), args.into, "goals")
         publish("\n".join(tables), args.into, "tables")
         for picture in pictures:
             (args.into.parent / "plots").mkdir(exist_ok=True)

@@ -193,6 +193,7 @@ start_pushpin_on() {
     mkdir -p "$place/log"
     # The path of a socket has a hundred characters at most.
     pushpin_sockets=$(mktemp -d)
+    elsewhere+=("$pushpin_sockets")
     told=$place/origin.json
     : >"$told"
     "$bin/examples/load" origin --address 127.0.0.1:0 >"$told" &
