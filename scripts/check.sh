@@ -52,6 +52,9 @@ install_packages() {
     need systemd-analyze systemd
     need tmux tmux
     need zsh zsh
+    # For the benchmarks: a peer of the daemon's, and plots.
+    [ -f /usr/lib/nginx/modules/ngx_nchan_module.so ] || missing+=(libnginx-mod-nchan)
+    need gnuplot gnuplot-nox
     python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
     [ "${#missing[@]}" -eq 0 ] && return
     say "install ${missing[*]}"
@@ -105,7 +108,7 @@ demo() {
 }
 
 scripts() {
-    shellcheck scripts/*.sh scripts/recipes/*.sh .ci/run
+    shellcheck scripts/*.sh scripts/bench/*.sh scripts/bench/lib/*.sh scripts/recipes/*.sh .ci/run
 }
 
 spelling() {

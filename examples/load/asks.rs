@@ -1,6 +1,5 @@
 //! Requests for a workload: asked, settled and read, many at a time.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -8,8 +7,9 @@ use anyhow::Context as _;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::http::{Connection, get, member, post};
+use crate::http::{get, member};
 use crate::latency::Samples;
+use crate::peer::{Ids, Server};
 
 /// What many calls did.
 #[derive(Debug)]
@@ -23,43 +23,36 @@ pub(crate) struct Called {
 }
 
 /// The bytes of the call with this number.
-type Call = Arc<dyn Fn(SocketAddr, usize) -> Vec<u8> + Send + Sync>;
+type Call = Arc<dyn Fn(Server, usize) -> Vec<u8> + Send + Sync>;
 
-/// The call that asks, with a title and facts as long as usual ones.
-pub(crate) fn ask(address: SocketAddr, topic: &str, title: &str) -> Vec<u8> {
-    let body = format!(
-        "{{\"title\":\"{title}\",\"topic\":\"{topic}\",\"expires_in_secs\":86400,\
-         \"fields\":[{{\"name\":\"service\",\"value\":\"shop\"}},\
-         {{\"name\":\"commit\",\"value\":\"3f9c2ab\"}}]}}"
-    );
-    post(address, "/v1/requests", &body)
+/// Ids of `count` requests that somebody can wait for, which are asked where the peers keep requests.
+///
+/// # Errors
+/// A peer refuses one.
+pub(crate) async fn requests(
+    servers: &[Server],
+    count: usize,
+    in_flight: usize,
+) -> anyhow::Result<Vec<String>> {
+    if servers.iter().all(Server::keeps_requests) {
+        return Ok(ask_many(servers, count, in_flight).await?.ids);
+    }
+    let ids = Ids::new();
+    Ok((0..count).map(|slot| ids.id(slot, 0)).collect())
 }
 
-/// The call that approves a request.
-pub(crate) fn approval(address: SocketAddr, id: &str) -> Vec<u8> {
-    post(
-        address,
-        &format!("/v1/requests/{id}/decision"),
-        "{\"verdict\":\"approve\"}",
-    )
-}
-
-/// The long poll of a request, for so many seconds.
-pub(crate) fn poll(address: SocketAddr, id: &str, secs: u64) -> Vec<u8> {
-    get(address, &format!("/v1/requests/{id}?wait={secs}"))
-}
-
-/// Asks `count` requests, spread over the addresses.
+/// Asks `count` requests, spread over the servers.
 ///
 /// # Errors
 /// A daemon refuses one.
 pub(crate) async fn ask_many(
-    addresses: &[SocketAddr],
+    servers: &[Server],
     count: usize,
     in_flight: usize,
 ) -> anyhow::Result<Called> {
-    let call = Arc::new(|address, number| ask(address, "load/kept", &format!("load {number}")));
-    call_many(addresses, count, in_flight, call)
+    let call =
+        Arc::new(|server: Server, number| server.ask("load/kept", &format!("load {number}"), ""));
+    call_many(servers, count, in_flight, call)
         .await
         .context("cannot ask")
 }
@@ -69,13 +62,13 @@ pub(crate) async fn ask_many(
 /// # Errors
 /// A daemon refuses one.
 pub(crate) async fn approve_many(
-    addresses: &[SocketAddr],
+    servers: &[Server],
     ids: Vec<String>,
     in_flight: usize,
 ) -> anyhow::Result<Called> {
     let count = ids.len();
-    let call = Arc::new(move |address, number: usize| approval(address, &ids[number]));
-    call_many(addresses, count, in_flight, call)
+    let call = Arc::new(move |server: Server, number: usize| server.approval(&ids[number]));
+    call_many(servers, count, in_flight, call)
         .await
         .context("cannot decide")
 }
@@ -85,21 +78,21 @@ pub(crate) async fn approve_many(
 /// # Errors
 /// A daemon refuses one.
 pub(crate) async fn read_many(
-    addresses: &[SocketAddr],
+    servers: &[Server],
     ids: Vec<String>,
     in_flight: usize,
 ) -> anyhow::Result<Called> {
     let count = ids.len();
-    let call = Arc::new(move |address, number: usize| {
-        get(address, &format!("/v1/requests/{}", ids[number]))
+    let call = Arc::new(move |server: Server, number: usize| {
+        get(server.address, &format!("/v1/requests/{}", ids[number]))
     });
-    call_many(addresses, count, in_flight, call)
+    call_many(servers, count, in_flight, call)
         .await
         .context("cannot read")
 }
 
 async fn call_many(
-    addresses: &[SocketAddr],
+    servers: &[Server],
     count: usize,
     in_flight: usize,
     call: Call,
@@ -107,9 +100,9 @@ async fn call_many(
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
     let mut callers = JoinSet::new();
-    for (_, address) in (0..in_flight.min(count)).zip(addresses.iter().cycle()) {
+    for (_, server) in (0..in_flight.min(count)).zip(servers.iter().cycle()) {
         callers.spawn(call_on(
-            *address,
+            *server,
             count,
             Arc::clone(&next),
             Arc::clone(&call),
@@ -136,19 +129,19 @@ async fn call_many(
 
 /// Calls for one number after the other until there are none.
 async fn call_on(
-    address: SocketAddr,
+    server: Server,
     count: usize,
     next: Arc<AtomicUsize>,
     call: Call,
 ) -> anyhow::Result<(Vec<String>, Samples)> {
-    let mut connection = Connection::open(address).await.context("no connection")?;
+    let mut connection = server.connect().await?;
     let (mut ids, mut calls) = (Vec::new(), Samples::default());
     loop {
         let number = next.fetch_add(1, Relaxed);
         if number >= count {
             return Ok((ids, calls));
         }
-        let bytes = call(address, number);
+        let bytes = call(server, number);
         let sent = Instant::now();
         let answer = connection.call(&bytes, &[200, 201]).await?;
         calls.add(answer.at - sent);

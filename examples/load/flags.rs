@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::machine::Watched;
+use crate::peer::{Kind, Peer, Server};
 use crate::policy::Policy;
 
 #[allow(clippy::doc_markdown, reason = "these comments are the help text")]
@@ -22,10 +23,20 @@ pub(crate) enum Workload {
     Flows(FlowsFlags),
     /// Memory, files and idle CPU of held polls or open streams
     Held(HeldFlags),
+    /// One event after the other to many streams, and when the last of them has it
+    Fanout(CrowdFlags),
+    /// Events as fast as possible to many streams, and whether each has all of them in order
+    Flood(CrowdFlags),
+    /// Many held polls, all decided as fast as possible
+    Burst(BurstFlags),
     /// Memory of requests that are kept, and how fast they are written and read
     Kept(KeptFlags),
     /// Kill a daemon under its waiters, and see how they come back
     Storm(StormFlags),
+    /// No load: a bare hub that understands the same calls, which is what the daemon is compared with
+    Hub(HubFlags),
+    /// No load: what stands behind Pushpin, and tells it to hold each call
+    Origin(OriginFlags),
 }
 
 /// Which daemons.
@@ -37,15 +48,47 @@ pub(crate) struct Target {
 
     /// Process whose CPU time is told, such as pushd=1234; may be given several times
     ///
-    /// Those of one name are added up. The memory of those named `pushd` is told, too.
+    /// Those of one name are added up. The memory of those that have the name of the peer is told,
+    /// too.
     #[arg(long, value_name = "NAME=PID")]
     pub(crate) watch: Vec<Watched>,
+}
+
+impl Target {
+    /// Daemons of this project at these addresses.
+    pub(crate) fn pushd(&self) -> Vec<Server> {
+        self.addresses.iter().copied().map(Server::pushd).collect()
+    }
+}
+
+/// Which daemons, and whose.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct On {
+    #[command(flatten)]
+    pub(crate) target: Target,
+
+    /// Who listens there
+    #[arg(long, value_enum, default_value_t = Peer::Pushd)]
+    pub(crate) peer: Peer,
+
+    /// Loopback address where that peer takes what is published, if it is another one
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    pub(crate) publish_at: Option<SocketAddr>,
+}
+
+impl On {
+    pub(crate) fn servers(&self) -> Vec<Server> {
+        let addresses = self.target.addresses.iter().copied();
+        addresses
+            .map(|address| Server::new(self.peer, address, self.publish_at))
+            .collect()
+    }
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct FlowsFlags {
     #[command(flatten)]
-    pub(crate) target: Target,
+    pub(crate) on: On,
 
     /// Flows at the same time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4096))]
@@ -58,36 +101,86 @@ pub(crate) struct FlowsFlags {
     /// Flows after which it ends in any case
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=5_000_000))]
     pub(crate) flows: u64,
-}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
-    /// Long polls, each of a request of its own
-    Poll,
-    /// Streams of a topic on which nothing happens
-    Stream,
+    /// Polls and streams on which nothing happens, held beside the flows: half of each
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=18_000))]
+    pub(crate) beside: u32,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct HeldFlags {
     #[command(flatten)]
-    pub(crate) target: Target,
+    pub(crate) on: On,
 
     /// What is held
     #[arg(long, value_enum, default_value_t = Kind::Poll)]
     pub(crate) kind: Kind,
 
-    /// How many
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=19_000))]
-    pub(crate) count: u32,
+    /// How many; of several, so many one after the other
+    #[arg(long = "count", value_name = "N", required = true, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=19_000))]
+    pub(crate) counts: Vec<u32>,
 
     /// How long they are held while nothing happens
     #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
     pub(crate) seconds: u64,
 
-    /// How long the daemon gets to give back what it needed on the way, before its memory is read
+    /// How long the peer gets to give back what it needed on the way, before its memory is read
     #[arg(long, value_name = "S", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=20))]
     pub(crate) settle: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CrowdFlags {
+    #[command(flatten)]
+    pub(crate) on: On,
+
+    /// Open streams
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=19_000))]
+    pub(crate) streams: u32,
+
+    /// Events at most
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) events: u32,
+
+    /// How long events are published at most
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub(crate) seconds: u64,
+
+    /// Those who publish at the same time, in a flood
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) publishers: u32,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BurstFlags {
+    #[command(flatten)]
+    pub(crate) on: On,
+
+    /// Held polls, each of a request of its own
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=18_000))]
+    pub(crate) count: u32,
+
+    /// Connections on which they are decided
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub(crate) in_flight: u32,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct HubFlags {
+    /// Loopback address on which it listens, and which it writes to standard output
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    pub(crate) address: SocketAddr,
+
+    /// Threads, each with a runtime of its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) threads: u8,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct OriginFlags {
+    /// Loopback address on which it listens, and which it writes to standard output
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    pub(crate) address: SocketAddr,
 }
 
 #[derive(Args, Debug)]
@@ -178,11 +271,21 @@ mod tests {
         let parse = |line: &str| CommandLine::try_parse_from(line.split(' ')).map(drop);
         let to = "--address 127.0.0.1:1";
         parse(&format!("load flows {to} --in-flight 4096")).unwrap();
+        parse(&format!("load held {to} --peer nchan --count 100,200")).unwrap();
+        parse(&format!(
+            "load flows {to} --peer pushpin --publish-at 127.0.0.1:2"
+        ))
+        .unwrap();
         parse(&format!("load storm {to} --kill 2 --policy spread=2s")).unwrap();
         for wrong in [
             "flows --in-flight 4097",
             "flows --seconds 601",
             "held --count 19001",
+            "held",
+            "flood --events 10001",
+            "burst --in-flight 513",
+            "flows --peer nobody",
+            "flows --publish-at 10.0.0.1:80",
             "kept --count 1000001",
             "storm --kill 1",
             "storm --kill 2 --policy sometimes",

@@ -3,30 +3,28 @@
 //! With several addresses the question is asked and waited for on one node, and heard of and
 //! decided on the next.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::asks;
 use crate::flags::FlowsFlags;
-use crate::http::{Connection, member};
+use crate::held::{self, POLL_SECS};
+use crate::http::{Answer, Connection, member};
 use crate::latency::Samples;
 use crate::machine::{self, Used};
+use crate::peer::{Ids, Server};
 use crate::stream::Stream;
 
-/// The topic of the flows, which their streams follow.
-const TOPIC: &str = "load/flows";
-/// Seconds that a poll is held at most.
-const POLL_SECS: u64 = 60;
 /// Time for the event of an ask to come, and for an answer after the decision.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Time after which a decision is sent again to a peer that forgets, doubled each time.
+const AGAIN: Duration = Duration::from_millis(10);
 /// The longest warm-up.
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -49,34 +47,41 @@ struct Times {
     event: Samples,
     decide: Samples,
     decision_to_answer: Samples,
+    /// Decisions that were sent again.
+    again: u64,
 }
 
 /// Runs the workload.
 pub(crate) async fn run(flags: FlowsFlags) -> anyhow::Result<Value> {
-    let (addresses, watched) = (&flags.target.addresses, &flags.target.watch);
+    let (servers, watched) = (flags.on.servers(), &flags.on.target.watch);
+    let ids = Arc::new(Ids::new());
     let load_average = machine::load_average()?;
     let mut slots = JoinSet::new();
     let mut ears = Ears::default();
     let mut places = Vec::new();
     for number in 0..flags.in_flight as usize {
-        let asked = addresses[number % addresses.len()];
-        let decided = addresses[(number + 1) % addresses.len()];
+        let asked = servers[number % servers.len()];
+        let decided = servers[(number + 1) % servers.len()];
         let (tell, hear) = mpsc::channel(4);
         ears.tell.push(tell);
         places.push(Slot {
             number,
-            asker: Connection::open(asked)
-                .await
-                .context("no connection for an ask")?,
-            decider: Connection::open(decided)
-                .await
-                .context("no connection for decisions")?,
+            asker: if asked.publishes_elsewhere() {
+                Some(asked.connect_to_publish().await?)
+            } else {
+                None
+            },
+            waiter: asked.connect().await?,
+            decider: decided.connect_to_publish().await?,
+            ids: Arc::clone(&ids),
+            again: 0,
             hear,
             ask_at: asked,
             decide_at: decided,
         });
     }
-    let listening = ears.listen(addresses).await?;
+    let listening = ears.listen(&servers, &ids.topic()).await?;
+    let beside = held::beside(&servers, watched, flags.beside as usize).await?;
 
     let begun = Instant::now();
     let seconds = Duration::from_secs(flags.seconds);
@@ -96,7 +101,7 @@ pub(crate) async fn run(flags: FlowsFlags) -> anyhow::Result<Value> {
     }
     let now = Used::now(watched)?;
     let elapsed = plan.from.elapsed();
-    drop(listening);
+    drop((listening, beside));
 
     let flows = times.flow.len();
     ensure!(flows > 0, "no flow ended in time; give it more seconds");
@@ -113,10 +118,14 @@ pub(crate) async fn run(flags: FlowsFlags) -> anyhow::Result<Value> {
     Ok(json!({
         "workload": "flows",
         "in_flight": flags.in_flight,
-        "nodes": addresses.len(),
+        "peer": flags.on.peer.name(),
+        "nodes": servers.len(),
+        "beside": flags.beside,
         "flows": flows,
         "seconds": elapsed.as_secs_f64(),
         "flows_per_second": count / elapsed.as_secs_f64(),
+        "decided_again": times.again,
+        "decision_to_answer_curve": times.decision_to_answer.clone().curve(),
         "us": {
             "decision_to_answer": times.decision_to_answer.quantiles(),
             "ask": times.ask.quantiles(),
@@ -139,11 +148,11 @@ struct Ears {
 
 impl Ears {
     /// Opens a stream at each node; it hears those who decide there.
-    async fn listen(self, addresses: &[SocketAddr]) -> anyhow::Result<JoinSet<()>> {
-        let (tell, nodes) = (Arc::new(self.tell), addresses.len());
+    async fn listen(self, servers: &[Server], topic: &str) -> anyhow::Result<JoinSet<()>> {
+        let (tell, nodes) = (Arc::new(self.tell), servers.len());
         let mut listening = JoinSet::new();
-        for (node, address) in addresses.iter().enumerate() {
-            let mut stream = Stream::open(*address, TOPIC).await?;
+        for (node, server) in servers.iter().enumerate() {
+            let mut stream = Stream::open(*server, topic).await?;
             let tell = Arc::clone(&tell);
             listening.spawn(async move {
                 let mut each = |data: &[u8]| {
@@ -166,11 +175,15 @@ impl Ears {
 #[derive(Debug)]
 struct Slot {
     number: usize,
-    asker: Connection,
+    /// Where it asks, if that is not where it waits.
+    asker: Option<Connection>,
+    waiter: Connection,
     decider: Connection,
     hear: mpsc::Receiver<Heard>,
-    ask_at: SocketAddr,
-    decide_at: SocketAddr,
+    ids: Arc<Ids>,
+    again: u64,
+    ask_at: Server,
+    decide_at: Server,
 }
 
 impl Slot {
@@ -189,29 +202,29 @@ impl Slot {
                 times.flow.add(flow.answered - begun);
             }
         }
+        times.again = self.again;
         Ok(times)
     }
 
     async fn flow(&mut self, turn: u64) -> anyhow::Result<Flow> {
         let title = format!("load {}/{turn}", self.number);
-        let ask = asks::ask(self.ask_at, TOPIC, &title);
-        let answer = self.asker.call(&ask, &[201]).await?;
+        let id = self.ids.id(self.number, turn);
+        let ask = self.ask_at.ask(&self.ids.topic(), &title, &id);
+        let asking = self.asker.as_mut().unwrap_or(&mut self.waiter);
+        asking.send(&ask).await.context("cannot ask")?;
+        let answer = asking.answer().await.context("no answer to an ask")?;
         let asked = answer.at;
-        let id = member(&answer.body, "id").context("an ask without an id")?;
-        self.asker
-            .send(&asks::poll(self.ask_at, id, POLL_SECS))
-            .await?;
+        if let Some(asker) = self.asker.as_mut().filter(|_| answer.closes) {
+            *asker = self.ask_at.connect_to_publish().await?;
+        }
+        let id = self.ask_at.asked(answer, id)?;
+        self.waiter.send(&self.ask_at.poll(&id, POLL_SECS)).await?;
         let heard = timeout(PATIENCE, self.heard(turn))
             .await
             .context("no event of an ask")??;
-        let decision = asks::approval(self.decide_at, id);
-        let sent = Instant::now();
-        self.decider.send(&decision).await?;
-        let both = async { tokio::try_join!(self.decider.answer(), self.asker.answer()) };
-        let (decided, answered) = timeout(PATIENCE, both)
-            .await
-            .context("no answer in time")??;
-        let (decided, answered) = (decided.says("approved")?.at, answered.says("approved")?.at);
+        let decision = self.decide_at.approval(&id);
+        let (sent, decided, answered) = self.decide(&decision).await?;
+        let answered = Server::answered(answered)?;
         Ok(Flow {
             asked,
             heard,
@@ -219,6 +232,35 @@ impl Slot {
             decided,
             answered,
         })
+    }
+
+    /// Decides, and hears the answer; a peer that forgets is told again until it comes. Answers when
+    /// the decision was sent for the last time and had its own answer.
+    async fn decide(&mut self, decision: &[u8]) -> anyhow::Result<(Instant, Instant, Answer)> {
+        let mut patience = if self.ask_at.forgets() {
+            AGAIN
+        } else {
+            PATIENCE
+        };
+        loop {
+            let sent = Instant::now();
+            self.decider.send(decision).await?;
+            let waiting = timeout(patience, self.waiter.answer());
+            let (decided, answered) = tokio::join!(self.decider.answer(), waiting);
+            let decided = decided.context("no answer to a decision")?;
+            if decided.closes {
+                self.decider = self.decide_at.connect_to_publish().await?;
+            }
+            let decided = self.decide_at.decided(decided)?;
+            match answered {
+                Ok(answered) => return Ok((sent, decided, answered?)),
+                Err(_) if patience < PATIENCE => {
+                    self.again += 1;
+                    patience *= 2;
+                }
+                Err(_) => bail!("no answer within {PATIENCE:?}"),
+            }
+        }
     }
 
     async fn heard(&mut self, turn: u64) -> anyhow::Result<Instant> {
@@ -252,6 +294,7 @@ impl Times {
         self.event.extend(other.event);
         self.decide.extend(other.decide);
         self.decision_to_answer.extend(other.decision_to_answer);
+        self.again += other.again;
     }
 }
 

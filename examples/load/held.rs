@@ -1,6 +1,5 @@
-//! What a daemon pays for those who wait: memory, files, and CPU while nothing happens.
+//! What a peer pays for those who wait: memory, files, and CPU while nothing happens.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,91 +10,117 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::asks;
-use crate::flags::{HeldFlags, Kind, Target};
-use crate::gauges;
-use crate::http::{Connection, get};
-use crate::machine::{self, Used};
+use crate::flags::HeldFlags;
+use crate::http::Connection;
+use crate::machine::{self, Used, Watched};
+use crate::peer::{self, Kind, Server};
 
-/// Connections that are being made at the same time: the daemon is to hold them, not to be hurried.
+/// Connections that are being made at the same time: the peer is to hold them, not to be hurried.
 pub(crate) const OPENING: usize = 128;
 /// Seconds that a poll is held at most.
-const POLL_SECS: u64 = 60;
-/// The name under which daemons are watched.
-const DAEMON: &str = "pushd";
+pub(crate) const POLL_SECS: u64 = 60;
+/// The topic of streams on which nothing happens.
+const SILENT: &str = "load/silent";
 
 /// Runs the workload.
 pub(crate) async fn run(flags: HeldFlags) -> anyhow::Result<Value> {
-    let (addresses, watched) = (&flags.target.addresses, &flags.target.watch);
+    let (servers, watched) = (flags.on.servers(), &flags.on.target.watch);
+    let name = flags.on.peer.name();
     let load_average = machine::load_average()?;
     let settle = Duration::from_secs(flags.settle);
-    let count = flags.count as usize;
-    let calls: Vec<_> = match flags.kind {
-        Kind::Poll => {
-            let written = asks::ask_many(addresses, count, OPENING).await?;
-            let polls = written.ids.iter().zip(addresses.iter().cycle());
-            polls
-                .map(|(id, to)| (*to, asks::poll(*to, id, POLL_SECS)))
-                .collect()
-        }
-        Kind::Stream => {
-            let nodes = addresses.iter().cycle().take(count);
-            nodes
-                .map(|to| (*to, get(*to, "/v1/events?topic=load/silent")))
-                .collect()
-        }
-    };
+    let mut counts: Vec<_> = flags.counts.iter().map(|count| *count as usize).collect();
+    counts.sort_unstable();
+    let most = *counts.last().context("no count")?;
+    let calls = calls(&servers, flags.kind, most).await?;
     sleep(settle).await;
-    let (memory, files) = daemons(&flags.target)?;
-    let held = hold(calls).await?;
-    let gauge = match flags.kind {
-        Kind::Poll => gauges::WAITERS,
-        Kind::Stream => gauges::SUBSCRIBERS,
-    };
-    gauges::reach(addresses, gauge, u64::from(flags.count)).await?;
-    sleep(settle).await;
+    let (memory, files) = machine::held_by(watched, name)?;
+    let (mut held, mut steps) = (Vec::new(), Vec::new());
+    for count in counts {
+        held.extend(hold(&calls[held.len()..count]).await?);
+        peer::reach(&servers, watched, flags.kind, count as u64).await?;
+        sleep(settle).await;
+        let (memory_held, files_held) = machine::held_by(watched, name)?;
+        let bytes = memory_held.saturating_sub(memory);
+        steps.push(json!({
+            "count": count,
+            "bytes_each": bytes / count as u64,
+            "bytes_held": memory_held,
+            "files_each": files_held.saturating_sub(files) / count,
+        }));
+    }
     let then = Used::now(watched)?;
     sleep(Duration::from_secs(flags.seconds)).await;
     let cpu = Used::now(watched)?.since(&then);
-    let (memory_held, files_held) = daemons(&flags.target)?;
     drop(held);
-    let more = memory_held.saturating_sub(memory);
     Ok(json!({
         "workload": "held",
+        "peer": name,
         "kind": format!("{:?}", flags.kind).to_lowercase(),
-        "count": count,
-        "bytes_each": more / u64::from(flags.count),
+        "steps": steps,
         "bytes_before": memory,
-        "bytes_held": memory_held,
-        "files_each": (files_held.saturating_sub(files)) / count,
         "files_before": files,
         "idle_seconds": flags.seconds,
-        "idle_cpu_seconds": cpu.watched.get(DAEMON),
+        "idle_cpu_seconds": cpu.watched.get(name),
         "cpu_seconds": cpu,
+        "cores": machine::cores(),
         "load_average": load_average,
     }))
 }
 
-/// Memory and open files of all daemons that are watched.
-pub(crate) fn daemons(target: &Target) -> anyhow::Result<(u64, usize)> {
-    let (mut memory, mut files) = (0, 0);
-    for watched in target.watch.iter().filter(|watched| watched.name == DAEMON) {
-        memory += machine::memory(watched.pid)?;
-        files += machine::files(watched.pid)?;
+/// So many polls and streams on which nothing happens, half of each; they are held for as long as
+/// what is answered is kept, polls at most for a minute.
+///
+/// # Errors
+/// They are not held.
+pub(crate) async fn beside(
+    servers: &[Server],
+    watched: &[Watched],
+    count: usize,
+) -> anyhow::Result<Vec<(usize, Connection)>> {
+    let mut held = Vec::new();
+    for (kind, count) in [(Kind::Poll, count / 2), (Kind::Stream, count - count / 2)] {
+        held.extend(hold(&calls(servers, kind, count).await?).await?);
+        peer::reach(servers, watched, kind, count as u64).await?;
     }
-    Ok((memory, files))
+    Ok(held)
 }
 
-/// Sends each call on a connection of its own.
-async fn hold(calls: Vec<(SocketAddr, Vec<u8>)>) -> anyhow::Result<Vec<Connection>> {
+/// The calls that hold so many.
+async fn calls(
+    servers: &[Server],
+    kind: Kind,
+    count: usize,
+) -> anyhow::Result<Vec<(Server, Vec<u8>)>> {
+    let places = servers.iter().cycle();
+    Ok(match kind {
+        Kind::Poll => {
+            let ids = asks::requests(servers, count, OPENING).await?;
+            let polls = ids.iter().zip(places);
+            polls
+                .map(|(id, to)| (*to, to.poll(id, POLL_SECS)))
+                .collect()
+        }
+        Kind::Stream => places
+            .take(count)
+            .map(|to| (*to, to.stream(SILENT)))
+            .collect(),
+    })
+}
+
+/// Sends each call on a connection of its own; answers them with the numbers of their calls.
+///
+/// # Errors
+/// One cannot be sent.
+pub(crate) async fn hold(calls: &[(Server, Vec<u8>)]) -> anyhow::Result<Vec<(usize, Connection)>> {
     let opening = Arc::new(Semaphore::new(OPENING));
     let mut sending = JoinSet::new();
-    for (address, call) in calls {
+    for (number, (server, call)) in calls.iter().cloned().enumerate() {
         let opening = Arc::clone(&opening);
         sending.spawn(async move {
             let _place = opening.acquire().await?;
-            let mut connection = Connection::open(address).await.context("no connection")?;
+            let mut connection = server.connect().await?;
             connection.send(&call).await.context("cannot send a call")?;
-            anyhow::Ok(connection)
+            anyhow::Ok((number, connection))
         });
     }
     let mut held = Vec::new();

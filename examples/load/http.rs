@@ -1,12 +1,13 @@
 //! HTTP/1.1 on a bare socket: one call after the other on a connection that is kept.
 //!
-//! It understands what a pushd daemon answers, and nothing else of RFC 9112.
+//! It understands what a peer answers, and nothing else of RFC 9112.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use memchr::memmem;
 use pushd::limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -17,14 +18,14 @@ const ANSWER_BYTES: usize = 1024 * 1024;
 /// Room that is made before each read.
 const READ_BYTES: usize = 2048;
 
-/// A connection to a daemon.
+/// A connection to a peer.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
     read: Vec<u8>,
 }
 
-/// What a daemon answered.
+/// What a peer answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -44,12 +45,14 @@ pub(crate) struct Head {
     pub(crate) status: u16,
     /// Bytes of the body, when they are known.
     pub(crate) body: Option<usize>,
+    /// Whether the body comes in chunks.
+    pub(crate) chunked: bool,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) closes: bool,
 }
 
 impl Connection {
-    /// Connects to a daemon.
+    /// Connects to a peer.
     ///
     /// # Errors
     /// It does not listen, or takes no connection for as long as a client tries.
@@ -124,10 +127,15 @@ impl Connection {
         Ok(std::mem::take(&mut self.read))
     }
 
+    /// The socket, and what was read of it beyond the last head.
+    pub(crate) fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.read)
+    }
+
     /// One call that has to succeed, with one of these statuses.
     ///
     /// # Errors
-    /// The connection broke, or the daemon answered otherwise.
+    /// The connection broke, or the peer answered otherwise.
     pub(crate) async fn call(&mut self, call: &[u8], statuses: &[u16]) -> anyhow::Result<Answer> {
         self.send(call).await.context("cannot send a call")?;
         let answer = self.answer().await.context("no answer to a call")?;
@@ -151,7 +159,7 @@ impl Answer {
     pub(crate) fn expect(self, statuses: &[u16]) -> anyhow::Result<Self> {
         if !statuses.contains(&self.status) {
             let body = String::from_utf8_lossy(&self.body);
-            bail!("the daemon answered {} {body}", self.status);
+            bail!("the answer is {} {body}", self.status);
         }
         Ok(self)
     }
@@ -165,7 +173,7 @@ impl Answer {
         let told = member(&answer.body, "status");
         ensure!(
             told == Some(status),
-            "the daemon says {told:?}, and {status:?} is true"
+            "the answer says {told:?}, and {status:?} is true"
         );
         Ok(answer)
     }
@@ -188,15 +196,19 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> Vec<u8> {
 
 /// A member of a JSON object that is a string without escapes, as all are that a workload looks at.
 pub(crate) fn member<'a>(json: &'a [u8], name: &str) -> Option<&'a str> {
-    let json = std::str::from_utf8(json).ok()?;
-    let (_, rest) = json.split_once(&format!("\"{name}\":\""))?;
-    let (value, _) = rest.split_once('"')?;
-    Some(value)
+    memmem::find_iter(json, name).find_map(|at| {
+        let before = json.get(..at)?;
+        let after = json.get(at + name.len()..)?;
+        before.ends_with(b"\"").then_some(())?;
+        let value = after.strip_prefix(b"\":\"")?;
+        let end = memchr::memchr(b'"', value)?;
+        std::str::from_utf8(value.get(..end)?).ok()
+    })
 }
 
 /// The head at the start of these bytes, if it is whole.
 fn head(bytes: &[u8]) -> io::Result<Option<Head>> {
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+    let Some(end) = memmem::find(bytes, b"\r\n\r\n") else {
         return Ok(None);
     };
     let text =
@@ -209,6 +221,7 @@ fn head(bytes: &[u8]) -> io::Result<Option<Head>> {
         bytes: end + 4,
         status,
         body: None,
+        chunked: false,
         retry_after: None,
         closes: false,
     };
@@ -216,6 +229,8 @@ fn head(bytes: &[u8]) -> io::Result<Option<Head>> {
         let number = value.trim().parse();
         if name.eq_ignore_ascii_case("content-length") {
             head.body = Some(number.map_err(|_| malformed("a length that is no number"))?);
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            head.chunked = value.trim().eq_ignore_ascii_case("chunked");
         } else if name.eq_ignore_ascii_case("retry-after") {
             head.retry_after = number
                 .ok()
@@ -252,10 +267,18 @@ mod tests {
             bytes: whole,
             status: 503,
             body: Some(2),
+            chunked: false,
             retry_after: Some(Duration::from_secs(3)),
             closes: true,
         };
         assert_eq!(head(ANSWER).unwrap(), Some(expected));
+    }
+
+    #[test]
+    fn a_body_in_chunks_is_told() {
+        let streams = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert!(head(streams).unwrap().unwrap().chunked);
+        assert!(!head(b"HTTP/1.1 200 OK\r\n\r\n").unwrap().unwrap().chunked);
     }
 
     #[test]
@@ -275,6 +298,10 @@ mod tests {
         assert_eq!(member(json, "id"), Some("abc"));
         assert_eq!(member(json, "status"), Some("pending"));
         assert_eq!(member(json, "topic"), None);
+        // A name inside a value or at the end of another name is none.
+        let json = br#"{"a":"status","xstatus":"no","status":"yes"}"#;
+        assert_eq!(member(json, "status"), Some("yes"));
+        assert_eq!(member(br#"{"status":"open"#, "status"), None);
     }
 
     #[test]

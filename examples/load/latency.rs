@@ -34,7 +34,7 @@ impl Samples {
     /// The quantiles; `None` of nothing.
     pub(crate) fn quantiles(mut self) -> Option<Quantiles> {
         self.0.sort_unstable();
-        let at = |percent| Some(micros(*self.0.get(rank(percent, self.0.len())?)?));
+        let at = |percent: usize| self.at(percent * 10_000);
         Some(Quantiles {
             samples: self.0.len(),
             p50: at(50)?,
@@ -43,13 +43,34 @@ impl Samples {
             max: at(100)?,
         })
     }
+
+    /// The distribution as pairs: so many of a hundred are not above so many microseconds.
+    pub(crate) fn curve(mut self) -> Vec<(f64, f64)> {
+        self.0.sort_unstable();
+        let of_hundred = |parts: usize| f64::from(u32::try_from(parts).unwrap_or(0)) / 10_000.0;
+        CURVE
+            .iter()
+            .filter_map(|parts| Some((of_hundred(*parts), self.at(*parts)?)))
+            .collect()
+    }
+
+    /// The quantile of sorted samples at so many parts of a million.
+    fn at(&self, parts: usize) -> Option<f64> {
+        Some(micros(*self.0.get(rank(parts, self.0.len())?)?))
+    }
 }
 
-/// The place of the smallest of `count` sorted values that at least `percent` of a hundred are not
+/// Parts of a million below which a distribution is told, for a plot.
+const CURVE: [usize; 16] = [
+    10_000, 100_000, 250_000, 500_000, 750_000, 900_000, 950_000, 980_000, 990_000, 995_000,
+    998_000, 999_000, 999_500, 999_800, 999_900, 1_000_000,
+];
+
+/// The place of the smallest of `count` sorted values that at least so many parts of a million are not
 /// above (nearest rank), so that a quantile is always something that was measured.
-fn rank(percent: usize, count: usize) -> Option<usize> {
-    (count * percent)
-        .div_ceil(100)
+fn rank(parts: usize, count: usize) -> Option<usize> {
+    (count * parts)
+        .div_ceil(1_000_000)
         .max(1)
         .checked_sub(1)
         .filter(|rank| *rank < count)
@@ -86,6 +107,19 @@ mod tests {
         assert_eq!((two.p50, two.p90, two.max), (5e3, 7e3, 7e3));
         let one = of([3]).unwrap();
         assert_eq!((one.p50, one.p99), (3e3, 3e3));
+    }
+
+    #[test]
+    fn a_curve_rises_to_the_most() {
+        let mut samples = Samples::default();
+        (1..=1000)
+            .rev()
+            .for_each(|millis| samples.add(Duration::from_millis(millis)));
+        let curve = samples.curve();
+        assert!(curve.is_sorted_by(|one, next| one.0 < next.0 && one.1 <= next.1));
+        assert!(curve.contains(&(50.0, 500e3)) && curve.contains(&(99.9, 999e3)));
+        assert_eq!(curve.last(), Some(&(100.0, 1e6)));
+        assert_eq!(Samples::default().curve(), []);
     }
 
     #[test]

@@ -95,6 +95,16 @@ pub(crate) fn memory(pid: u32) -> anyhow::Result<u64> {
     pss(&rollup).with_context(|| format!("/proc/{pid}/smaps_rollup tells no PSS"))
 }
 
+/// Memory and open files of all processes that are watched by this name.
+pub(crate) fn held_by(watched: &[Watched], name: &str) -> anyhow::Result<(u64, usize)> {
+    let (mut bytes, mut open) = (0, 0);
+    for watched in watched.iter().filter(|watched| watched.name == name) {
+        bytes += memory(watched.pid)?;
+        open += files(watched.pid)?;
+    }
+    Ok((bytes, open))
+}
+
 /// Open files of a process.
 pub(crate) fn files(pid: u32) -> anyhow::Result<usize> {
     let path = format!("/proc/{pid}/fd");

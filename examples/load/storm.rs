@@ -4,7 +4,6 @@
 
 mod waiter;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -19,10 +18,10 @@ use tokio::time::{Instant, sleep};
 use self::waiter::Waiter;
 use crate::asks;
 use crate::flags::StormFlags;
-use crate::gauges;
 use crate::held::OPENING;
 use crate::latency::Samples;
 use crate::machine::{self, Used};
+use crate::peer::{self, Kind, Server};
 use crate::policy::Policy;
 use crate::timeline::{BUCKET, Timeline};
 
@@ -32,7 +31,7 @@ const BETWEEN: u64 = 1000;
 /// What all waiters know and count.
 #[derive(Debug)]
 struct Shared {
-    addresses: Vec<SocketAddr>,
+    servers: Vec<Server>,
     policy: Policy,
     /// Places for those who connect at first, who are not to be a storm themselves.
     opening: Semaphore,
@@ -69,7 +68,7 @@ struct Counts {
 
 /// Runs the workload.
 pub(crate) async fn run(flags: StormFlags) -> anyhow::Result<Value> {
-    let addresses = flags.target.addresses;
+    let servers = flags.target.pushd();
     let name = machine::name(flags.kill)?;
     ensure!(
         name == "pushd",
@@ -78,11 +77,11 @@ pub(crate) async fn run(flags: StormFlags) -> anyhow::Result<Value> {
     );
     let load_average = machine::load_average()?;
     let count = u64::from(flags.count);
-    let asked = asks::ask_many(&addresses[..1], flags.count as usize, OPENING).await?;
-    let first = if flags.spread { addresses.len() } else { 1 };
+    let asked = asks::ask_many(&servers[..1], flags.count as usize, OPENING).await?;
+    let first = if flags.spread { servers.len() } else { 1 };
     let (tell, stage) = watch::channel(Stage::Calm);
     let shared = Arc::new(Shared {
-        addresses: addresses.clone(),
+        servers: servers.clone(),
         policy: flags.policy,
         opening: Semaphore::new(OPENING),
         stage,
@@ -92,7 +91,7 @@ pub(crate) async fn run(flags: StormFlags) -> anyhow::Result<Value> {
     for (number, id) in asked.ids.into_iter().enumerate() {
         waiters.spawn(Waiter::new(id, number % first, Arc::clone(&shared)).run());
     }
-    gauges::reach(&addresses[..first], gauges::WAITERS, count).await?;
+    peer::reach(&servers[..first], &[], Kind::Poll, count).await?;
 
     let watched = flags.target.watch.into_iter();
     let left: Vec<_> = watched
@@ -104,10 +103,10 @@ pub(crate) async fn run(flags: StormFlags) -> anyhow::Result<Value> {
     kill_process(pid, Signal::KILL).context("cannot kill the daemon")?;
     tell.send_replace(Stage::Storm);
     let patience = Duration::from_secs(flags.seconds);
-    let survivors = if addresses.len() > 1 {
-        &addresses[1..]
+    let survivors = if servers.len() > 1 {
+        &servers[1..]
     } else {
-        &addresses
+        &servers
     };
     let (curve, all) = back(survivors, count, begun + patience, &shared.counts).await;
     let cpu = Used::now(&left)?.since(&then);
@@ -133,7 +132,7 @@ pub(crate) async fn run(flags: StormFlags) -> anyhow::Result<Value> {
     Ok(json!({
         "workload": "storm",
         "policy": flags.policy.to_string(),
-        "nodes": addresses.len(),
+        "nodes": servers.len(),
         "count": count,
         "lost": lost,
         "came_back": times.len(),
@@ -160,7 +159,7 @@ pub(crate) async fn run(flags: StormFlags) -> anyhow::Result<Value> {
 /// Looks how many polls are held until it is as many as before and all waiters were heard; answers
 /// what was seen, and when that was. A daemon that does not answer holds none.
 async fn back(
-    addresses: &[SocketAddr],
+    servers: &[Server],
     count: u64,
     end: Instant,
     counts: &Counts,
@@ -169,8 +168,8 @@ async fn back(
     let mut curve = Vec::new();
     while Instant::now() < end {
         let mut held = 0;
-        for address in addresses {
-            held += gauges::gauge(*address, gauges::WAITERS).await.unwrap_or(0);
+        for server in servers {
+            held += server.holds(Kind::Poll).await.ok().flatten().unwrap_or(0);
         }
         curve.push((begun.elapsed(), held));
         let heard = counts.heard.load(Relaxed);

@@ -1,7 +1,7 @@
 """Tables of medians and spreads from the runs of scripts/bench.sh.
 
-Reads stores.jsonl, held.jsonl and storm.jsonl in a directory, as far as they are there, and writes
-results.json and tables.md beside them.
+Reads each PART.jsonl in a directory, and writes results.json, tables.md, goals.md and plots beside
+them. A new part gets its tables in TABLES, and its goals in goals.py.
 """
 
 import argparse
@@ -11,97 +11,112 @@ import platform
 import statistics
 import subprocess
 import time
-from collections import defaultdict
 from pathlib import Path
 
-ORDER = ["memory", "sqlite", "nats-1", "nats-3", "nats-3-nodes-3"]
-NAMES = {
-    "memory": "memory",
-    "sqlite": "SQLite",
-    "nats-1": "NATS, 1 server",
-    "nats-3": "NATS, 3 servers",
-    "nats-3-nodes-3": "NATS, 3 servers, 3 daemons",
-    "restart": "its own daemon, started again",
-    "move": "another node",
-}
+import goals
+import plots
+from figures import LIMIT_HEADS, NAMES, Results, limit_columns, number, per_each, spread, table
 
 
-def number(value):
-    """Three digits that say something, and no more."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}".replace(",", " ")
-    return f"{value:.3g}"
+def quantiles(runs, what, quantile, factor=1):
+    return spread([run["us"][what][quantile] for run in runs], factor)
 
 
-def spread(values, factor=1):
-    """The median, and the least and the most beside it when they differ."""
-    values = [value * factor for value in values if value is not None]
-    if not values:
-        return ""
-    middle = number(statistics.median(values))
-    least, most = number(min(values)), number(max(values))
-    return middle if least == most else f"{middle} ({least} to {most})"
-
-
-def table(heads, rows):
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
-
-
-def used(runs, seconds):
-    """What each used of one core, and others of all cores, at the median of the runs."""
-    shares = defaultdict(list)
-    for run in runs:
-        for name, secs in {"generator": run["cpu_seconds"]["generator"], **run["cpu_seconds"]["watched"]}.items():
-            shares[name].append(secs / seconds(run))
-    others = [run["cpu_seconds"]["others"] / seconds(run) / run["cores"] for run in runs]
-    return {name: statistics.median(values) for name, values in shares.items()}, others
-
-
-def bottleneck(shares, others, cores):
-    """Who was at the end of what they can do."""
-    ours = sum(shares.values()) / cores
-    if shares["generator"] > 0.95 and cores > 1:
-        return "generator"
-    if ours > 0.85:
-        return "CPU"
-    return "others" if ours + statistics.median(others) > 0.85 else "waiting"
-
-
-def shares_in_words(shares):
-    return ", ".join(f"{name} {share * 100:.0f}" for name, share in sorted(shares.items()))
-
-
-def flows(groups):
-    heads = ["store", "in flight", "flows/s", "decision to answer p50, us", "p90", "p99", "max"]
-    heads += ["ask p50 / p99", "event p50 / p99", "decide p50 / p99"]
-    heads += ["CPU per flow, us", "% of a core", "limit", "others, % of the machine"]
+def flows(results, part, first):
+    heads = [first, "in flight", "flows/s", "decision to answer p50, us", "p90", "p99", "max"]
+    heads += ["ask p50 / p99", "event p50 / p99", "decide p50 / p99", "CPU per flow, us", *LIMIT_HEADS]
     rows = []
-    for (case, in_flight), runs in groups:
-        us = lambda what, quantile: [run["us"][what][quantile] for run in runs]
-        both = lambda what: f"{spread(us(what, 'p50'))} / {spread(us(what, 'p99'))}"
-        cpu = defaultdict(list)
-        for run in runs:
-            for name, each in run["cpu_us_per_flow"].items():
-                cpu[name].append(each)
-        shares, others = used(runs, lambda run: run["seconds"])
+    for (case, in_flight), runs in results.groups(part, "flows", "in_flight"):
+        both = lambda what: f"{quantiles(runs, what, 'p50')} / {quantiles(runs, what, 'p99')}"
         rows.append(
             [NAMES[case], str(in_flight), spread([run["flows_per_second"] for run in runs])]
-            + [spread(us("decision_to_answer", quantile)) for quantile in ("p50", "p90", "p99", "max")]
+            + [quantiles(runs, "decision_to_answer", quantile) for quantile in ("p50", "p90", "p99", "max")]
             + [both(what) for what in ("ask", "event", "decide")]
-            + [", ".join(f"{name} {spread(values)}" for name, values in sorted(cpu.items(), reverse=True))]
-            + [shares_in_words(shares), bottleneck(shares, others, runs[0]["cores"]), spread(others, 100)]
+            + [per_each(runs, "cpu_us_per_flow"), *limit_columns(case, runs)]
         )
     return table(heads, rows)
 
 
-def kept(groups):
+def fanout(results):
+    heads = ["peer", "streams", "publish to last p50, ms", "p90", "max", "deliveries/s", "bytes each"]
+    heads += ["CPU per delivery, us", *LIMIT_HEADS]
+    rows = []
+    for (case, streams), runs in results.groups("fanout", "fanout", "streams"):
+        rows.append(
+            [NAMES[case], str(streams)]
+            + [quantiles(runs, "publish_to_last", quantile, 0.001) for quantile in ("p50", "p90", "max")]
+            + [spread([run[key] for run in runs]) for key in ("deliveries_per_second", "bytes_per_delivery")]
+            + [per_each(runs, "cpu_us_per_delivery"), *limit_columns(case, runs)]
+        )
+    return table(heads, rows)
+
+
+def flood(results):
+    heads = ["peer", "streams", "events", "deliveries/s", "events per read", "bytes each"]
+    heads += ["orders seen", "CPU per delivery, us", *LIMIT_HEADS]
+    keys = ("events", "deliveries_per_second", "deliveries_per_read", "bytes_per_delivery", "orders")
+    rows = []
+    for (case, streams), runs in results.groups("flood", "flood", "streams"):
+        rows.append(
+            [NAMES[case], str(streams)]
+            + [spread([run[key] for run in runs]) for key in keys]
+            + [per_each(runs, "cpu_us_per_delivery"), *limit_columns(case, runs)]
+        )
+    return table(heads, rows)
+
+
+def burst(results):
+    heads = ["peer", "held polls", "answers/s", "decision to answer p50, ms", "p99"]
+    heads += ["CPU per answer, us", *LIMIT_HEADS]
+    rows = []
+    for (case, count), runs in results.groups("burst", "burst", "count"):
+        rows.append(
+            [NAMES[case], str(count), spread([run["answers_per_second"] for run in runs])]
+            + [quantiles(runs, "decision_to_answer", quantile, 0.001) for quantile in ("p50", "p99")]
+            + [per_each(runs, "cpu_us_per_answer"), *limit_columns(case, runs)]
+        )
+    return table(heads, rows)
+
+
+def held(results):
+    heads = ["peer", "held", "count", "bytes each", "files each", "CPU in so many idle s, ms"]
+    rows = []
+    for (case, kind), runs in results.groups("held", "held", "kind"):
+        for place, step in enumerate(runs[0]["steps"]):
+            every = lambda key: spread([run["steps"][place][key] for run in runs])
+            idle = spread([run["idle_cpu_seconds"] for run in runs], 1000)
+            last = place == len(runs[0]["steps"]) - 1
+            rows.append(
+                [NAMES[case], f"{kind}s", str(step["count"]), every("bytes_each"), every("files_each")]
+                + [f"{idle} in {runs[0]['idle_seconds']} s" if last else ""]
+            )
+    return table(heads, rows)
+
+
+def scaling(results):
+    heads = ["peer", "calls held", "flows/s", "CPU per flow, us", *LIMIT_HEADS]
+    rows = [
+        [NAMES[case], str(beside), spread([run["flows_per_second"] for run in runs])]
+        + [per_each(runs, "cpu_us_per_flow"), *limit_columns(case, runs)]
+        for (case, beside), runs in results.groups("scaling", "flows", "beside")
+    ]
+    lines = ["16 flows in flight beside polls and streams on which nothing happens, half of each:", ""]
+    lines += table(heads, rows)
+    heads = ["peer", "streams", "deliveries/s", "publish to last p50, ms", "CPU per delivery, us", *LIMIT_HEADS]
+    rows = [
+        [NAMES[case], str(streams), spread([run["deliveries_per_second"] for run in runs])]
+        + [quantiles(runs, "publish_to_last", "p50", 0.001)]
+        + [per_each(runs, "cpu_us_per_delivery"), *limit_columns(case, runs)]
+        for (case, streams), runs in results.groups("scaling", "fanout", "streams")
+    ]
+    return lines + ["One event after the other to more and more streams:", ""] + table(heads, rows)
+
+
+def kept(results):
     heads = ["store", "asks/s", "ask p50 / p99, ms", "decisions/s", "decide p50 / p99, ms"]
     heads += ["reads/s", "read p50 / p99, ms", "bytes per pending request and node", "bytes per settled one", "CPU of daemons per ask / decision / read, us"]
     rows = []
-    for (case, _), runs in groups:
+    for (case, _), runs in results.groups("stores", "kept", "count"):
         both = lambda what: " / ".join(
             spread([run[what]["us"][quantile] for run in runs], 0.001) for quantile in ("p50", "p99")
         )
@@ -116,32 +131,20 @@ def kept(groups):
     return table(heads, rows)
 
 
-def held(groups):
-    heads = ["held", "count", "bytes each", "files each", "daemon's CPU in so many idle s, ms"]
-    rows = []
-    for (case, count), runs in groups:
-        idle = spread([run["idle_cpu_seconds"] for run in runs], 1000)
-        rows.append(
-            [f"{case}s", str(count), spread([run["bytes_each"] for run in runs])]
-            + [spread([run["files_each"] for run in runs]), f"{idle} in {runs[0]['idle_seconds']} s"]
-        )
-    return table(heads, rows)
-
-
-def storm(groups):
+def storm(results):
     heads = ["came back to", "pauses", "lost", "held again: half after, s", "99 %", "all"]
     heads += ["connections tried, each", "peak tried/s", "refused", "not connected", "cut", "silent"]
     heads += ["turned away", "CPU of those left, s"]
     rows = []
-    for (case, policy), runs in groups:
+    for (case, policy), runs in results.groups("storm", "storm", "policy"):
         every = lambda key: spread([run[key] for run in runs])
         missed = sum(run["all_held_seconds"] is None for run in runs)
-        held = [every(f"{part}_held_seconds") for part in ("half", "most", "all")]
+        times = [every(f"{part}_held_seconds") for part in ("half", "most", "all")]
         if missed:
-            held[-1] += f" (never in {runs[0]['seconds']:.0f} s: {missed} of {len(runs)})"
+            times[-1] += f" (never in {runs[0]['seconds']:.0f} s: {missed} of {len(runs)})"
         rows.append(
             [NAMES[case], policy, every("lost")]
-            + held
+            + times
             + [spread([run["attempts"] / max(1, run["lost"]) for run in runs])]
             + [every("peak_attempts_per_second")]
             + [every(key) for key in ("refused", "not_connected", "cut", "silent", "turned_away")]
@@ -153,6 +156,20 @@ def storm(groups):
 def cpu_of_those_left(run):
     unwatched = run["unwatched_cpu_seconds"]
     return run["cpu_seconds"]["watched"].get("pushd", 0) if unwatched is None else unwatched
+
+
+# Title, part and workload whose runs there have to be, and what makes the lines.
+TABLES = [
+    ("Flows beside the peers", "flows", "flows", lambda results: flows(results, "flows", "peer")),
+    ("One event to many streams", "fanout", "fanout", fanout),
+    ("A flood of events to many streams", "flood", "flood", flood),
+    ("Held polls, all decided", "burst", "burst", burst),
+    ("Held calls", "held", "held", held),
+    ("Beside more and more held calls", "scaling", "flows", scaling),
+    ("Flows on each store", "stores", "flows", lambda results: flows(results, "stores", "store")),
+    ("Writes, and memory of kept requests", "stores", "kept", kept),
+    ("A storm of reconnects", "storm", "storm", storm),
+]
 
 
 def flush_time(disk):
@@ -177,25 +194,30 @@ def said_by(*command):
         return "none"
 
 
-def machine(runs, disk):
+def machine(results, directory, disk):
     cpu = next(
         (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
         platform.machine(),
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    loads = [told["run"]["load_average"] for told in results.told if "load_average" in told["run"]]
     facts = [
         f"{os.cpu_count()} cores ({cpu}), {memory:.0f} GiB, Linux {platform.release()}",
         f"{said_by('rustc', '--version')}; {said_by('nats-server', '--version')}",
-        f"load average when a run began: {spread([run['load_average'] for run in runs])}",
+        f"load average when a run began: {spread(loads)}",
     ]
+    versions = directory / "peers.json"
+    if versions.exists():
+        told = json.loads(versions.read_text())
+        facts.append("; ".join(f"{peer}: {version or 'absent'}" for peer, version in told.items()))
     if disk:
         facts.append(f"one flush of 4 KiB to the disk (fdatasync), median: {number(flush_time(disk))} ms")
     return [f"- {fact}" for fact in facts] + [""]
 
 
-def publish(text, document):
-    """Puts the tables in the place of those that a document has."""
-    begin, end = "<!-- scripts/bench.sh writes from here -->", "<!-- to here -->"
+def publish(text, document, name):
+    """Puts lines in the place of those that a document has between its marks of this name."""
+    begin, end = f"<!-- scripts/bench.sh writes {name} from here -->", f"<!-- to here: {name} -->"
     before, rest = document.read_text().split(begin)
     _, after = rest.split(end)
     document.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")
@@ -205,43 +227,32 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--disk", type=Path, help="a directory on which a flush to the disk is timed")
-    parser.add_argument("--into", type=Path, help="a document that the tables are put into")
+    parser.add_argument("--into", type=Path, help="a document that goals, tables and plots are put into")
     return parser.parse_args()
 
 
 def main():
     args = arguments()
     directory = args.directory
-    results, groups = [], defaultdict(list)
-    for part in ("stores", "held", "storm"):
-        path = directory / f"{part}.jsonl"
-        for line in path.read_text().splitlines() if path.exists() else []:
-            told = json.loads(line)
-            run = told["run"]
-            run["unwatched_cpu_seconds"] = told["unwatched_cpu_seconds"]
-            results.append(told)
-            key = {"flows": "in_flight", "kept": "count", "held": "count", "storm": "policy"}
-            groups[run["workload"], told["case"], run[key[run["workload"]]]].append(run)
-    order = lambda item: ORDER.index(item[0][0]) if item[0][0] in ORDER else 0
-    of = lambda workload: sorted(
-        (((case, what), runs) for (kind, case, what), runs in groups.items() if kind == workload),
-        key=order,
-    )
-    text = ["Medians, with the least and the most of the rounds in brackets.", ""]
-    text += machine([told["run"] for told in results], args.disk)
-    for title, workload, rows in (
-        ("Flows: ask, event, decision, answer to a held poll", "flows", flows),
-        ("Writes, and memory of kept requests", "kept", kept),
-        ("Held calls", "held", held),
-        ("A storm of reconnects", "storm", storm),
-    ):
-        if of(workload):
-            text += [f"### {title}", ""] + rows(of(workload))
-    (directory / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (directory / "tables.md").write_text("\n".join(text))
-    print("\n".join(text))
+    results = Results(directory)
+    tables = ["Medians, with the least and the most of the rounds in brackets.", ""]
+    tables += machine(results, directory, args.disk)
+    for title, part, workload, lines in TABLES:
+        if results.runs(part, workload):
+            tables += [f"### {title}", ""] + lines(results)
+    reached = goals.table_of(results)
+    (directory / "results.json").write_text(json.dumps(results.told, indent=1) + "\n")
+    (directory / "tables.md").write_text("\n".join(tables))
+    (directory / "goals.md").write_text("\n".join(reached))
+    print("\n".join(reached + tables))
+    pictures = plots.draw(results, directory)
     if args.into:
-        publish("\n".join(text), args.into)
+        shown = [f"![{picture.stem}](plots/{picture.name})" for picture in pictures]
+        publish("\n".join(reached + shown), args.into, "goals")
+        publish("\n".join(tables), args.into, "tables")
+        for picture in pictures:
+            (args.into.parent / "plots").mkdir(exist_ok=True)
+            (args.into.parent / "plots" / picture.name).write_bytes(picture.read_bytes())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ use pushd::limits;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Shared, Stage};
-use crate::asks;
 use crate::http::Connection;
 use crate::policy::Pauses;
 
@@ -40,7 +39,7 @@ pub(super) struct Waiter {
 impl Waiter {
     /// Waits for this request at this node at first.
     pub(super) fn new(id: String, node: usize, shared: Arc<Shared>) -> Self {
-        let pauses = shared.policy.pauses(shared.addresses.len());
+        let pauses = shared.policy.pauses(shared.servers.len());
         Self {
             id,
             node,
@@ -74,8 +73,8 @@ impl Waiter {
         let mut wish = None;
         loop {
             sleep(self.pauses.next(wish.take())).await;
-            if self.shared.addresses.len() > 1 {
-                self.node = (self.node + 1) % self.shared.addresses.len();
+            if self.shared.servers.len() > 1 {
+                self.node = (self.node + 1) % self.shared.servers.len();
                 self.connection = None;
             }
             wish = self.until_trouble().await;
@@ -87,10 +86,10 @@ impl Waiter {
 
     /// Polls until the daemon is killed.
     async fn calm(&mut self) -> anyhow::Result<()> {
-        let address = self.shared.addresses[self.node];
-        let poll = asks::poll(address, &self.id, POLL.as_secs());
+        let server = self.shared.servers[self.node];
+        let poll = server.poll(&self.id, POLL.as_secs());
         let place = self.shared.opening.acquire().await?;
-        let mut connection = Connection::open(address)
+        let mut connection = Connection::open(server.address)
             .await
             .context("no connection at first")?;
         connection.send(&poll).await?;
@@ -114,7 +113,7 @@ impl Waiter {
     /// the daemon wishes that it stays away.
     async fn until_trouble(&mut self) -> Option<Duration> {
         let shared = Arc::clone(&self.shared);
-        let (address, counts) = (shared.addresses[self.node], &shared.counts);
+        let (server, counts) = (shared.servers[self.node], &shared.counts);
         let trouble = |count: &AtomicU64| {
             count.fetch_add(1, Relaxed);
             None
@@ -133,7 +132,7 @@ impl Waiter {
         };
         let mut wait = limits::POLL_AFTER_TROUBLE;
         loop {
-            let poll = asks::poll(address, &self.id, wait.as_secs());
+            let poll = server.poll(&self.id, wait.as_secs());
             if connection.send(&poll).await.is_err() {
                 return trouble(&counts.cut);
             }
@@ -151,7 +150,7 @@ impl Waiter {
                 // It was held for as long as it had asked for.
                 self.held = Some(answer.at - wait);
                 counts.heard.fetch_add(1, Relaxed);
-                self.pauses = shared.policy.pauses(shared.addresses.len());
+                self.pauses = shared.policy.pauses(shared.servers.len());
             }
             wait = POLL;
         }
@@ -160,6 +159,6 @@ impl Waiter {
     async fn connect(&mut self) -> io::Result<Connection> {
         self.attempts.push(Instant::now());
         self.shared.counts.attempts.fetch_add(1, Relaxed);
-        Connection::open(self.shared.addresses[self.node]).await
+        Connection::open(self.shared.servers[self.node].address).await
     }
 }

@@ -1,0 +1,14 @@
+# Part: many held polls that are all decided as fast as possible, beside the peers.
+# shellcheck shell=bash disable=SC2154  # scripts/bench.sh sources this and has the variables
+
+burst() {
+    local round peer
+    those_of pushd hub-1 hub-2 nchan
+    for round in $(seq "$rounds"); do
+        start_peers "${these[@]}"
+        for peer in "${these[@]}"; do
+            measure_peer burst "$peer" "$round" burst --count "$burst_polls"
+        done
+        stop_all
+    done
+}

@@ -1,0 +1,15 @@
+# Part: ask, event, decision and answer, beside the peers; one flow at a time is the answer alone.
+# shellcheck shell=bash disable=SC2154  # scripts/bench.sh sources this and has the variables
+
+flows() {
+    local round count peer
+    for round in $(seq "$rounds"); do
+        start_peers "${peers[@]}"
+        for count in "${in_flight[@]}"; do
+            for peer in "${peers[@]}"; do
+                measure_peer flows "$peer" "$round" flows --in-flight "$count" --seconds "$peer_seconds"
+            done
+        done
+        stop_all
+    done
+}
