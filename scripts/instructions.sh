@@ -60,8 +60,8 @@ build=$(cargo rustc --locked --profile bench --bench in_process --message-format
 bench=$(sed -n 's/.*"executable":"\([^"]*\/in_process-[^"]*\)".*/\1/p' <<<"$build")
 [ -x "$bench" ] || die 'cargo does not say where the benchmarks are'
 
-# Memory is given back by the clock, which would count as well.
-export _RJEM_MALLOC_CONF=background_thread:false,dirty_decay_ms:-1,muzzy_decay_ms:-1
+# The allocator tidies up by the clock, which would not come out the same twice.
+export _RJEM_MALLOC_CONF=background_thread:false,dirty_decay_ms:-1,muzzy_decay_ms:-1,experimental_tcache_gc:false
 
 # counted NAME TIMES: instructions of a whole process.
 counted() {

@@ -1,7 +1,6 @@
 //! One benchmark: how its operation is prepared, and how often it can be done.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use tempfile::TempDir;
 
@@ -29,7 +28,7 @@ pub(crate) struct Room {
 }
 
 enum Folder {
-    Ours(Rc<TempDir>),
+    Ours(TempDir),
     Given(PathBuf),
 }
 
@@ -155,6 +154,6 @@ impl Room {
 impl Folder {
     fn new() -> Self {
         let folder = TempDir::new().expect("there is room for temporary files");
-        Self::Ours(Rc::new(folder))
+        Self::Ours(folder)
     }
 }

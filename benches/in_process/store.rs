@@ -20,7 +20,7 @@ use crate::samples::{approved, id, pending};
 /// Commits that are sent to a store at the same time.
 const TOGETHER: u64 = 256;
 /// Requests of a list: what a page has unless it is asked for more.
-const PAGE: u64 = 100;
+const PAGE: usize = 100;
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -195,12 +195,12 @@ fn listed(open: Open) -> Operation {
         topic: None,
         seen_by: None,
         after: None,
-        limit: PAGE as usize,
+        limit: PAGE,
     };
     Box::new(move || {
         let listing = open.store.list(query.clone());
         let page = open.runtime.block_on(listing).expect("the store reads");
-        assert_eq!(page.events.len() as u64, PAGE);
+        assert_eq!(page.events.len(), PAGE);
         black_box(page);
     })
 }
