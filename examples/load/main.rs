@@ -8,6 +8,7 @@
 //! What a second machine would do (starting daemons, repeating runs, tables) is the script's.
 
 mod asks;
+mod fill;
 mod flags;
 mod flows;
 mod gauges;
@@ -18,6 +19,7 @@ mod latency;
 mod machine;
 mod policy;
 mod report;
+mod size;
 mod storm;
 mod stream;
 mod timeline;
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
             Workload::Flows(flags) => flows::run(flags).await,
             Workload::Held(flags) => held::run(flags).await,
             Workload::Kept(flags) => kept::run(flags).await,
+            Workload::Fill(flags) => fill::run(flags).await,
+            Workload::Size(flags) => size::run(flags).await,
             Workload::Storm(flags) => storm::run(flags).await,
         }
     });
