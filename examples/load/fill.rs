@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use futures_util::future::join_all;
 use pushd::clock::{Clock as _, SystemClock};
 use pushd::domain::{
@@ -71,7 +70,10 @@ fn id(n: u32) -> RequestId {
 /// A request as usual ones are: most are approved, some denied, some withdrawn.
 fn settled(n: u32, at: Timestamp) -> anyhow::Result<Request> {
     let by = Caller::named("load");
-    let field = |name: &str, value: &str| Field::new(name.to_owned(), value.to_owned());
+    let field = |name: &str, value: &str| {
+        let field = Field::new(name.to_owned(), value.to_owned());
+        field.map_err(|(part, error)| anyhow::anyhow!("{part}: {error}"))
+    };
     let ask = Ask {
         title: Title::new(format!("load {n}"))?,
         details: Details::new(String::new())?,
@@ -112,6 +114,6 @@ fn settled(n: u32, at: Timestamp) -> anyhow::Result<Request> {
     };
     match step {
         Ok(Transition::Commit(request)) => Ok(*request),
-        other => Err(anyhow::anyhow!("it is not settled: {other:?}")).context("request {n}"),
+        other => Err(anyhow::anyhow!("request {n} is not settled: {other:?}")),
     }
 }
