@@ -56,13 +56,12 @@ pub fn decode(id: RequestId, bytes: &[u8]) -> Result<Request, StoreError> {
     };
     let read = serde_json::from_slice::<Read>(bytes);
     // The format is looked for by itself only when the whole cannot be read: it may tell why.
-    let format = match &read {
-        Ok(read) => read.format,
-        Err(_) => {
-            let header: Header =
-                serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
-            header.format
-        }
+    let format = if let Ok(read) = &read {
+        read.format
+    } else {
+        let header: Header =
+            serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
+        header.format
     };
     if !(OLDEST..=FORMAT).contains(&format) {
         return Err(bad(format!(
