@@ -83,7 +83,7 @@ async fn decisions(
     let mut connection = Connection::open(address).await?;
     let path = disk.join("flushed");
     let file = File::create(&path).with_context(|| path.display().to_string())?;
-    file.write_all_at(&[1; FLUSHED], 0)?;
+    file.write_all_at(&vec![1; FLUSHED], 0)?;
     file.sync_all()?;
     let (mut decisions, mut flushes) = (Samples::default(), Samples::default());
     for n in 0..count {
