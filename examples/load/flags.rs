@@ -1,6 +1,7 @@
 //! The command line: which workload, on which daemons, and its bounds.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -31,6 +32,10 @@ pub(crate) enum Workload {
     Burst(BurstFlags),
     /// Memory of requests that are kept, and how fast they are written and read
     Kept(KeptFlags),
+    /// Write a SQLite database with settled requests, without a daemon
+    Fill(FillFlags),
+    /// Lists and decisions alone, on a daemon that keeps many requests
+    Size(SizeFlags),
     /// Kill a daemon under its waiters, and see how they come back
     Storm(StormFlags),
     /// No load: a bare hub that understands the same calls, which is what the daemon is compared with
@@ -199,6 +204,35 @@ pub(crate) struct KeptFlags {
     /// How long the daemon gets to give back what it needed on the way, before its memory is read
     #[arg(long, value_name = "S", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=20))]
     pub(crate) settle: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FillFlags {
+    /// The file, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) database: PathBuf,
+
+    /// How many requests
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) count: u32,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SizeFlags {
+    #[command(flatten)]
+    pub(crate) target: Target,
+
+    /// A place in the middle of the list, as `after` takes it
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) middle: String,
+
+    /// Calls of each kind, one after the other
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) calls: u32,
+
+    /// A directory on the disk of the database, on which flushes are timed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) disk: PathBuf,
 }
 
 #[derive(Args, Debug)]

@@ -12,6 +12,7 @@ mod body;
 mod burst;
 mod crowd;
 mod fanout;
+mod fill;
 mod flags;
 mod flood;
 mod flows;
@@ -25,6 +26,7 @@ mod origin;
 mod peer;
 mod policy;
 mod report;
+mod size;
 mod storm;
 mod stream;
 mod timeline;
@@ -46,6 +48,8 @@ fn main() -> ExitCode {
         Workload::Flood(flags) => load(flood::run(flags)),
         Workload::Burst(flags) => load(burst::run(flags)),
         Workload::Kept(flags) => load(kept::run(flags)),
+        Workload::Fill(flags) => load(fill::run(flags)),
+        Workload::Size(flags) => load(size::run(flags)),
         Workload::Storm(flags) => load(storm::run(flags)),
         Workload::Hub(flags) => hub::run(&flags),
         Workload::Origin(flags) => runtime().and_then(|it| it.block_on(origin::run(flags))),

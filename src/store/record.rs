@@ -27,6 +27,7 @@ struct Written<'a> {
 
 #[derive(Deserialize)]
 struct Read {
+    format: u32,
     request: Request,
 }
 
@@ -53,15 +54,22 @@ pub fn decode(id: RequestId, bytes: &[u8]) -> Result<Request, StoreError> {
         id: id.to_string(),
         reason,
     };
-    let header: Header = serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
-    if !(OLDEST..=FORMAT).contains(&header.format) {
-        let format = header.format;
+    let read = serde_json::from_slice::<Read>(bytes);
+    // The format is looked for by itself only when the whole cannot be read: it may tell why.
+    let format = if let Ok(read) = &read {
+        read.format
+    } else {
+        let header: Header =
+            serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
+        header.format
+    };
+    if !(OLDEST..=FORMAT).contains(&format) {
         return Err(bad(format!(
             "it has format {format} and this pushd reads formats {OLDEST} to {FORMAT}; run the newer \
              pushd"
         )));
     }
-    let read: Read = serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
+    let read = read.map_err(|error| bad(error.to_string()))?;
     if read.request.id != id {
         return Err(bad(format!("it is of request {}", read.request.id)));
     }

@@ -211,7 +211,7 @@ pub(in crate::store) async fn a_page_is_not_searched_for_without_end_and_names_n
     let store = opener.open(Spy::new()).await;
     // More requests of others than one page looks at, under more topics than can be told apart,
     // eight in a second; and three that may be seen, of which one is the oldest of all.
-    let count = 2 * limits::LIST_LOOKS + 100;
+    let count = 3 * limits::LIST_LOOKS + 100;
     let visible = [0, count - 20, count - 10];
     let requests = (0..count).map(|n| {
         let topic = format!(
@@ -222,7 +222,9 @@ pub(in crate::store) async fn a_page_is_not_searched_for_without_end_and_names_n
         let mut request = about(asked(1), &topic);
         request.id = id_of_many(n);
         request.created_at = at(125 * n as u64 + 7);
-        request
+        // What is pending may be found faster than by a search.
+        let settled_at = request.created_at;
+        settled(request, Status::Denied, settled_at)
     });
     put_many(&store, requests.collect()).await;
     let rights = rights("alice", &[Role::Approver], &["t/*/true"]);
@@ -234,7 +236,7 @@ pub(in crate::store) async fn a_page_is_not_searched_for_without_end_and_names_n
         let pages = pages(&store, query).await;
         let found: Vec<_> = pages.iter().flat_map(names).collect();
         assert_eq!(found, [2, 1, 0].map(|n| id_of_many(visible[n])));
-        assert!((3..=5).contains(&pages.len()), "{}", pages.len());
+        assert!((3..=6).contains(&pages.len()), "{}", pages.len());
         assert!(pages.iter().any(|page| page.events.is_empty()));
         for next in pages.iter().filter_map(|page| page.next) {
             let is_seen = found.contains(&next.id);
@@ -248,17 +250,21 @@ pub(in crate::store) async fn ones_own_requests_are_searched_page_by_page_as_wel
     opener: &impl Opener,
 ) {
     let store = opener.open(Spy::new()).await;
-    // All of one moment, because what may be seen may be named.
-    let requests = (0..limits::LIST_LOOKS + 100).map(|n| {
+    // All of one moment, because what may be seen may be named. A store may find those that were
+    // settled last without a search.
+    let requests = (0..limits::LIST_LOOKS + 2 * limits::STORE_UNFILED).map(|n| {
         let mut request = asked(1);
         request.id = id_of_many(n);
-        let is_pending = n == 0;
-        let settle = |request| settled(request, Status::Denied, at(9));
-        if is_pending { request } else { settle(request) }
+        let status = if n == 0 {
+            Status::Denied
+        } else {
+            Status::Expired
+        };
+        settled(request, status, at(9))
     });
     put_many(&store, requests.collect()).await;
     let query = ListQuery {
-        status: Some(Status::Pending),
+        status: Some(Status::Denied),
         seen_by: Some(rights("ci", &[Role::Requester], &["*"])),
         ..everything(10)
     };

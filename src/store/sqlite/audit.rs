@@ -41,8 +41,13 @@ pub struct Audited {
 }
 
 pub(super) const BATCH: &str = "SELECT event_id, id, record, created_at FROM requests INDEXED BY by_place \
-     WHERE (created_at, id) > (?1, ?2) AND created_at <= ?3 \
-     AND (settled_at IS NULL OR settled_at >= ?4) ORDER BY created_at, id";
+     WHERE filed = 1 AND (created_at, id) > (?1, ?2) AND created_at <= ?3 \
+     AND (settled_at IS NULL OR settled_at >= ?4) \
+     UNION ALL \
+     SELECT event_id, id, record, created_at FROM requests INDEXED BY unfiled \
+     WHERE filed = 0 AND (created_at, id) > (?1, ?2) AND created_at <= ?3 \
+     AND (settled_at IS NULL OR settled_at >= ?4) \
+     ORDER BY 4, 2";
 
 impl Audit {
     /// Opens the database at `path`, which a daemon may be using, for the requests of which

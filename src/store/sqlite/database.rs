@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::error::OpenError;
 use super::rows::{self, Standing};
 use super::schema::{self, MigrateError, Owner};
+use super::unfiled::Unfiled;
 use crate::domain::HistoryId;
 use crate::limits;
 
@@ -20,7 +21,8 @@ pub(super) trait Driver: Send {
 
     /// Ends the transaction of a group and makes it durable.
     fn commit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        connection.execute_batch("COMMIT")
+        connection.prepare_cached("COMMIT")?.execute(())?;
+        Ok(())
     }
 }
 
@@ -35,6 +37,8 @@ pub(super) struct Settings {
     pub(super) busy: Duration,
     /// The first and the longest pause before a failed database is opened again.
     pub(super) reopen: (Duration, Duration),
+    /// How many settled rows may stay unfiled, and how many more there are when some are filed.
+    pub(super) filing: (usize, usize),
     pub(super) driver: Box<dyn Driver>,
 }
 
@@ -43,6 +47,7 @@ impl Default for Settings {
         Self {
             busy: limits::STORE_BUSY,
             reopen: limits::STORE_REOPEN,
+            filing: (limits::STORE_UNFILED, limits::STORE_FILED_AT_ONCE),
             driver: Box::new(Plain),
         }
     }
@@ -53,6 +58,7 @@ pub(super) struct Database {
     pub(super) connection: Connection,
     pub(super) history: HistoryId,
     pub(super) standing: Standing,
+    pub(super) unfiled: Unfiled,
 }
 
 /// Whether a database without tables gets them, or is taken for one that has lost them.
@@ -100,10 +106,12 @@ impl Database {
             reason: "it has no history number".to_owned(),
         })?;
         let standing = rows::standing(&connection).map_err(sqlite)?;
+        let unfiled = Unfiled::load(&connection).map_err(sqlite)?;
         Ok(Self {
             connection,
             history,
             standing,
+            unfiled,
         })
     }
 }

@@ -99,12 +99,13 @@ fn put(
     let sql = if replace {
         "UPDATE requests SET event_id = :event, topic = :topic, requester = :requester, \
              status = :status, created_at = :created, expires_at = :expires, settled_at = :settled, \
-             record = :record \
+             record = :record, filed = 0 \
          WHERE id = :id"
     } else {
         "INSERT INTO requests \
-             (event_id, id, topic, requester, status, created_at, expires_at, settled_at, record) \
-         VALUES (:event, :id, :topic, :requester, :status, :created, :expires, :settled, :record)"
+             (event_id, id, topic, requester, status, created_at, expires_at, settled_at, record, \
+              filed) \
+         VALUES (:event, :id, :topic, :requester, :status, :created, :expires, :settled, :record, 0)"
     };
     let settled = request.settled_at.map(Timestamp::as_millis);
     let values: &[(&str, &dyn ToSql)] = named_params! {
@@ -124,9 +125,21 @@ fn put(
 }
 
 pub(super) const SETTLED: &str = "SELECT event_id, id FROM requests INDEXED BY settled_by_time \
-     WHERE settled_at < ?1 ORDER BY settled_at, id LIMIT ?2";
+     WHERE filed = 1 AND settled_at < ?1 ORDER BY settled_at, id LIMIT ?2";
 
-/// Deletes old settled requests and notes the highest event id among them. `head` moves along.
+/// Puts rows into the indexes of lists; those that are there no more were changed in this
+/// transaction.
+pub(super) fn file(connection: &Connection, rows: &[EventId]) -> rusqlite::Result<()> {
+    let sql = "UPDATE requests SET filed = 1 WHERE event_id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    for row in rows {
+        statement.execute([rows::stored_id(*row)])?;
+    }
+    Ok(())
+}
+
+/// Deletes old settled requests that are filed, and notes the highest event id among them. `head`
+/// moves along.
 pub(super) fn purge(
     connection: &Connection,
     settled_before: Timestamp,

@@ -1,7 +1,8 @@
 //! Pages of lists, read from the indexes that fit what somebody may see.
 //!
 //! Each part of what may be seen, such as a topic or one's own requests, is an index in the order of
-//! the list. A page merges the parts, newest first, so what others ask is not even looked at. Only
+//! the list; what is not filed into them yet is one more part. A page merges the parts, newest first,
+//! so what others ask is not even looked at. Only
 //! when a token covers more topics than can be merged is everything looked at, and then so much for
 //! one page and no more.
 
@@ -14,26 +15,42 @@ use std::ops::ControlFlow;
 
 use rusqlite::Connection;
 
+pub(super) use self::source::padded;
 use self::source::{Row, Source};
 use super::Condition;
 use super::rows::{self, ReadError};
-use crate::domain::{EventId, Rights};
+use super::unfiled::Found;
+use crate::domain::{Event, EventId, Rights, Status};
 use crate::store::page::Filling;
 use crate::store::{ListQuery, Page, Place};
 
-/// One page of a list; `head` is a commit that this read is sure to see.
+/// One page of a list; `head` is a commit that this read is sure to see, and `unfiled` what was not
+/// filed before it began. `None` when that is not enough: some of it cannot be read.
 pub(super) fn list(
     connection: &Connection,
     condition: &Condition,
     query: &ListQuery,
+    unfiled: &Found,
     head: EventId,
-) -> rusqlite::Result<Page> {
+) -> rusqlite::Result<Option<Page>> {
     // The statements of one page see one state: a commit gives its request another row.
     let snapshot = connection.unchecked_transaction()?;
-    let mut parts = Parts::begin(&snapshot, sources(&snapshot, query)?, query.after)?;
+    let mut sources = sources(&snapshot, query)?;
+    sources.push(Source::of_unfiled(unfiled));
+    let mut parts = Parts::begin(&snapshot, sources, query.after)?;
     let mut page = Filling::new(query.limit);
     let next = loop {
-        let Some(row) = parts.next(&snapshot)? else {
+        let row = parts.next(&snapshot)?;
+        let is_behind = |row: &Row| {
+            unfiled
+                .rows
+                .last()
+                .is_none_or(|(last, _)| row.place < *last)
+        };
+        if unfiled.more && row.as_ref().is_none_or(is_behind) {
+            return Ok(None);
+        }
+        let Some(row) = row else {
             break None;
         };
         let may_be_seen = row.may_be_seen(query);
@@ -43,21 +60,44 @@ pub(super) fn list(
         if !(may_be_seen && row.is_wanted(query)) {
             continue;
         }
-        let event = match rows::at(&snapshot, condition, row.event) {
-            Ok(Some(event)) => event,
-            // A record that cannot be read is stepped over, and noted.
-            Ok(None) | Err(ReadError::Record(_)) => continue,
-            Err(ReadError::Sqlite(error)) => return Err(error),
+        let Some(event) = read(&snapshot, condition, &row, query)? else {
+            continue;
         };
         if let ControlFlow::Break(next) = page.show(event) {
             break Some(next);
         }
     };
-    Ok(page.end(next, head))
+    Ok(Some(page.end(next, head)))
 }
 
-/// Where the requests of a list are found.
+/// The request of a row, unless it cannot be read, which is noted, or is no longer what the list asks
+/// for: it may have changed since it was found among those that are not filed.
+fn read(
+    connection: &Connection,
+    condition: &Condition,
+    row: &Row,
+    query: &ListQuery,
+) -> rusqlite::Result<Option<Event>> {
+    let mut event = rows::at(connection, condition, row.event);
+    if matches!(event, Ok(None)) {
+        event = rows::get(connection, condition, row.place.id);
+    }
+    match event {
+        Ok(event) => Ok(event.filter(|event| {
+            query
+                .status
+                .is_none_or(|status| event.request.status == status)
+        })),
+        Err(ReadError::Record(_)) => Ok(None),
+        Err(ReadError::Sqlite(error)) => Err(error),
+    }
+}
+
+/// Where the filed requests of a list are found.
 pub(super) fn sources(connection: &Connection, query: &ListQuery) -> rusqlite::Result<Vec<Source>> {
+    if query.status == Some(Status::Pending) {
+        return Ok(Vec::new());
+    }
     let limited = query.seen_by.as_deref().filter(|rights| !rights.sees_all());
     let Some(rights) = limited else {
         return Ok(vec![Source::of_all(query.topic.as_ref(), query.status)]);
@@ -93,7 +133,8 @@ fn merged(
 /// Sources in the order of the list, as if they were one.
 struct Parts {
     sources: Vec<Source>,
-    /// The next row of each source that has one, and the source's number.
+    /// The next row of each source that has one, and the source's number: of two that have it, the
+    /// first source gives it.
     heads: BinaryHeap<(Place, Reverse<usize>, Row)>,
     last: Option<Place>,
 }

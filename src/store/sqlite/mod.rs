@@ -37,6 +37,7 @@ mod rows;
 mod schema;
 mod set_aside;
 mod summary;
+mod unfiled;
 mod writer;
 
 #[cfg(test)]
@@ -128,7 +129,7 @@ impl SqliteStore {
         let lock = Lock::take(&path)?;
         let driver = settings.driver.as_mut();
         let database = Database::open(&path, Missing::Create, settings.busy, driver)?;
-        let published = Arc::new(Published::new(database.standing));
+        let published = Arc::new(Published::new(database.standing, database.unfiled));
         let condition = Arc::new(Condition::new(path.display().to_string(), REMEDY));
         let (sender, receiver) = sync_channel(limits::WRITE_QUEUE);
         let queue = Arc::new(Queue::new(sender));
@@ -182,6 +183,55 @@ impl SqliteStore {
         match self.condition.failing() {
             None => self.check_open(),
             Some(why) => Err(StoreError::Unavailable(why)),
+        }
+    }
+
+    /// Pending requests whose latest commit is in a range. One that has changed since it was found is
+    /// behind the range, as whoever asks is told of the head before.
+    async fn changes_pending(
+        &self,
+        mut range: Range,
+        limit: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        let mut events = Vec::new();
+        loop {
+            let wanted = limit - events.len();
+            let found = self.published.pending_in(range, wanted);
+            let last = found.last().copied().filter(|_| found.len() == wanted);
+            let read = self
+                .readers
+                .read(move |database, condition| rows::all_at(database, condition, &found))
+                .await?;
+            events.extend(read);
+            match last {
+                // Some of them cannot be read, and others stand behind them.
+                Some(last) if events.len() < limit => range.after = last,
+                _ => return Ok(events),
+            }
+        }
+    }
+
+    /// Pending requests that expire until then, the earliest first.
+    async fn by_expiry(&self, until: Timestamp, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let (mut events, mut after) = (Vec::new(), None);
+        loop {
+            let wanted = limit - events.len();
+            let mut found = self.published.by_expiry(after, wanted);
+            after = found.last().copied().filter(|_| found.len() == wanted);
+            found.retain(|(expires_at, _)| *expires_at <= until);
+            if found.is_empty() && !events.is_empty() {
+                return Ok(events);
+            }
+            let ids: Vec<_> = found.into_iter().map(|(_, id)| id).collect();
+            let read = self
+                .readers
+                .read(move |database, condition| rows::all_pending(database, condition, &ids))
+                .await?;
+            events.extend(read);
+            let is_end = after.is_none_or(|(expires_at, _)| expires_at > until);
+            if is_end || events.len() >= limit {
+                return Ok(events);
+            }
         }
     }
 
@@ -254,29 +304,43 @@ impl Store for SqliteStore {
         only_pending: bool,
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
+        if only_pending {
+            return self.changes_pending(range, limit).await;
+        }
         self.readers
-            .read(move |database, condition| {
-                rows::changes(database, condition, range, only_pending, limit)
-            })
+            .read(move |database, condition| rows::changes(database, condition, range, limit))
             .await
     }
 
     async fn list(&self, query: ListQuery) -> Result<Page, StoreError> {
-        // Read before the page, so that the page has seen it.
-        let head = self.published.standing().head.event;
-        self.readers
-            .read(move |database, condition| list::list(database, condition, &query, head))
-            .await
+        let query = Arc::new(query);
+        let mut enough = query.limit.saturating_add(1);
+        loop {
+            let asked = Arc::clone(&query);
+            // Read before the page, so that the page has seen it.
+            let (unfiled, head) = self.published.find(&query, enough);
+            let page = self
+                .readers
+                .read(move |database, condition| {
+                    list::list(database, condition, &asked, &unfiled, head)
+                })
+                .await?;
+            if let Some(page) = page {
+                return Ok(page);
+            }
+            enough = enough.saturating_mul(8);
+        }
     }
 
     async fn overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.readers
-            .read(move |database, condition| rows::overdue(database, condition, now, limit))
-            .await
+        self.by_expiry(now, limit).await
     }
 
     async fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.readers.read(rows::next_expiry).await
+        // The request is read whole: one that nobody can let expire would wake the sweep again and
+        // again.
+        let next = self.by_expiry(Timestamp::from_millis(i64::MAX), 1).await?;
+        Ok(next.first().map(|event| event.request.expires_at))
     }
 
     async fn pending(&self) -> Result<usize, StoreError> {
@@ -285,10 +349,8 @@ impl Store for SqliteStore {
     }
 
     async fn pending_of(&self, requester: &Principal) -> Result<usize, StoreError> {
-        let requester = requester.clone();
-        self.readers
-            .read(move |database, _| rows::pending_of(database, &requester))
-            .await
+        self.check_open()?;
+        Ok(self.published.pending_of(requester))
     }
 
     async fn purge(&self, settled_before: Timestamp, limit: usize) -> Result<usize, StoreError> {

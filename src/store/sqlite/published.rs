@@ -1,5 +1,5 @@
-//! What the writer has made known: where the store stands, and the latest events of the requests
-//! that were written last.
+//! What the writer has made known: where the store stands, which rows are not filed, and the latest
+//! events of the requests that were written last.
 //!
 //! Most reads are of requests that were just written, by those who wait for them. Only the writer
 //! changes what is here, so nobody can put an older event over a newer one. It takes the requests
@@ -11,8 +11,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::rows::Standing;
-use crate::domain::{Event, EventId, RequestId};
+use super::unfiled::{Found, Unfiled};
+use crate::domain::{Event, EventId, Principal, RequestId, Timestamp};
 use crate::limits;
+use crate::store::{ListQuery, Range};
 
 /// Shared by the writer, which changes it, and all who read.
 pub(super) struct Published {
@@ -22,14 +24,19 @@ pub(super) struct Published {
 
 struct State {
     standing: Standing,
+    unfiled: Unfiled,
     recent: Recent,
 }
 
 impl Published {
-    pub(super) fn new(standing: Standing) -> Self {
-        let recent = Recent::new(limits::RECENT_EVENTS, limits::RECENT_BYTES);
+    pub(super) fn new(standing: Standing, unfiled: Unfiled) -> Self {
+        let state = State {
+            standing,
+            unfiled,
+            recent: Recent::new(limits::RECENT_EVENTS, limits::RECENT_BYTES),
+        };
         Self {
-            state: Mutex::new(State { standing, recent }),
+            state: Mutex::new(state),
         }
     }
 
@@ -40,6 +47,36 @@ impl Published {
     /// The latest event of a request, if it is remembered.
     pub(super) fn recent(&self, id: RequestId) -> Option<Event> {
         self.state().recent.latest.get(&id).cloned()
+    }
+
+    /// How many requests of this requester are pending.
+    pub(super) fn pending_of(&self, requester: &Principal) -> usize {
+        self.state().unfiled.pending_of(requester)
+    }
+
+    /// The latest commits of pending requests in a range, at most `limit`.
+    pub(super) fn pending_in(&self, range: Range, limit: usize) -> Vec<EventId> {
+        self.state().unfiled.pending_in(range, limit)
+    }
+
+    /// Pending requests in the order of their expiry, from behind this one on, at most `limit`.
+    pub(super) fn by_expiry(
+        &self,
+        after: Option<(Timestamp, RequestId)>,
+        limit: usize,
+    ) -> Vec<(Timestamp, RequestId)> {
+        self.state().unfiled.by_expiry(after, limit)
+    }
+
+    /// What is not filed of a list, at most `limit`; and a commit that it is sure to have seen.
+    pub(super) fn find(&self, query: &ListQuery, limit: usize) -> (Found, EventId) {
+        let state = self.state();
+        (state.unfiled.find(query, limit), state.standing.head.event)
+    }
+
+    /// The rows to be filed, so that no more settled ones than `keep` are left.
+    pub(super) fn to_be_filed(&self, keep: usize) -> Vec<EventId> {
+        self.state().unfiled.to_be_filed(keep)
     }
 
     /// The database may soon show something else of these requests.
@@ -59,13 +96,22 @@ impl Published {
         head.purged = head.purged.max(purged);
     }
 
-    /// These events are durable and readable, and the store stands there.
-    pub(super) fn publish(&self, standing: Standing, events: &[Event]) {
+    /// These rows are filed, these events are durable and readable, and the store stands there.
+    pub(super) fn publish(&self, standing: Standing, filed: &[EventId], events: &[Event]) {
         let mut state = self.state();
         state.standing = standing;
+        for event in filed {
+            state.unfiled.remove(*event);
+        }
         for event in events {
+            state.unfiled.put(event);
             state.recent.insert(event.clone());
         }
+    }
+
+    /// The database was opened again, and these are the rows that are not filed.
+    pub(super) fn reload(&self, unfiled: Unfiled) {
+        self.state().unfiled = unfiled;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -116,6 +116,7 @@ impl Writer {
             return Err(OpenError::Replaced { path: path.clone() });
         }
         let connection = found.connection;
+        let unfiled = found.unfiled;
         if self.doubt.damaged {
             database::examine(&connection, path)?;
         }
@@ -130,6 +131,7 @@ impl Writer {
         reader::connect(path, settings.busy)
             .and_then(|reader| rows::standing(&reader))
             .map_err(sqlite)?;
+        self.published.reload(unfiled);
         // What was committed without a confirmation is told now, before anything that follows it.
         let mut range = Range {
             after: known.head.event,
@@ -137,10 +139,10 @@ impl Writer {
         };
         loop {
             let batch = limits::CHANGES_BATCH;
-            let events = rows::changes(&connection, &self.condition, range, false, batch);
+            let events = rows::changes(&connection, &self.condition, range, batch);
             let events = events.map_err(sqlite)?;
             let Some(last) = events.last() else {
-                self.published.publish(found.standing, &[]);
+                self.published.publish(found.standing, &[], &[]);
                 // Whoever waits for the head would wait for the next commit otherwise.
                 if range.after < range.until {
                     self.feed.reached(range.until);
@@ -151,7 +153,7 @@ impl Writer {
             let mut standing = found.standing;
             standing.head.event = last.id;
             range.after = last.id;
-            self.published.publish(standing, &events);
+            self.published.publish(standing, &[], &events);
             self.feed.deliver(&events);
         }
     }

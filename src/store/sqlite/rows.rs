@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, Params, Row, Rows};
 
 use super::Condition;
-use crate::domain::{Event, EventId, Principal, Request, RequestId, Timestamp};
+use crate::domain::{Event, EventId, Request, RequestId, Status, Timestamp};
 use crate::store::{Head, Range, StoreError, record};
 
 /// Why a read failed.
@@ -44,7 +44,7 @@ pub(super) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
     let newest = number("SELECT coalesce(max(event_id), 0) FROM requests")?;
     let purged = number("SELECT value FROM meta WHERE key = 'purged'")?;
     let pending = number(
-        "SELECT count(*) FROM requests INDEXED BY pending_by_event WHERE status = 'pending'",
+        "SELECT count(*) FROM requests INDEXED BY unfiled WHERE filed = 0 AND status = 'pending'",
     )?;
     Ok(Standing {
         head: Head {
@@ -107,8 +107,8 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<(usize, usize)>
 
 /// How many pending requests should have expired.
 pub(super) fn count_overdue(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
-    let sql = "SELECT count(*) FROM requests INDEXED BY pending_by_expiry \
-               WHERE status = 'pending' AND expires_at <= ?1";
+    let sql = "SELECT count(*) FROM requests INDEXED BY unfiled \
+               WHERE filed = 0 AND status = 'pending' AND expires_at <= ?1";
     let count: i64 = connection.query_row(sql, [now.as_millis()], |row| row.get(0))?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
@@ -117,67 +117,50 @@ pub(super) const CHANGES: &str = "SELECT event_id, id, record FROM requests \
      NOT INDEXED \
      WHERE event_id > ?1 AND event_id <= ?2 ORDER BY event_id";
 
-pub(super) const CHANGES_PENDING: &str = "SELECT event_id, id, record FROM requests \
-     INDEXED BY pending_by_event \
-     WHERE status = 'pending' AND event_id > ?1 AND event_id <= ?2 ORDER BY event_id";
-
 /// The latest events in a range.
 pub(super) fn changes(
     connection: &Connection,
     condition: &Condition,
     range: Range,
-    only_pending: bool,
     limit: usize,
 ) -> rusqlite::Result<Vec<Event>> {
-    let sql = if only_pending {
-        CHANGES_PENDING
-    } else {
-        CHANGES
-    };
     let range = (stored_id(range.after), stored_id(range.until));
-    events(connection.prepare_cached(sql)?, range, condition, limit)
+    events(connection.prepare_cached(CHANGES)?, range, condition, limit)
 }
 
-pub(super) const OVERDUE: &str = "SELECT event_id, id, record FROM requests \
-     INDEXED BY pending_by_expiry \
-     WHERE status = 'pending' AND expires_at <= ?1 ORDER BY expires_at, id";
-
-/// Pending requests that should have expired.
-pub(super) fn overdue(
+/// Those of these events that are the latest of their requests.
+pub(super) fn all_at(
     connection: &Connection,
     condition: &Condition,
-    now: Timestamp,
-    limit: usize,
+    rows: &[EventId],
 ) -> rusqlite::Result<Vec<Event>> {
-    let statement = connection.prepare_cached(OVERDUE)?;
-    events(statement, [now.as_millis()], condition, limit)
+    readable(rows.iter().map(|row| at(connection, condition, *row)))
 }
 
-pub(super) const NEXT_EXPIRY: &str = "SELECT event_id, id, record FROM requests \
-     INDEXED BY pending_by_expiry \
-     WHERE status = 'pending' ORDER BY expires_at, id";
-
-/// The earliest expiry of a pending request. It is read whole: one that nobody can let expire would
-/// wake the sweep again and again.
-pub(super) fn next_expiry(
+/// The latest events of those of these requests that are pending.
+pub(super) fn all_pending(
     connection: &Connection,
     condition: &Condition,
-) -> rusqlite::Result<Option<Timestamp>> {
-    let next = events(connection.prepare_cached(NEXT_EXPIRY)?, (), condition, 1)?;
-    Ok(next.first().map(|event| event.request.expires_at))
+    ids: &[RequestId],
+) -> rusqlite::Result<Vec<Event>> {
+    let mut events = readable(ids.iter().map(|id| get(connection, condition, *id)))?;
+    events.retain(|event| event.request.status == Status::Pending);
+    Ok(events)
 }
 
-pub(super) const PENDING_OF: &str = "SELECT count(*) FROM requests INDEXED BY pending_by_requester \
-     WHERE status = 'pending' AND requester = ?1";
-
-/// How many requests of one requester are pending.
-pub(super) fn pending_of(
-    connection: &Connection,
-    requester: &Principal,
-) -> rusqlite::Result<usize> {
-    let mut statement = connection.prepare_cached(PENDING_OF)?;
-    let count: i64 = statement.query_row([requester.as_str()], |row| row.get(0))?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+/// The events that are there; one with a record that cannot be read is noted, and left out.
+fn readable(
+    read: impl Iterator<Item = Result<Option<Event>, ReadError>>,
+) -> rusqlite::Result<Vec<Event>> {
+    let mut events = Vec::new();
+    for event in read {
+        match event {
+            Ok(event) => events.extend(event),
+            Err(ReadError::Record(_)) => {}
+            Err(ReadError::Sqlite(error)) => return Err(error),
+        }
+    }
+    Ok(events)
 }
 
 fn events<P: Params>(

@@ -69,14 +69,38 @@ pub(super) const STEPS: &[&str] = &[
     "",
     // Records of format 3, which have terms, commands, leases and uses.
     "",
+    // `filed`: a row gets into the indexes of lists some time after it is settled, and not with each
+    // commit; until then `unfiled` alone has it. The column stands last, behind the record: its
+    // values 0 and 1 take no room but in the row's header, so they are read and written without it.
+    "DROP INDEX pending_by_event;
+    DROP INDEX pending_by_expiry;
+    DROP INDEX pending_by_requester;
+    DROP INDEX settled_by_time;
+    DROP INDEX by_place;
+    DROP INDEX by_status;
+    DROP INDEX by_topic;
+    DROP INDEX by_topic_status;
+    DROP INDEX by_requester;
+    ALTER TABLE requests ADD COLUMN filed INTEGER NOT NULL DEFAULT 1;
+    UPDATE requests SET filed = 0 WHERE status = 'pending';
+    CREATE INDEX unfiled ON requests (created_at, id) WHERE filed = 0;
+    CREATE INDEX settled_by_time ON requests (settled_at, id) WHERE filed = 1;
+    CREATE INDEX by_place ON requests (created_at, id) WHERE filed = 1;
+    CREATE INDEX by_status ON requests (status, created_at, id) WHERE filed = 1;
+    CREATE INDEX by_topic ON requests (topic, created_at, id) WHERE filed = 1;
+    CREATE INDEX by_topic_status ON requests (topic, status, created_at, id) WHERE filed = 1;
+    CREATE INDEX by_requester ON requests (requester, created_at, id) WHERE filed = 1;",
 ];
 
 /// The indexes that have a part of the rows alone, and which part.
 pub(super) const PARTIAL: &[(&str, &str)] = &[
-    ("pending_by_event", "status = 'pending'"),
-    ("pending_by_expiry", "status = 'pending'"),
-    ("pending_by_requester", "status = 'pending'"),
-    ("settled_by_time", "settled_at IS NOT NULL"),
+    ("unfiled", "filed = 0"),
+    ("settled_by_time", "filed = 1"),
+    ("by_place", "filed = 1"),
+    ("by_status", "filed = 1"),
+    ("by_topic", "filed = 1"),
+    ("by_topic_status", "filed = 1"),
+    ("by_requester", "filed = 1"),
 ];
 
 /// The schema version that this daemon reads and writes.

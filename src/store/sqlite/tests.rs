@@ -43,9 +43,17 @@ impl Dir {
     /// Opens the store as often as it takes for the lock to be free. It is that of this process until
     /// a program that another test is starting at this moment has let go of its copy.
     async fn open_again(&self, feed: Arc<dyn Feed>) -> SharedStore {
+        self.open_again_with(feed, Settings::default).await
+    }
+
+    async fn open_again_with(
+        &self,
+        feed: Arc<dyn Feed>,
+        settings: impl Fn() -> Settings + Send + Sync,
+    ) -> SharedStore {
         let until = tokio::time::Instant::now() + Duration::from_secs(20);
         loop {
-            let (feed, settings) = (Arc::clone(&feed), Settings::default());
+            let (feed, settings) = (Arc::clone(&feed), settings());
             match SqliteStore::open_with(self.path(), feed, settings).await {
                 Ok(store) => return Arc::new(store),
                 Err(OpenError::InUse { pid, .. })
@@ -98,6 +106,41 @@ impl Opener for Dir {
 
 suite!(Dir::new());
 
+/// A database in which what is settled is filed with the next commit, and not after many.
+struct Filing(Dir);
+
+#[async_trait]
+impl Opener for Filing {
+    fn durable(&self) -> bool {
+        true
+    }
+
+    async fn open(&self, feed: Arc<dyn Feed>) -> SharedStore {
+        self.0
+            .open_again_with(feed, || Settings {
+                filing: (0, 1),
+                ..Settings::default()
+            })
+            .await
+    }
+
+    async fn damage(&self, id: RequestId) {
+        self.0.damage(id).await;
+    }
+}
+
+mod filing {
+    use super::*;
+
+    suite!(Filing(Dir::new()));
+}
+
+/// Files all that is settled.
+async fn file_all(store: &SharedStore) {
+    let before_all = Timestamp::from_millis(i64::MIN);
+    assert_eq!(store.purge(before_all, 1).await, Ok(0));
+}
+
 /// All that there can be.
 const ALL: Range = Range {
     after: EventId::ZERO,
@@ -109,7 +152,7 @@ fn impatient() -> Settings {
     Settings {
         busy: Duration::from_millis(20),
         reopen: (Duration::from_millis(1), Duration::from_millis(20)),
-        driver: Box::new(Plain),
+        ..Settings::default()
     }
 }
 

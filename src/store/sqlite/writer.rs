@@ -18,7 +18,7 @@ use super::group::{self, Outcome, Purge, Write};
 use super::lock::Lock;
 use super::published::Published;
 use super::rows;
-use crate::domain::HistoryId;
+use crate::domain::{EventId, HistoryId};
 use crate::limits;
 use crate::store::{Commit, Feed};
 
@@ -156,6 +156,7 @@ impl Writer {
         begin(connection)?;
         let outcomes = group::apply(connection, &self.condition, group, &mut standing)
             .map_err(Failure::before)?;
+        let filed = self.file_some(connection)?;
         let changed = group.iter().map(|write| write.request.id);
         self.published.forget(changed);
         let committed = self.settings.driver.commit(connection);
@@ -165,11 +166,22 @@ impl Writer {
             Ok(Commit::Conflict(_)) | Err(_) => None,
         });
         let events: Vec<_> = done.collect();
-        self.published.publish(standing, &events);
+        self.published.publish(standing, &filed, &events);
         if !events.is_empty() {
             self.feed.deliver(&events);
         }
         Ok(outcomes)
+    }
+
+    /// Files what was settled a while ago, when it is enough at once.
+    fn file_some(&self, connection: &Connection) -> Result<Vec<EventId>, Failure> {
+        let (keep, at_once) = self.settings.filing;
+        let mut rows = self.published.to_be_filed(keep);
+        if rows.len() < at_once {
+            rows.clear();
+        }
+        group::file(connection, &rows).map_err(Failure::before)?;
+        Ok(rows)
     }
 
     fn purge(&mut self, purge: Purge) {
@@ -182,6 +194,12 @@ impl Writer {
         let connection = self.connection.as_ref().expect("it is open between jobs");
         let mut standing = self.published.standing();
         begin(connection)?;
+        // Only what is filed is found by the time when it was settled.
+        let filed = match purge.limit {
+            0 => Vec::new(),
+            _ => self.published.to_be_filed(0),
+        };
+        group::file(connection, &filed).map_err(Failure::before)?;
         let head = &mut standing.head;
         let purged = group::purge(connection, purge.settled_before, purge.limit, head)
             .map_err(Failure::before)?;
@@ -189,7 +207,7 @@ impl Writer {
         self.published.purged(standing.head.purged);
         let committed = self.settings.driver.commit(connection);
         committed.map_err(Failure::at_commit)?;
-        self.published.publish(standing, &[]);
+        self.published.publish(standing, &filed, &[]);
         self.look_again(connection);
         Ok(purged.len())
     }
@@ -207,9 +225,10 @@ impl Writer {
 }
 
 fn begin(connection: &Connection) -> Result<(), Failure> {
-    connection
-        .execute_batch("BEGIN IMMEDIATE")
-        .map_err(Failure::before)
+    let begun = connection
+        .prepare_cached("BEGIN IMMEDIATE")
+        .and_then(|mut begin| begin.execute(()));
+    begun.map(drop).map_err(Failure::before)
 }
 
 /// Answers a caller; one that has gone needs no answer.

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
 use crate::domain::{EventId, Principal, RequestId, Rights, Status, Timestamp, Topic};
 use crate::limits;
 use crate::store::sqlite::rows::event_id;
+use crate::store::sqlite::unfiled::Found;
 use crate::store::{ListQuery, Place};
 
 /// A part of the list.
@@ -67,6 +68,25 @@ impl Source {
         Self::new(index, fixed.as_slice(), "topic, requester, NULL")
     }
 
+    /// What is not filed, as far as the list asks for it.
+    pub(super) fn of_unfiled(found: &Found) -> Self {
+        let rows = found.rows.iter().map(|(place, event)| Row {
+            place: *place,
+            event: *event,
+            topic: None,
+            requester: None,
+            status: None,
+        });
+        Self {
+            sql: String::new(),
+            fixed: Vec::new(),
+            after: [Value::Null, Value::Null],
+            read: rows.collect(),
+            batch: 0,
+            is_at_end: true,
+        }
+    }
+
     fn new(index: &str, fixed: &[(&str, &str)], columns: &str) -> Self {
         let terms = fixed.iter().map(|(column, _)| format!("{column} = ? AND "));
         let terms: String = terms.collect();
@@ -74,7 +94,7 @@ impl Source {
         Self {
             sql: format!(
                 "SELECT event_id, created_at, id, {columns} FROM requests INDEXED BY {index} \
-                 WHERE {terms}(created_at, id) < (?, ?) ORDER BY created_at DESC, id DESC"
+                 WHERE filed = 1 AND {terms}(created_at, id) < (?, ?) ORDER BY created_at DESC, id DESC"
             ),
             fixed: texts.map(Value::Text).collect(),
             // No request was made at the end of time.
@@ -124,15 +144,20 @@ impl Source {
     }
 }
 
+/// A stored id; what a damaged one lacks is zero.
+pub(in crate::store::sqlite) fn padded(stored: ValueRef<'_>) -> RequestId {
+    let mut id = [0; 16];
+    if let Ok(stored) = stored.as_blob() {
+        for (to, from) in id.iter_mut().zip(stored) {
+            *to = *from;
+        }
+    }
+    RequestId::from_bytes(id)
+}
+
 impl Row {
     /// What is damaged in a row is taken for nothing here; whoever reads its record notes it.
     fn new(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        let mut id = [0; 16];
-        if let Ok(stored) = row.get_ref(2)?.as_blob() {
-            for (to, from) in id.iter_mut().zip(stored) {
-                *to = *from;
-            }
-        }
         let text = |n| -> rusqlite::Result<Option<String>> {
             let text = row.get_ref(n)?.as_str_or_null();
             Ok(text.unwrap_or_default().map(str::to_owned))
@@ -140,7 +165,7 @@ impl Row {
         Ok(Self {
             place: Place {
                 created_at: Timestamp::from_millis(row.get_ref(1)?.as_i64().unwrap_or_default()),
-                id: RequestId::from_bytes(id),
+                id: padded(row.get_ref(2)?),
             },
             event: event_id(row.get(0)?),
             topic: text(3)?,

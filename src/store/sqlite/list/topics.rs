@@ -11,10 +11,10 @@ use crate::domain::{Rights, Topic, TopicPattern};
 use crate::limits;
 
 /// The first topic from a text on.
-pub(in crate::store::sqlite) const TOPICS: &str =
-    "SELECT topic FROM requests INDEXED BY by_topic WHERE topic >= ?1 ORDER BY topic";
+pub(in crate::store::sqlite) const TOPICS: &str = "SELECT topic FROM requests INDEXED BY by_topic \
+     WHERE filed = 1 AND topic >= ?1 ORDER BY topic";
 
-/// The topics that are covered; `None` when more than [`limits::LIST_TOPICS`] have to be looked at
+/// The topics of filed requests that are covered; `None` when more than [`limits::LIST_TOPICS`] have to be looked at
 /// to tell.
 pub(super) fn covered(
     connection: &Connection,

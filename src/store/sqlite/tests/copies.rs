@@ -200,7 +200,7 @@ async fn purged_text_is_not_in_a_backup_and_damage_is_found_before_it_is_one() {
     backup(&dir.path(), &file, false, NOW).unwrap();
     assert!(!has(&file));
 
-    super::wrong_bytes::tear(&dir.intruder(), last.id);
+    super::wrong_bytes::tear(&dir.intruder(), "unfiled", last.id);
     let second = dir.0.path().join("b.backup");
     let refused = backup(&dir.path(), &second, false, NOW).unwrap_err();
     assert!(matches!(refused, BackupError::Database(_)), "{refused}");

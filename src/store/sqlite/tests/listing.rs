@@ -1,8 +1,9 @@
 //! That what others ask does not stand in the way of a list.
 
 use super::*;
-use crate::domain::{Caller, Rights, Role, TopicPattern};
-use crate::store::contract::{about, asked, at, id_of_many, put_many};
+use crate::domain::{Caller, Rights, Role, Status, TopicPattern};
+use crate::store::Place;
+use crate::store::contract::{about, asked, at, id_of_many, put, put_many, settled};
 
 #[tokio::test]
 async fn a_few_requests_are_found_at_once_among_any_number_of_others() {
@@ -23,9 +24,15 @@ async fn a_few_requests_are_found_at_once_among_any_number_of_others() {
         request.id = id_of_many(n);
         request.created_at = at(n as u64);
         request.requester = Caller::named(by);
-        request
+        // The newest half is in memory, the other in the indexes.
+        if n < count / 2 {
+            settled(request, Status::Denied, at(count as u64))
+        } else {
+            request
+        }
     });
     put_many(&store, requests.collect()).await;
+    file_all(&store).await;
     for (patterns, found) in [
         (&["deploy"][..], &[4, 2, 0][..]),
         (&["deploy/*"], &[4, 2, 1]),
@@ -52,4 +59,37 @@ async fn a_few_requests_are_found_at_once_among_any_number_of_others() {
         let wanted: Vec<_> = found.iter().map(|n| id_of_many(*n)).collect();
         assert_eq!((names, page.next), (wanted, None), "{patterns:?}");
     }
+}
+
+/// Between the look at what is not filed and the read of the database there may be commits.
+#[tokio::test]
+async fn what_has_changed_since_it_was_found_is_read_as_it_stands() {
+    let dir = Dir::new();
+    let store = dir.open(Spy::new()).await;
+    let asked_first = put(&store, asked(1)).await;
+    let found = unfiled::Found {
+        rows: vec![(Place::of(&asked_first.request), asked_first.id)],
+        more: false,
+    };
+    let denied = put(&store, settled(asked(1), Status::Denied, at(1))).await;
+    let (head, denied) = (denied.id, [denied]);
+    let (connection, condition) = (dir.intruder(), Condition::new(String::new(), ""));
+    let shown = |status| {
+        let query = ListQuery {
+            status,
+            topic: None,
+            seen_by: None,
+            after: None,
+            limit: 10,
+        };
+        let page = list::list(&connection, &condition, &query, &found, head);
+        page.unwrap().unwrap().events
+    };
+    for _ in 0..2 {
+        assert_eq!(shown(None), denied);
+        assert_eq!(shown(Some(Status::Pending)), []);
+        // The second time it is found in the index as well, and shown once.
+        file_all(&store).await;
+    }
+    assert_eq!(shown(Some(Status::Denied)), denied);
 }

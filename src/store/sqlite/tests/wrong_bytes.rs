@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use futures_util::FutureExt as _;
 
 use super::*;
-use crate::domain::{Details, Status};
+use crate::domain::{Details, Rights, Role, Status};
 use crate::store::contract::{asked, at, id, put, settled};
 
 /// Opens a store with two requests, breaks it, and puts another file in its place.
@@ -99,15 +99,14 @@ async fn damage_that_only_reads_meet_takes_readiness_away_until_it_is_gone() {
     let store = dir.open(Spy::new()).await;
     for n in 0..100 {
         let details = Details::new("a".repeat(5000)).unwrap();
-        put(
-            &store,
-            Request {
-                details,
-                ..asked(n)
-            },
-        )
-        .await;
+        let request = Request {
+            details,
+            ..asked(n)
+        };
+        // What is pending is read when the store is opened.
+        put(&store, settled(request, Status::Expired, at(1))).await;
     }
+    file_all(&store).await;
     store.close().await;
     drop(store);
     let garbage = Garbage::fill(&dir);
@@ -141,13 +140,15 @@ async fn damage_that_only_reads_meet_takes_readiness_away_until_it_is_gone() {
     assert!(matches!(written, Commit::Done(_)), "{written:?}");
 }
 
-/// Takes a row away and leaves it in the index of pending requests.
-pub(super) fn tear(connection: &Connection, row: EventId) {
-    let hide = "PRAGMA writable_schema = ON;
-         CREATE TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = 'pending_by_event';
-         DELETE FROM sqlite_schema WHERE name = 'pending_by_event';
-         PRAGMA writable_schema = RESET";
-    connection.execute_batch(hide).unwrap();
+/// Takes a row away and leaves it in an index.
+pub(super) fn tear(connection: &Connection, index: &str, row: EventId) {
+    let hide = format!(
+        "PRAGMA writable_schema = ON;
+         CREATE TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = '{index}';
+         DELETE FROM sqlite_schema WHERE name = '{index}';
+         PRAGMA writable_schema = RESET"
+    );
+    connection.execute_batch(&hide).unwrap();
     let sql = "DELETE FROM requests WHERE event_id = ?1";
     connection.execute(sql, [rows::stored_id(row)]).unwrap();
     let show = "PRAGMA writable_schema = ON;
@@ -162,21 +163,46 @@ pub(super) fn tear(connection: &Connection, row: EventId) {
 async fn an_index_that_is_not_like_its_table_is_damage() {
     let dir = Dir::new();
     let store = dir.open(Spy::new()).await;
-    let torn = put(&store, asked(1)).await;
+    let torn = put(&store, settled(asked(1), Status::Denied, at(1))).await;
     put(&store, asked(2)).await;
+    file_all(&store).await;
     store.close().await;
     drop(store);
-    tear(&dir.intruder(), torn.id);
+    tear(&dir.intruder(), "by_requester", torn.id);
     let store = dir.open_with(Spy::new(), impatient()).await;
-    let refused = store.changes(ALL, true, 9).await;
+    let own = Rights {
+        principal: torn.request.requester.principal.clone(),
+        roles: vec![Role::Requester],
+        ..Rights::local()
+    };
+    let query = ListQuery {
+        status: None,
+        topic: None,
+        seen_by: Some(Arc::new(own)),
+        after: None,
+        limit: 9,
+    };
+    let refused = store.list(query).await;
     assert!(
         matches!(refused, Err(StoreError::Unavailable(_))),
         "{refused:?}"
     );
     // Whoever has the answer finds the store failing.
     assert!(matches!(*store.health().borrow(), Health::Failing(_)));
-    until(&store, Some("pending_by_event")).await;
+    until(&store, Some("by_requester")).await;
     stays_so(&store).await;
+}
+
+#[tokio::test]
+async fn what_is_pending_and_lost_its_row_is_noticed_at_once() {
+    let dir = Dir::new();
+    let store = dir.open(Spy::new()).await;
+    let torn = put(&store, asked(1)).await;
+    store.close().await;
+    drop(store);
+    tear(&dir.intruder(), "unfiled", torn.id);
+    let refused = dir.refusal().await;
+    assert!(refused.is_damage(), "{refused}");
 }
 
 #[tokio::test]
