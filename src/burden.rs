@@ -10,14 +10,13 @@
 //! [`limits::LOAD_RATE`] costs its connection as well.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use crate::limits;
 
@@ -62,17 +61,19 @@ struct Entry {
 struct Connection {
     // Only changed under the lock of the burden.
     bytes: AtomicUsize,
-    cut: CancellationToken,
+    is_cut: AtomicBool,
+    cut: Notify,
     // What is kept for it, by the number of its load. It is here, and not with whoever sends it, so
     // that it can be thrown away in the moment of the cut: the tasks of a connection come to their
     // ends one by one, and thousands of them may have something else to do first.
     kept: Mutex<BTreeMap<u64, Bytes>>,
-    // Which of its loads have a part in what is shared. Only changed under the lock of the burden.
-    shares: Mutex<BTreeMap<u64, usize>>,
+    // Which of its loads have a part in what is shared, and where that lies; few at a time. Only
+    // changed under the lock of the burden.
+    shares: Mutex<Vec<(u64, usize)>>,
 }
 
 impl Connection {
-    fn shares(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
+    fn shares(&self) -> MutexGuard<'_, Vec<(u64, usize)>> {
         self.shares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -81,7 +82,7 @@ impl Connection {
     }
 
     fn is_cut(&self) -> bool {
-        self.cut.is_cancelled()
+        self.is_cut.load(Ordering::Acquire)
     }
 }
 
@@ -228,14 +229,17 @@ impl State {
             self.bytes += bytes;
         }
         shared.holders += 1;
-        entry.of.shares().insert(number, place);
+        entry.of.shares().push((number, place));
     }
 
     fn give_up_share(&mut self, number: u64) {
         let Some(entry) = self.loads.get(&number) else {
             return;
         };
-        let place = entry.of.shares().remove(&number);
+        let mut shares = entry.of.shares();
+        let found = shares.iter().position(|(load, _)| *load == number);
+        let place = found.map(|at| shares.swap_remove(at).1);
+        drop(shares);
         if let Some(place) = place {
             self.let_go(place);
         }
@@ -268,10 +272,11 @@ impl State {
     fn cut(&mut self, connection: &Connection) {
         if !connection.is_cut() {
             self.bytes -= connection.bytes.swap(0, Ordering::Relaxed);
-            connection.cut.cancel();
+            connection.is_cut.store(true, Ordering::Release);
+            connection.cut.notify_waiters();
             connection.kept().clear();
             let shares = std::mem::take(&mut *connection.shares());
-            for place in shares.into_values() {
+            for (_, place) in shares {
                 self.let_go(place);
             }
         }
@@ -325,15 +330,20 @@ impl Carrier {
         }
     }
 
-    /// Keeps `bytes` for this connection, counted as [`hold`](Self::hold) does. What others share
-    /// is counted once, until the last of them has let it go.
-    pub fn keep(&self, bytes: Bytes) -> Kept {
+    /// Counts `bytes`, all of which the transport takes now, like [`hold`](Self::hold). What others
+    /// share is counted once, until the last of them has let it go.
+    pub fn hold_all(&self, bytes: &Bytes) -> Load {
         let length = bytes.len();
-        let load = if bytes.is_unique() {
+        if bytes.is_unique() {
             self.begin(length, length, None)
         } else {
             self.begin(0, length, Some(bytes.as_ptr().addr()))
-        };
+        }
+    }
+
+    /// Keeps `bytes` for this connection, counted as [`hold_all`](Self::hold_all) does.
+    pub fn keep(&self, bytes: Bytes) -> Kept {
+        let load = self.hold_all(&bytes);
         // Under the lock of what is kept, so that a cut comes before or finds it.
         let mut kept = self.connection.kept();
         if !self.connection.is_cut() {
@@ -345,7 +355,11 @@ impl Carrier {
 
     /// Waits until this connection has to go. Safe to drop at any time.
     pub async fn cut(&self) {
-        self.connection.cut.cancelled().await;
+        // Before the look, so that a cut in between is heard.
+        let told = self.connection.cut.notified();
+        if !self.connection.is_cut() {
+            told.await;
+        }
     }
 }
 

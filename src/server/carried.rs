@@ -73,7 +73,7 @@ impl<B: Body<Data = Bytes> + Unpin> Carried<B> {
             Piece::Cut => return Err(Broken::Cut),
         };
         self.left -= bytes.len() as u64;
-        Ok(Bytes::from_owner(Written { bytes, _load: load }))
+        Ok(written(bytes, load))
     }
 }
 
@@ -93,6 +93,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Carried<B> {
                 return Poll::Ready(None);
             };
             match frame.into_data() {
+                Ok(bytes) if bytes.len() <= limits::PIECE_BYTES => {
+                    let load = self.carrier.hold_all(&bytes);
+                    return Poll::Ready(Some(Ok(Frame::data(written(bytes, load)))));
+                }
                 Ok(bytes) => self.keep(bytes),
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             }
@@ -118,6 +122,11 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Carried<B> {
 struct Written {
     bytes: Bytes,
     _load: Load,
+}
+
+/// These bytes, which hold this load.
+fn written(bytes: Bytes, load: Load) -> Bytes {
+    Bytes::from_owner(Written { bytes, _load: load })
 }
 
 impl AsRef<[u8]> for Written {
