@@ -3,7 +3,7 @@
 //! Streams are counted by principal, so that an ask looks at people and not at their windows. What
 //! somebody may decide is their [`Rights`]' to say; here it is only remembered who is there.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -49,7 +49,7 @@ pub struct Listening {
     changed: Arc<Notify>,
     principal: Principal,
     /// None for every topic.
-    topics: BTreeSet<Topic>,
+    topics: Vec<Topic>,
 }
 
 impl Listeners {
@@ -60,7 +60,9 @@ impl Listeners {
             return None;
         }
         // A topic that is named twice is heard of once.
-        let topics: BTreeSet<_> = topics.iter().cloned().collect();
+        let mut topics = topics.to_vec();
+        topics.sort_unstable();
+        topics.dedup();
         let mut here = lock(&self.here);
         let streams = here
             .entry(rights.principal.clone())

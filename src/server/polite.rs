@@ -90,6 +90,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Polite<S> {
 
 /// The problem that hyper's own answer stands for. Answers of ours always have a body.
 fn bare_refusal(bytes: &[u8]) -> Option<Problem> {
+    // Every answer comes by here, and nearly none is of these.
+    if !matches!(bytes.get(9..12), Some(b"400" | b"431")) {
+        return None;
+    }
     let text = std::str::from_utf8(bytes).ok()?;
     let status = text
         .strip_prefix("HTTP/1.1 ")
