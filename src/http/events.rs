@@ -1,24 +1,25 @@
 //! The stream of changes: Server-Sent Events (HTML Standard, section 9.2), or JSON lines.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
+use futures_util::future::BoxFuture;
 use futures_util::stream::unfold;
+use futures_util::{FutureExt as _, Stream};
 use mediatype::names::{APPLICATION, EVENT_STREAM, TEXT};
 use mediatype::{MediaType, Name};
 use serde::Serialize;
 use sync_wrapper::SyncStream;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, Sleep, sleep};
 use warp::Reply;
 use warp::http::{HeaderValue, header};
 
 use super::requests::topic;
 use super::{Call, Handled, Kind, Problem};
 use crate::approvals::subscription::Mark;
-use crate::approvals::{Access, Item, Subscription};
+use crate::approvals::{Item, Subscription};
 use crate::domain::{Cursor, Event, HistoryId};
 use crate::hub::Entry;
 use crate::limits;
@@ -30,7 +31,7 @@ const OFFERS: &[MediaType<'static>] = &[
 ];
 
 /// `GET /v1/events`.
-pub(super) async fn listen(call: Call) -> Handled {
+pub(super) async fn listen(call: Box<Call>) -> Handled {
     let access = call.access()?;
     let form = if call.negotiate(OFFERS)? == 0 {
         Form::EventStream
@@ -60,12 +61,21 @@ pub(super) async fn listen(call: Call) -> Handled {
         .await?;
     drop((call, query));
     let told = subscription.cursor();
+    let drain = approvals.drain().clone();
+    let ending = async move {
+        tokio::select! {
+            biased;
+            () = drain.cancelled() => {}
+            () = access.ended() => {}
+        }
+    };
     let reader = Reader {
         subscription,
         form,
         told,
-        drain: approvals.drain().clone(),
-        access,
+        ending: ending.boxed(),
+        last: Instant::now(),
+        look: Box::pin(sleep(limits::KEEP_ALIVE)),
         begun: false,
     };
     let mut response = warp::reply::stream(frames(reader)).into_response();
@@ -196,8 +206,12 @@ struct Reader {
     form: Form,
     // The last cursor that the reader was given.
     told: Cursor,
-    drain: CancellationToken,
-    access: Access,
+    // The daemon winds down, or the reader's rights end.
+    ending: BoxFuture<'static, ()>,
+    // When the reader was last told anything, and the next look whether that was long ago. Each
+    // event only moves the first: to set a timer anew costs more than to look at a clock.
+    last: Instant,
+    look: Pin<Box<Sleep>>,
     begun: bool,
 }
 
@@ -219,16 +233,25 @@ impl Reader {
                 return Some(beginning);
             }
         }
-        let next = timeout(limits::KEEP_ALIVE, self.subscription.next());
-        tokio::select! {
-            biased;
-            () = self.drain.cancelled() => None,
-            () = self.access.ended() => None,
-            item = next => Some(match item {
-                Ok(item) => self.write(&item),
-                Err(_) => self.idle(),
-            }),
+        let bytes = loop {
+            tokio::select! {
+                biased;
+                () = &mut self.ending => return None,
+                item = self.subscription.next() => break self.write(&item),
+                () = &mut self.look => {
+                    let due = self.last + limits::KEEP_ALIVE;
+                    if due <= Instant::now() {
+                        break self.idle();
+                    }
+                    self.look.as_mut().reset(due);
+                }
+            }
+        };
+        self.last = Instant::now();
+        if self.look.is_elapsed() {
+            self.look.as_mut().reset(self.last + limits::KEEP_ALIVE);
         }
+        Some(bytes)
     }
 
     /// Nothing to tell for a while. What was left out by the filter has moved the cursor all the
