@@ -233,6 +233,9 @@ pub const LISTEN_BACKLOG: u32 = 4096;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time between two lines in the log about that.
 pub const ACCEPT_NEWS: Duration = Duration::from_mins(1);
+/// Pause between two looks at a connection of which so little has come that the version of HTTP is
+/// not known yet.
+pub const VERSION_LOOK: Duration = Duration::from_millis(10);
 /// Pause between two looks at a connection on which something lies unread, and the time that a
 /// closed one may take to be noticed by whoever reads it.
 pub const UNREAD_LOOK: Duration = Duration::from_secs(1);
@@ -355,6 +358,11 @@ pub const TOKEN_LIFE_MAX: Duration = Duration::from_hours(10 * 366 * 24);
 pub const PURGE_INTERVAL: Duration = Duration::from_mins(10);
 /// How far the clock may be behind the times in the store before the daemon is not ready.
 pub const CLOCK_DIFFERENCE: Duration = Duration::from_secs(1);
+/// Threads that answer calls. The default is one: a wake-up from one core to another costs more than
+/// a call, and one thread answers thousands of calls in a second.
+pub const THREADS: u32 = 1;
+/// The most that `--threads` takes.
+pub const THREADS_MAX: u32 = 64;
 /// The longest `--drain`.
 pub const DRAIN_MAX: Duration = Duration::from_hours(1);
 /// The shortest `--retain`: requesters read their answer after it was given.

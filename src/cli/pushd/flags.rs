@@ -142,6 +142,23 @@ pub(super) struct StoreFlags {
     pub(super) store: Option<StoreFlag>,
 }
 
+/// How much of the machine is used.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Threads {
+    /// Threads that answer calls
+    ///
+    /// One is the fastest as long as it is not busy all the time, because nothing then has to be
+    /// handed from one core to another. More help when many callers come by TLS at once.
+    #[arg(
+        long = "threads",
+        value_name = "N",
+        env = "PUSHD_THREADS",
+        default_value_t = limits::THREADS,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::THREADS_MAX))
+    )]
+    pub(super) count: u32,
+}
+
 #[allow(clippy::doc_markdown, reason = "these comments are the help text")]
 /// The daemon's flags.
 #[derive(Args, Clone, Debug)]
@@ -175,6 +192,9 @@ pub(super) struct Flags {
     /// How long settled requests are kept
     #[arg(long, value_name = "TIME", env = "PUSHD_RETAIN", default_value = "90d", value_parser = retain)]
     pub(super) retain: Duration,
+
+    #[command(flatten)]
+    pub(super) threads: Threads,
 
     /// How long open calls may take to finish after SIGTERM
     #[arg(long, value_name = "TIME", env = "PUSHD_DRAIN", default_value = "5s", value_parser = drain)]

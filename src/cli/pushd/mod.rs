@@ -14,7 +14,7 @@ mod sockets;
 mod token;
 mod unix;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,6 +24,7 @@ use std::time::Duration;
 use anyhow::Context;
 use etcetera::BaseStrategy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -60,7 +61,7 @@ pub fn run() -> ExitCode {
         Ok(line) => line,
         Err(code) => return ExitCode::from(code),
     };
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match runtime(&line) {
         Ok(runtime) => runtime,
         Err(error) => return failed(exit::INTERNAL, &error.into()),
     };
@@ -84,6 +85,21 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::from(exit::SUCCESS),
         Err(Failure(code, error)) => failed(code, &error),
     }
+}
+
+/// What runs everything: the thread that begins, unless the flags ask for more.
+fn runtime(line: &CommandLine) -> io::Result<Runtime> {
+    let threads = match &line.command {
+        None => line.daemon.threads,
+        Some(Command::Relay(flags)) => flags.threads,
+        Some(_) => return Builder::new_current_thread().enable_all().build(),
+    };
+    let mut builder = match threads.count {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(threads.count as usize);
+    builder.enable_all().build()
 }
 
 /// Prints the whole chain, once, for whoever started the daemon; with nowhere to print to, the exit

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{ArrivalFlags, LogFormat, TlsFlags, at_least_one, drain};
+use super::{ArrivalFlags, LogFormat, Threads, TlsFlags, at_least_one, drain};
 use crate::client::DaemonUrl;
 use crate::limits;
 
@@ -47,6 +47,9 @@ pub(in crate::cli::pushd) struct RelayFlags {
         value_parser = address
     )]
     pub(in crate::cli::pushd) listen: Vec<SocketAddr>,
+
+    #[command(flatten)]
+    pub(in crate::cli::pushd) threads: Threads,
 
     #[command(flatten)]
     pub(in crate::cli::pushd) tls: TlsFlags,
