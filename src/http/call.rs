@@ -14,7 +14,7 @@ use warp::http::{HeaderMap, Method, header};
 
 use super::body::{self, BodyStream};
 use super::params::Query;
-use super::{Api, Kind, Problem, Remote};
+use super::{Api, Head, Kind, Problem, Remote};
 use crate::approvals::classic::SharedReceiver;
 use crate::burden::Carrier;
 use crate::domain::{Channel, RequestId};
@@ -22,7 +22,7 @@ use crate::limits::Arrival;
 use crate::wire;
 use crate::wire::strict::Object;
 
-/// What the transport knows of a call; the server puts it into the HTTP request's extensions.
+/// What the transport knows of a call.
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// Who is at the other end.
@@ -35,15 +35,14 @@ pub struct Peer {
     pub carrier: Carrier,
 }
 
-/// What becomes of the answer to a call, as far as the transport knows; the server puts it into
-/// the HTTP request's extensions.
+/// What becomes of the answer to a call, as far as the transport knows.
 #[derive(Clone)]
 pub struct WayBack(pub SharedReceiver);
 
 /// One call.
 pub(super) struct Call {
     /// What handlers may use.
-    pub(super) api: Api,
+    pub(super) api: Arc<Api>,
     /// Where it comes from.
     pub(super) peer: Peer,
     /// Its method.
@@ -67,18 +66,17 @@ impl fmt::Debug for Call {
 
 impl Call {
     /// Puts together what the filters extracted.
-    pub(super) fn new<S, B>(
-        api: Api,
-        (peer, way_back): (Peer, Option<WayBack>),
-        method: Method,
-        headers: HeaderMap,
-        query: String,
-        body: S,
-    ) -> Self
+    pub(super) fn new<S, B>(api: Arc<Api>, head: Box<Head>, method: Method, body: S) -> Self
     where
         S: Stream<Item = Result<B, warp::Error>> + Send + Sync + 'static,
         B: Buf,
     {
+        let Head {
+            headers,
+            query,
+            peer,
+            way_back,
+        } = *head;
         let unread = body::is_announced(&headers);
         Self {
             api,

@@ -14,13 +14,11 @@ use mediatype::Name;
 use sync_wrapper::SyncStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use warp::filters::BoxedFilter;
+use warp::Reply;
 use warp::http::{HeaderValue, StatusCode, header};
-use warp::{Reply, path};
 
 use super::params::{Query, invalid};
 use super::resource::Resource;
-use super::routes::plain;
 use super::{Api, Call, Handled, Kind, Problem, Response};
 use crate::approvals::classic::{ChannelName, Classic, Poller, Questions, Receiver};
 use crate::domain::{Status, Verdict};
@@ -29,24 +27,24 @@ use crate::wire::{self, media};
 
 /// The routes, if they are served.
 #[rustfmt::skip]
-pub(super) fn routes(api: &Api) -> Vec<(BoxedFilter<(String,)>, Resource)> {
+pub(super) fn routes(api: &Api) -> Vec<(&'static str, Resource)> {
     if api.classic.is_none() {
         return Vec::new();
     }
     vec![
-        (plain(path!("longPolling")), Resource::new().for_any_page()
+        ("/longPolling", Resource::new().for_any_page()
             .get_alone(|call, _| long_polling(call).boxed())),
-        (plain(path!("btServer")), Resource::new()
+        ("/btServer", Resource::new()
             .post(|call, _| bt_server(call).boxed())),
-        (plain(path!("ensure")), Resource::new()
+        ("/ensure", Resource::new()
             .get_alone(|call, _| ensure(call).boxed())),
-        (plain(path!("sure")), Resource::new()
+        ("/sure", Resource::new()
             .post(|call, _| sure(call).boxed())),
     ]
 }
 
 /// `GET /longPolling`, client A's call: 200 is a yes, 204 a no.
-async fn long_polling(call: Call) -> Handled {
+async fn long_polling(call: Box<Call>) -> Handled {
     Ok(match outcome(call).await? {
         Outcome::Yes => text("OK"),
         Outcome::No => StatusCode::NO_CONTENT.into_response(),
@@ -54,7 +52,7 @@ async fn long_polling(call: Call) -> Handled {
 }
 
 /// `POST /btServer`, server B's call: the number is in the body.
-async fn bt_server(mut call: Call) -> Handled {
+async fn bt_server(mut call: Box<Call>) -> Handled {
     // What B sends says nothing, but it has to be out of the way of its next call.
     call.bytes(limits::CLASSIC_BODY_BYTES).await?;
     Ok(match outcome(call).await? {
@@ -69,7 +67,7 @@ enum Outcome {
 }
 
 /// Polls for the answer on the call's channel. Everything but a yes and a no is an error.
-async fn outcome(call: Call) -> Result<Outcome, Problem> {
+async fn outcome(call: Box<Call>) -> Result<Outcome, Problem> {
     let channel = channel(&call.any_query())?;
     let classic = classic(&call)?;
     let origin = call.headers.get(header::ORIGIN);
@@ -112,7 +110,7 @@ impl Receiver for Present {
 }
 
 /// `GET /ensure`, client D's stream: one event for each new question.
-async fn ensure(call: Call) -> Handled {
+async fn ensure(call: Box<Call>) -> Handled {
     let channel = channel(&call.any_query())?;
     // Only a reconnecting browser sends it, and then it knows the questions before.
     let cursor = call.headers.get(wire::header::LAST_EVENT_ID);
@@ -169,7 +167,7 @@ impl Reader {
 const FORM: Name<'static> = Name::new_unchecked("x-www-form-urlencoded");
 
 /// `POST /sure`, client D's answer.
-async fn sure(mut call: Call) -> Handled {
+async fn sure(mut call: Box<Call>) -> Handled {
     let channel = channel(&call.any_query())?;
     // The one content type besides JSON that changes something. A page of another site can send
     // it without being asked, and is refused by its origin.

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::wire::{ConsumeBody, DecisionBody};
 
 /// `POST /v1/requests/{id}/decision`.
-pub(super) async fn decide(mut call: Call, id: String) -> Handled {
+pub(super) async fn decide(mut call: Box<Call>, id: String) -> Handled {
     let id = request_id(&id)?;
     call.query(&[])?;
     let access = call.access()?;
@@ -41,7 +41,7 @@ fn log_wrong_code(error: &Error, id: RequestId, caller: &Caller) {
 }
 
 /// `DELETE /v1/requests/{id}/decision`.
-pub(super) async fn take_back(call: Call, id: String) -> Handled {
+pub(super) async fn take_back(call: Box<Call>, id: String) -> Handled {
     let id = request_id(&id)?;
     call.query(&[])?;
     let access = call.access()?;
@@ -51,7 +51,7 @@ pub(super) async fn take_back(call: Call, id: String) -> Handled {
 }
 
 /// `POST /v1/requests/{id}/consume`.
-pub(super) async fn consume(mut call: Call, id: String) -> Handled {
+pub(super) async fn consume(mut call: Box<Call>, id: String) -> Handled {
     let id = request_id(&id)?;
     call.query(&[])?;
     let access = call.access()?;
@@ -74,7 +74,7 @@ fn nonce(text: &str) -> Result<Digest, Problem> {
 }
 
 /// `POST /v1/requests/{id}/seen`.
-pub(super) async fn seen(call: Call, id: String) -> Handled {
+pub(super) async fn seen(call: Box<Call>, id: String) -> Handled {
     let id = request_id(&id)?;
     call.query(&[])?;
     call.access()?.seen(id).await?;

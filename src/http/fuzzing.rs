@@ -31,11 +31,11 @@ async fn play(data: &[u8]) {
     let world = World::new().await;
     let (mut approved, mut settled) = (false, false);
     for text in split(data, NEXT).take(8) {
-        let Some((request, body)) = parse(text) else {
+        let Some((request, peer, body)) = parse(text) else {
             continue;
         };
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let answer = world.call(request).await;
+        let answer = world.call(request, peer).await;
         check(&method, &path, &answer);
         let sent: Option<Value> = serde_json::from_slice(body).ok();
         if path == "/v1/requests" && method == Method::POST && answer.status.is_success() {
@@ -116,8 +116,8 @@ fn check(method: &Method, path: &str, answer: &Answer) {
     );
 }
 
-/// The call that a text stands for, and its body; `None` when no client could send it.
-fn parse(text: &[u8]) -> Option<(Request<Whole>, &[u8])> {
+/// The call that a text stands for, where it comes from, and its body; `None` when no client could send it.
+fn parse(text: &[u8]) -> Option<(Request<Whole>, Peer, &[u8])> {
     let (head, body) = match text.windows(2).position(|two| two == b"\n\n") {
         Some(at) => (text.get(..at)?, text.get(at + 2..)?),
         None => (text, &b""[..]),
@@ -147,7 +147,7 @@ fn parse(text: &[u8]) -> Option<(Request<Whole>, &[u8])> {
         carrier: Burden::new(usize::MAX).carrier(),
     };
     let whole = Whole::new(body.to_vec());
-    Some((request.extension(peer).body(whole).ok()?, body))
+    Some((request.body(whole).ok()?, peer, body))
 }
 
 fn split<'a>(data: &'a [u8], separator: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {

@@ -7,11 +7,13 @@ mod auth;
 pub(crate) mod body;
 mod call;
 mod classic;
+mod dates;
 mod decisions;
 mod etag;
 mod events;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod head;
 mod operations;
 mod origin;
 mod page;
@@ -23,11 +25,14 @@ mod requests;
 mod resource;
 mod routes;
 mod session;
+mod table;
 
 use std::sync::Arc;
 
 pub use auth::Trust;
 pub use call::{Peer, WayBack};
+pub use head::Routes;
+pub(crate) use head::{Head, head};
 pub use operations::OPENAPI;
 pub use origin::AllowedHosts;
 pub(crate) use params::wait_of as asked_wait;

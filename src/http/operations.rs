@@ -82,7 +82,7 @@ fn readiness(approvals: &Approvals) -> Result<(), Problem> {
 }
 
 /// `GET /metrics`: OpenMetrics text.
-pub(super) async fn metrics(call: Call) -> Handled {
+pub(super) async fn metrics(call: Box<Call>) -> Handled {
     call.access()?.may_read_figures()?;
     let (approvals, hub) = (&call.api.approvals, call.api.approvals.hub());
     let (leases, leases_running) = approvals.leases().counts();
@@ -124,7 +124,10 @@ mod tests {
     use std::net::SocketAddr;
     use std::sync::Arc;
 
+    use bytes::Bytes;
+    use http_body_util::{BodyExt, Empty};
     use tokio_util::sync::CancellationToken;
+    use warp::http::Request;
 
     use crate::approvals::{Approvals, Pump};
     use crate::burden::Burden;
@@ -178,10 +181,11 @@ mod tests {
                 host: None,
                 carrier: Burden::new(usize::MAX).carrier(),
             };
-            let call = warp::test::request().path("/readyz").extension(peer);
-            let answer = call.reply(&routes).await;
+            let call = Request::get("/readyz").body(Empty::<Bytes>::new()).unwrap();
+            let answer = routes.answer(call, peer, None).await;
             assert_eq!(answer.status(), status);
-            let text = String::from_utf8_lossy(answer.body());
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            let text = String::from_utf8_lossy(&body);
             assert!(text.contains(words) && !text.contains("secret"), "{text}");
         }
     }

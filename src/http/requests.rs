@@ -45,7 +45,7 @@ fn form(call: &Call) -> Result<Form, Problem> {
 }
 
 /// `POST /v1/requests`.
-pub(super) async fn ask(mut call: Call) -> Handled {
+pub(super) async fn ask(mut call: Box<Call>) -> Handled {
     if call.api.approvals.drain().is_cancelled() {
         let detail = "this daemon is shutting down; ask again in a moment";
         return Err(Problem::new(Kind::Draining, detail));
@@ -247,7 +247,7 @@ pub(super) fn member(name: &str, error: &TextError) -> Problem {
 }
 
 /// `GET /v1/requests/{id}`, at once or as a long poll.
-pub(super) async fn read(call: Call, id: String) -> Handled {
+pub(super) async fn read(call: Box<Call>, id: String) -> Handled {
     let access = call.access()?;
     let form = form(&call)?;
     let id = request_id(&id)?;
@@ -330,7 +330,7 @@ pub(super) fn done(event: &Event) -> Response {
 }
 
 /// `DELETE /v1/requests/{id}`.
-pub(super) async fn cancel(call: Call, id: String) -> Handled {
+pub(super) async fn cancel(call: Box<Call>, id: String) -> Handled {
     let id = request_id(&id)?;
     call.query(&[])?;
     let access = call.access()?;
@@ -340,7 +340,7 @@ pub(super) async fn cancel(call: Call, id: String) -> Handled {
 }
 
 /// `GET /v1/requests`.
-pub(super) async fn list(call: Call) -> Handled {
+pub(super) async fn list(call: Box<Call>) -> Handled {
     let access = call.access()?;
     call.negotiate(&OFFERS[..1])?;
     let query = list_query(&call.query(&["status", "topic", "limit", "after"])?)?;

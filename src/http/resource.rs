@@ -1,16 +1,15 @@
 //! What one path takes: its methods, the checks before them, and what all answers have in common.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
-use headers::{Date, HeaderMapExt};
-use warp::http::{HeaderValue, Method, header};
+use warp::http::{HeaderName, HeaderValue, Method, header};
 
-use super::{Api, Call, Handled, Kind, Problem, Response, origin};
+use super::{Call, Handled, Kind, Problem, Response, origin};
 
 /// Carries out one method of one path; the text is the id in the path, if it has one.
-pub(super) type Handler = fn(Call, String) -> BoxFuture<'static, Handled>;
+pub(super) type Handler = fn(Box<Call>, String) -> BoxFuture<'static, Handled>;
 
 /// One path.
 #[derive(Clone, Debug)]
@@ -76,6 +75,12 @@ impl Resource {
         }
     }
 
+    /// Whether there is anything at its path.
+    #[cfg(test)]
+    pub(super) const fn exists(&self) -> bool {
+        self.exists
+    }
+
     fn on(mut self, method: Method, handler: Handler) -> Self {
         self.methods.push((method, handler));
         self
@@ -84,10 +89,10 @@ impl Resource {
     /// Answers a call.
     pub(super) fn serve(
         &self,
-        call: Call,
+        call: Box<Call>,
         id: String,
     ) -> impl Future<Output = Response> + Send + use<> {
-        let (api, unread, any_page) = (call.api.clone(), call.unread(), self.any_page);
+        let (api, unread, any_page) = (Arc::clone(&call.api), call.unread(), self.any_page);
         let handled = self.admit(&call).map(|handler| handler(call, id));
         async move {
             let handled = match handled {
@@ -107,7 +112,7 @@ impl Resource {
                 let headers = response.headers_mut();
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, anybody);
             }
-            finish(response, &api)
+            finish(response)
         }
     }
 
@@ -141,15 +146,15 @@ impl Resource {
 }
 
 /// What all answers have in common: they are kept by nobody unless they say else, and are for
-/// this origin's pages alone (Fetch Standard, section 3.7). The `Date` is by the clock that
-/// requests expire by, so that clients can reckon the time left.
-fn finish(mut response: Response, api: &Api) -> Response {
+/// this origin's pages alone (Fetch Standard, section 3.7).
+fn finish(mut response: Response) -> Response {
+    static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
     let headers = response.headers_mut();
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     headers.insert(
-        "cross-origin-resource-policy",
+        RESOURCE_POLICY.clone(),
         HeaderValue::from_static("same-origin"),
     );
     headers
@@ -162,7 +167,5 @@ fn finish(mut response: Response, api: &Api) -> Response {
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    let since_1970 = Duration::from_millis(api.approvals.now().as_millis().try_into().unwrap_or(0));
-    headers.typed_insert(Date::from(SystemTime::UNIX_EPOCH + since_1970));
     response
 }

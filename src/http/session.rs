@@ -14,7 +14,7 @@ use crate::limits;
 use crate::wire::LoginBody;
 
 /// `POST /v1/session`: takes a token and has the browser keep it.
-pub(super) async fn log_in(mut call: Call) -> Handled {
+pub(super) async fn log_in(mut call: Box<Call>) -> Handled {
     call.query(&[])?;
     let body: LoginBody = call.json().await?;
     if !call.api.trust.needs_tokens() {

@@ -25,7 +25,6 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use warp::Filter;
-use warp::filters::BoxedFilter;
 use warp::http::{HeaderMap, HeaderValue, Method, header};
 
 pub use upstreams::{Trusting, Upstreams};
@@ -36,7 +35,7 @@ use outgoing::Outgoing;
 use room::Room;
 
 use crate::http::body::{self, BodyStream};
-use crate::http::{AllowedHosts, Kind, Peer, Problem, Response};
+use crate::http::{AllowedHosts, Head, Kind, Peer, Problem, Response, Routes, head};
 use crate::limits::{self, Arrival};
 use crate::metrics::Metrics;
 use crate::server::PerAddress;
@@ -126,37 +125,28 @@ impl Relay {
     }
 
     /// All that it serves. Every call is answered, unknown paths included.
-    pub fn routes(self: &Arc<Self>) -> BoxedFilter<(Response,)> {
+    pub fn routes(self: &Arc<Self>) -> Routes {
         let relay = Arc::clone(self);
-        let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-        warp::any()
+        let filter = warp::any()
             .map(move || Arc::clone(&relay))
-            .and(warp::ext::get::<Peer>())
+            .and(head())
             .and(warp::method())
             .and(warp::path::full())
-            .and(query)
-            .and(warp::header::headers_cloned())
             .and(warp::body::stream())
             .then(
-                |relay: Arc<Self>,
-                 peer,
-                 method,
-                 path: warp::path::FullPath,
-                 query,
-                 headers,
-                 body| {
+                |relay: Arc<Self>, head: Box<Head>, method, path: warp::path::FullPath, body| {
                     let call = Incoming {
-                        peer,
+                        peer: head.peer,
                         method,
                         path: path.as_str().to_owned(),
-                        query,
-                        headers,
+                        query: head.query,
+                        headers: head.headers,
                         body: body::boxed(body),
                     };
                     async move { relay.serve(call).await }
                 },
-            )
-            .boxed()
+            );
+        Routes::new(filter.boxed())
     }
 
     /// Looks at the daemons again and again; it has no end. Dropping it is safe.

@@ -1,40 +1,40 @@
 //! One connection: HTTP/1.1 or HTTP/2, whichever the peer begins with.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::TryFutureExt;
+use futures_util::FutureExt as _;
 use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warp::filters::BoxedFilter;
 use warp::http::{HeaderValue, Request, header};
 
 use super::accounts::Accounts;
 use super::carried::Carried;
-use super::line::Line;
+use super::line::{Line, Version};
 use super::polite::{Polite, bare};
+use super::socket::Socket;
 use crate::burden::Carrier;
-use crate::http::{Kind, Peer, Problem, Proxies, Remote, Response, WayBack};
+use crate::http::{Kind, Peer, Problem, Proxies, Remote, Response, Routes, WayBack};
 use crate::limits;
 
 /// What every connection gets.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
     /// What is served.
-    pub(super) routes: BoxedFilter<(Response,)>,
+    pub(super) routes: Routes,
     /// Winds the daemon down when it is cancelled.
     pub(super) drain: CancellationToken,
     /// Where calls of HTTP/2 are waited for.
@@ -73,17 +73,32 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
         head_time,
         proxies,
     } = terms;
-    let (called, first_call) = watch::channel(false);
-    let service = warp::service(routes);
+    let version = tokio::select! {
+        biased;
+        () = drain.cancelled() => return Ended::Itself,
+        version = timeout(head_time, line.version()) => match version {
+            Ok(Some(version)) => version,
+            Ok(None) => return Ended::Itself,
+            Err(_) => {
+                tracing::debug!(?who, "nothing came in time");
+                return Ended::Late;
+            }
+        },
+    };
+    let (called, first_call) = oneshot::channel();
+    let called = Mutex::new(Some(called));
     let socket = line.socket().clone();
     let secure = line.is_secure();
     let watched = socket.clone();
     let of_calls = carrier.clone();
     let other_end = who.clone();
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        called.send_if_modified(|called| !std::mem::replace(called, true));
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        if let Some(called) = called.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Nobody asks any more when the connection is ending anyway.
+            called.send(()).unwrap_or_default();
+        }
         let way_back = Arc::new(watched.way_back());
-        request.extensions_mut().insert(WayBack(way_back));
+        let way_back = Some(WayBack(way_back));
         let peer = {
             let (host, carrier) = (host(&request), of_calls.clone());
             move |remote| Peer {
@@ -94,33 +109,84 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
             }
         };
         let carrier = of_calls.clone();
-        let service = TowerToHyperService::new(service.clone());
         let answer = match &other_end {
             &Who::Network(remote, local) => {
                 let remote = proxies.caller(remote, request.headers());
                 let remote = Remote::Network { remote, local };
-                request.extensions_mut().insert(peer(remote));
-                Either::Left(hyper::service::Service::call(&service, request))
+                Either::Left(routes.answer(request, peer(remote), way_back))
             }
             Who::Unix(uid, accounts) => {
-                let (uid, accounts) = (*uid, Arc::clone(accounts));
+                let (uid, accounts, routes) = (*uid, Arc::clone(accounts), routes.clone());
                 Either::Right(Box::pin(async move {
                     match accounts.user(uid).await {
                         Ok(user) => {
-                            request.extensions_mut().insert(peer(Remote::Unix(user)));
-                            hyper::service::Service::call(&service, request).await
+                            let peer = peer(Remote::Unix(user));
+                            routes.answer(request, peer, way_back).await
                         }
-                        Err(error) => Ok(unnamed(uid, &error)),
+                        Err(error) => unnamed(uid, &error),
                     }
                 }))
             }
         };
-        answer.map_ok(move |answer| answer.map(|body| Carried::new(body, carrier)))
+        answer
+            .map(move |answer| Ok::<_, Infallible>(answer.map(|body| Carried::new(body, carrier))))
     });
-    let builder = builder(Tracked(calls), head_time);
     let io = TokioIo::new(Polite::new(line));
-    let mut connection = pin!(builder.serve_connection(io, service));
-    let mut late = pin!(late(first_call, head_time));
+    let attendance = Attendance {
+        socket,
+        who,
+        carrier,
+        drain,
+        first_call,
+        head_time,
+    };
+    match version {
+        Version::One => {
+            let connection = pin!(http1(head_time).serve_connection(io, service));
+            attend(connection, |one| one.graceful_shutdown(), attendance).await
+        }
+        // In a box, so that connections of HTTP/1.1 have no room for it.
+        Version::Two => {
+            let mut connection = Box::pin(http2(Tracked(calls)).serve_connection(io, service));
+            attend(
+                connection.as_mut(),
+                |two| two.graceful_shutdown(),
+                attendance,
+            )
+            .await
+        }
+    }
+}
+
+/// What is looked at beside a connection.
+struct Attendance {
+    socket: Socket,
+    who: Who,
+    carrier: Carrier,
+    drain: CancellationToken,
+    first_call: oneshot::Receiver<()>,
+    head_time: Duration,
+}
+
+/// Drives a connection to its end; `wind_down` has it finish what it has.
+async fn attend<C>(
+    mut connection: Pin<&mut C>,
+    wind_down: impl Fn(Pin<&mut C>),
+    attendance: Attendance,
+) -> Ended
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let Attendance {
+        socket,
+        who,
+        carrier,
+        drain,
+        first_call,
+        head_time,
+    } = attendance;
+    // In a box, which is gone as soon as the first call is there.
+    let mut late = Some(Box::pin(late(first_call, head_time)));
     let mut gone = pin!(socket.gone());
     let mut cut = pin!(carrier.cut());
     let mut draining = false;
@@ -130,7 +196,7 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
             // Before the connection, so that answers given while draining close it.
             () = drain.cancelled(), if !draining => {
                 draining = true;
-                connection.as_mut().graceful_shutdown();
+                wind_down(connection.as_mut());
             }
             // Before it too, so that a peer that keeps its connection busy cannot put it off.
             () = &mut cut => {
@@ -142,21 +208,19 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
                 let Err(error) = ended else {
                     return Ended::Itself;
                 };
-                tracing::debug!(?who, error, "connection");
-                let error = error.downcast_ref::<hyper::Error>();
-                return if error.is_some_and(hyper::Error::is_timeout) {
-                    Ended::Late
-                } else {
-                    Ended::Itself
-                };
+                tracing::debug!(?who, %error, "connection");
+                return if error.is_timeout() { Ended::Late } else { Ended::Itself };
             }
             () = &mut gone => {
                 tracing::debug!(?who, "the peer has gone");
                 return Ended::Itself;
             }
-            () = &mut late => {
-                tracing::debug!(?who, "no call came in time");
-                return Ended::Late;
+            is_late = next(&mut late), if late.is_some() => {
+                late = None;
+                if is_late {
+                    tracing::debug!(?who, "no call came in time");
+                    return Ended::Late;
+                }
             }
         }
     }
@@ -186,16 +250,19 @@ where
     }
 }
 
-fn builder(executor: Tracked, head_time: Duration) -> Builder<Tracked> {
-    let mut builder = Builder::new(executor);
+fn http1(head_time: Duration) -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(head_time)
         .max_buf_size(limits::HEAD_BYTES)
         .half_close(false);
     builder
-        .http2()
+}
+
+fn http2(executor: Tracked) -> http2::Builder<Tracked> {
+    let mut builder = http2::Builder::new(executor);
+    builder
         .timer(TokioTimer::new())
         .keep_alive_interval(limits::HTTP2_PING)
         .keep_alive_timeout(limits::HTTP2_PING_TIME)
@@ -210,17 +277,17 @@ fn builder(executor: Tracked, head_time: Duration) -> Builder<Tracked> {
     builder
 }
 
-/// Ends when no first call has come in time. hyper-util starts no timer before it has read enough
-/// to tell the versions of HTTP apart (hyper issue 3962), so a peer that sends nothing, or one
-/// byte, would stay for ever.
-async fn late(mut first_call: watch::Receiver<bool>, head_time: Duration) {
-    tokio::select! {
-        biased;
-        () = async { drop(first_call.wait_for(|called| *called).await) } => {
-            std::future::pending::<()>().await;
-        }
-        () = sleep(head_time) => {}
+/// Waits for what is there.
+async fn next<F: Future + Unpin>(some: &mut Option<F>) -> F::Output {
+    match some {
+        Some(future) => future.await,
+        None => std::future::pending().await,
     }
+}
+
+/// Whether no first call has come in time, which HTTP/2 has no timer for.
+async fn late(first_call: oneshot::Receiver<()>, head_time: Duration) -> bool {
+    timeout(head_time, first_call).await.is_err()
 }
 
 /// The host that a call is for: `:authority` in HTTP/2, the `Host` header in HTTP/1.1

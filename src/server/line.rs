@@ -5,9 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::sleep;
 use tokio_rustls::server::TlsStream;
 
 use super::socket::Socket;
+use crate::limits;
 
 /// One of the two. It is one type for both, so that HTTP is compiled once, and a plain connection
 /// has nothing of TLS in it but this choice.
@@ -31,6 +33,59 @@ impl Line {
     /// Whether TLS keeps others from reading and changing what is said.
     pub(super) const fn is_secure(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+}
+
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// HTTP/1.1, or 1.0.
+    One,
+    /// HTTP/2.
+    Two,
+}
+
+impl Version {
+    /// What HTTP/2 begins with (RFC 9113 section 3.4), as far as HTTP/1.1 has no method like it.
+    const PREFACE: &[u8; 4] = b"PRI ";
+
+    /// The version that begins like this; `None` when more has to be known.
+    fn of(first: &[u8]) -> Option<Self> {
+        match first.get(..Self::PREFACE.len()) {
+            Some(start) if start == Self::PREFACE => Some(Self::Two),
+            None if Self::PREFACE.starts_with(first) => None,
+            Some(_) | None => Some(Self::One),
+        }
+    }
+}
+
+impl Line {
+    /// Waits until the peer has shown which version it speaks, and takes nothing of what it says;
+    /// `None` when it has gone. Safe to drop at any time.
+    ///
+    /// TLS has agreed on one (RFC 9113 section 3.2). hyper-util would tell the versions apart as
+    /// well, but it reads the first bytes by themselves to do so; hyper's buffer then holds twice
+    /// the memory for as long as the connection lasts.
+    pub(super) async fn version(&self) -> Option<Version> {
+        match self {
+            Self::Tls(stream) => Some(match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => Version::Two,
+                Some(_) | None => Version::One,
+            }),
+            Self::Plain(socket) => loop {
+                let mut first = [0; Version::PREFACE.len()];
+                let come = socket
+                    .peek(&mut first)
+                    .await
+                    .ok()
+                    .filter(|come| *come > 0)?;
+                if let Some(version) = Version::of(&first[..come]) {
+                    return Some(version);
+                }
+                // It lies there unread, so nothing but looking again tells of more.
+                sleep(limits::VERSION_LOOK).await;
+            },
+        }
     }
 }
 
@@ -90,6 +145,29 @@ impl AsyncWrite for Line {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell_the_version() {
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        for come in 1..4 {
+            assert_eq!(Version::of(&preface[..come]), None, "{come}");
+        }
+        assert_eq!(Version::of(&preface[..4]), Some(Version::Two));
+        for first in [
+            "G", "GET ", "POST", "PUT ", "PR\r\n", "PRIM", "\r\nPR", "PP",
+        ] {
+            assert_eq!(
+                Version::of(first.as_bytes()),
+                Some(Version::One),
+                "{first:?}"
+            );
         }
     }
 }

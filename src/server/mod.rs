@@ -21,7 +21,6 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warp::filters::BoxedFilter;
 
 pub use accounts::{Accounts, ApproverError};
 pub use addresses::PerAddress;
@@ -35,7 +34,7 @@ use tls::{Greeting, greet};
 
 use crate::approvals::leases::KeptOut;
 use crate::burden::Burden;
-use crate::http::{Kind, Proxies, Response};
+use crate::http::{Kind, Proxies, Routes};
 use crate::limits;
 use crate::metrics::Metrics;
 
@@ -83,7 +82,7 @@ impl Server {
     /// A server of `routes`, with room for `most` connections, that winds down when `drain` is
     /// cancelled.
     pub fn new(
-        routes: BoxedFilter<(Response,)>,
+        routes: Routes,
         metrics: Arc<Metrics>,
         most: usize,
         drain: CancellationToken,

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use rustix::net::{RecvFlags, recv};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
@@ -69,10 +70,31 @@ impl Stream {
         }
     }
 
-    fn try_read_buf(&self, buf: &mut ReadBuf<'_>) -> io::Result<usize> {
+    /// Reads what is there.
+    ///
+    /// When it does not fill `buf`, there is no more at the moment, and trying again would only
+    /// hear so from the system. So that counts as having tried: the next read waits until the
+    /// system tells of more, or of the end.
+    fn try_read_buf(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        let mut read = 0;
+        let tried = match self {
+            Self::Network(stream) => stream.try_io(Interest::READABLE, || {
+                read = stream.try_read_buf(buf)?;
+                is_all(read, buf)
+            }),
+            Self::Unix(stream) => stream.try_io(Interest::READABLE, || {
+                read = stream.try_read_buf(buf)?;
+                is_all(read, buf)
+            }),
+        };
+        if read > 0 { Ok(()) } else { tried }
+    }
+
+    fn try_peek(&self, first: &mut [u8]) -> io::Result<usize> {
+        let mut peek = || Ok(recv(self, &mut *first, RecvFlags::PEEK)?.0);
         match self {
-            Self::Network(stream) => stream.try_read_buf(buf),
-            Self::Unix(stream) => stream.try_read_buf(buf),
+            Self::Network(stream) => stream.try_io(Interest::READABLE, peek),
+            Self::Unix(stream) => stream.try_io(Interest::READABLE, &mut peek),
         }
     }
 
@@ -89,6 +111,15 @@ impl Stream {
             Self::Unix(stream) => stream.try_write_vectored(slices),
         }
     }
+}
+
+/// Whether the system had no more than what was read into `buf`, which is then an error for tokio.
+/// Nothing at all is the end, which stays.
+fn is_all(read: usize, buf: &ReadBuf<'_>) -> io::Result<()> {
+    if read > 0 && buf.remaining() > 0 {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    Ok(())
 }
 
 impl AsFd for Stream {
@@ -207,6 +238,21 @@ impl Socket {
         }
     }
 
+    /// Waits for the first bytes that lie there, and leaves them; answers how many they are, none at
+    /// the end. Safe to drop at any time.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(super) async fn peek(&self, first: &mut [u8]) -> io::Result<usize> {
+        loop {
+            self.stream.ready(Interest::READABLE).await?;
+            match self.stream.try_peek(first) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                peeked => return peeked,
+            }
+        }
+    }
+
     /// Waits until the peer has closed its side and whoever reads had time to notice.
     ///
     /// hyper reads on while it answers, and so finds the end of a connection by itself, except
@@ -235,7 +281,7 @@ impl AsyncRead for Socket {
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
             match self.fate.watch(self.stream.try_read_buf(buf)) {
-                Ok(_) => return Poll::Ready(Ok(())),
+                Ok(()) => return Poll::Ready(Ok(())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }

@@ -10,8 +10,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
 use pushd::approvals::{Approvals, Pump};
 use pushd::burden::Burden;
 use pushd::clock::SystemClock;
@@ -86,16 +84,12 @@ impl Inside {
             host: Some("localhost".to_owned()),
             carrier: Burden::new(usize::MAX).carrier(),
         };
-        let request = Request::builder()
-            .method(method)
-            .uri(target)
-            .extension(peer);
+        let request = Request::builder().method(method).uri(target);
         let request = headers.iter().fold(request, |request, (name, value)| {
             request.header(*name, *value)
         });
         let request = request.body(Full::new(Bytes::from(body))).unwrap();
-        let service = TowerToHyperService::new(warp::service(routes(&self.api)));
-        service.call(request).await.unwrap()
+        routes(&self.api).answer(request, peer, None).await
     }
 }
 
@@ -201,13 +195,11 @@ async fn a_body_that_does_not_come_is_not_waited_for_longer_than_20_seconds() {
     let never =
         futures_util::stream::pending::<Result<hyper::body::Frame<Bytes>, std::io::Error>>();
     let request = Request::post("/v1/requests")
-        .extension(peer)
         .header("content-type", "application/json")
         .body(http_body_util::StreamBody::new(never))
         .unwrap();
     let begun = Instant::now();
-    let service = TowerToHyperService::new(warp::service(routes(&inside.api)));
-    let response = service.call(request).await.unwrap();
+    let response = routes(&inside.api).answer(request, peer, None).await;
     assert_eq!(response.status(), 408);
     assert_eq!(view(response).await["code"], "body_timeout");
     assert_eq!(begun.elapsed(), Duration::from_secs(20));

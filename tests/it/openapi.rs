@@ -66,15 +66,10 @@ const PAGES: [&str; 4] = ["/r/{id}", "/ask", "/login", "/assets/{id}"];
 #[test]
 fn every_path_in_the_table_of_routes_is_documented_or_a_page_and_no_other() {
     let table = include_str!("../../src/http/routes.rs");
-    let paths = table.split("path!(").skip(1).map(|rest| {
-        let (inner, _) = rest.split_once(')').unwrap();
-        let parts = inner.split('/').map(|part| match part.trim() {
-            "String" => "{id}",
-            part => part.trim_matches('"'),
-        });
-        parts.fold(String::new(), |path, part| format!("{path}/{part}"))
-    });
-    let served: BTreeSet<_> = paths.collect();
+    let rows = table.split("        (\"").skip(1);
+    let served: BTreeSet<_> = rows
+        .map(|row| row.split_once('"').unwrap().0.to_owned())
+        .collect();
     let documented = DOCUMENT["paths"].as_object().unwrap();
     let documented = documented.keys().cloned();
     let expected: BTreeSet<_> = documented.chain(PAGES.map(str::to_owned)).collect();

@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
-use hyper::service::Service as _;
-use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +19,7 @@ use crate::domain::{
     Ask, Caller, Details, Digest, HistoryId, Principal, Request, RequestId, Status, Timestamp,
     Title, Topic,
 };
-use crate::http::{AllowedHosts, Api, Trust, routes};
+use crate::http::{AllowedHosts, Api, Peer, Trust, routes};
 use crate::hub::Hub;
 use crate::limits::{self, Limits};
 use crate::metrics::Metrics;
@@ -78,9 +76,8 @@ impl World {
         event.expect("nothing is forgotten").request.status
     }
 
-    pub(super) async fn call(&self, request: http::Request<Whole>) -> Answer {
-        let service = TowerToHyperService::new(warp::service(routes(&self.api)));
-        let Ok(response) = service.call(request).await;
+    pub(super) async fn call(&self, request: http::Request<Whole>, peer: Peer) -> Answer {
+        let response = routes(&self.api).answer(request, peer, None).await;
         let (head, mut body) = response.into_parts();
         let mut text = Vec::new();
         for _ in 0..PIECES {
