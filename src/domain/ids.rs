@@ -52,9 +52,19 @@ impl RequestId {
     }
 }
 
+/// Characters of 128 bits in base32.
+const ID_CHARS: usize = 26;
+
+impl RequestId {
+    /// The text, written into `room`.
+    fn text<'a>(&self, room: &'a mut [u8; ID_CHARS]) -> &'a str {
+        BASE32_LOWER.encode_mut_str(&self.0, room)
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&BASE32_LOWER.encode(&self.0))
+        f.write_str(self.text(&mut [0; ID_CHARS]))
     }
 }
 
@@ -82,7 +92,7 @@ impl FromStr for RequestId {
 
 impl Serialize for RequestId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.text(&mut [0; ID_CHARS]))
     }
 }
 
