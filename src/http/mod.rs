@@ -9,6 +9,7 @@ mod call;
 mod classic;
 mod dates;
 mod decisions;
+mod digest;
 mod etag;
 mod events;
 #[cfg(any(test, fuzzing))]

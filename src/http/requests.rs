@@ -10,11 +10,11 @@ use warp::http::{HeaderValue, StatusCode, header};
 use super::call::request_id;
 use super::etag::{KnownTags, etag};
 use super::params::{self, Query, invalid};
-use super::{Call, Handled, Kind, Problem, Response};
+use super::{Call, Handled, Kind, Problem, Response, digest};
 use crate::approvals::{Access, Asked, Error};
 use crate::domain::{
-    Ask, BadName, Command, Details, Digest, Event, Field, RequestId, Status, TextError, Timestamp,
-    Title, Topic, Whom,
+    Ask, BadName, Command, Details, Event, Field, RequestId, Status, TextError, Timestamp, Title,
+    Topic, Whom,
 };
 use crate::hub::Wants;
 use crate::limits;
@@ -131,27 +131,12 @@ fn random_id() -> Result<RequestId, Problem> {
     Ok(RequestId::from_bytes(bytes))
 }
 
-/// Checks an ask member by member; the digest is of the members as sent, in an order that does
-/// not depend on the sender's. Of a match code it says only that there is one: the digest stays when
-/// the code is forgotten, and a million codes are tried in no time. Of a lease it says nothing: it is
-/// about who waits and not about what is asked, and one who waits may join one who has left. Nor of
-/// the time in which an approval may be used: the first ask's holds, and a client that wants it
-/// shorter keeps to that itself.
+/// Checks an ask member by member.
 ///
 /// # Errors
 /// The first member that is wrong.
 pub fn checked(body: AskBody) -> Result<Ask, Problem> {
-    let members = serde_json::to_value(&body).and_then(|mut members| {
-        if let Some(code) = members.get_mut("match_code") {
-            *code = true.into();
-        }
-        if let Some(members) = members.as_object_mut() {
-            members.remove("lease_secs");
-            members.remove("use_within_secs");
-        }
-        serde_json::to_vec(&members)
-    });
-    let digest = Digest::of(&members.expect("an ask is made of text, lists and whole numbers"));
+    let digest = digest::of(&body);
     let fields = body.fields.unwrap_or_default();
     if fields.len() > limits::FIELDS {
         let (actual, most) = (fields.len(), limits::FIELDS);
@@ -417,44 +402,4 @@ fn place(text: &str) -> Result<Place, Problem> {
             "?after={text} is no place in the list; take it from \"next\""
         ))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn digest(match_code: Option<&str>) -> Digest {
-        digest_of(AskBody {
-            match_code: match_code.map(|code| code.parse().unwrap()),
-            ..AskBody::default()
-        })
-    }
-
-    fn digest_of(body: AskBody) -> Digest {
-        let title = "Deploy?".to_owned();
-        checked(AskBody { title, ..body }).unwrap().digest
-    }
-
-    /// Found by review: the digest stays with a settled request, and told the code to whoever
-    /// tried all million of them.
-    #[test]
-    fn the_digest_of_an_ask_tells_that_there_is_a_match_code_and_not_which() {
-        assert_eq!(digest(Some("123456")), digest(Some("654321")));
-        assert_ne!(digest(Some("123456")), digest(None));
-    }
-
-    /// A script that had detached could not wait with the same command and key, because whoever
-    /// waits has a lease; nor could one that asks with another `--use-within`.
-    #[test]
-    fn neither_a_lease_nor_the_time_for_its_use_makes_it_another_ask() {
-        let with = |lease_secs, use_within_secs| {
-            digest_of(AskBody {
-                lease_secs,
-                use_within_secs,
-                ..AskBody::default()
-            })
-        };
-        assert_eq!(with(Some(120), None), with(None, None));
-        assert_eq!(with(None, Some(120)), with(None, None));
-    }
 }
