@@ -293,6 +293,10 @@ pub const COOL_DOWN_MAX: Duration = Duration::from_hours(24);
 pub const TAIL_EVENTS: usize = 4096;
 /// Bytes of text in those events; a smaller tail is only slower.
 pub const TAIL_BYTES: usize = 32 * 1024 * 1024;
+/// Events whose views are kept as text, for those who are told of them at the same time.
+pub const RENDERINGS: usize = 512;
+/// Bytes of such a text; a longer one is written for each reader.
+pub const RENDERING_BYTES: usize = 8 * 1024;
 /// Changes read from a store at once.
 pub const CHANGES_BATCH: usize = 16;
 /// Reads of many requests (lists, and what streams have missed) that run at the same time: fewer

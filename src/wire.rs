@@ -6,13 +6,17 @@
 
 mod command;
 pub mod notice;
+mod rendering;
+pub mod rfc3339;
 pub mod strict;
 mod terms;
 mod variables;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::rfc3339::text as rfc3339;
 pub use command::{BoundFile, Command, Content, Variable};
+pub use rendering::Rendering;
 pub use terms::{PanelView, freeze_in_words};
 pub use variables::variables;
 
@@ -166,11 +170,11 @@ pub struct LoginBody {
 /// One fact about a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Field {
+pub struct Field<S = String> {
     /// What it is about.
-    pub name: String,
+    pub name: S,
     /// The fact.
-    pub value: String,
+    pub value: S,
 }
 
 /// Where a request stands, as a client reads it.
@@ -220,37 +224,37 @@ impl From<domain::Status> for Status {
 
 /// Somebody, as the daemon knows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Party {
+pub struct Party<S = String> {
     /// By which name.
-    pub principal: String,
+    pub principal: S,
     /// From which network address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
+    pub address: Option<S>,
     /// By which way, as they say themselves: `terminal`, `page`, `policy`, `api` or `classic`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channel: Option<String>,
+    pub channel: Option<S>,
 }
 
-impl From<&domain::Caller> for Party {
-    fn from(caller: &domain::Caller) -> Self {
+impl<'a, S: From<&'a str>> From<&'a domain::Caller> for Party<S> {
+    fn from(caller: &'a domain::Caller) -> Self {
         Self {
-            principal: caller.principal.as_str().to_owned(),
-            address: caller.address.clone(),
-            channel: caller.channel.map(|channel| channel.as_str().to_owned()),
+            principal: caller.principal.as_str().into(),
+            address: caller.address.as_deref().map(S::from),
+            channel: caller.channel.map(|channel| channel.as_str().into()),
         }
     }
 }
 
 /// One decision in the public view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DecisionView {
+pub struct DecisionView<S = String> {
     /// Yes or no.
     pub verdict: Verdict,
     /// Who decided.
-    pub approver: Party,
+    pub approver: Party<S>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<S>,
     /// When.
     #[serde(with = "rfc3339")]
     pub at: Timestamp,
@@ -258,9 +262,10 @@ pub struct DecisionView {
 
 /// Somebody had the request on a screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SeenView {
+#[serde(bound(deserialize = "S: Default + Deserialize<'de>"))]
+pub struct SeenView<S = String> {
     /// Who.
-    pub by: Party,
+    pub by: Party<S>,
     /// When.
     #[serde(with = "rfc3339")]
     pub at: Timestamp,
@@ -268,40 +273,44 @@ pub struct SeenView {
 
 /// One step of a request's history; single reads have them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepView {
+pub struct StepView<S = String> {
     /// What happened: `asked`, `seen`, `wrong_code`, `approved`, `denied`, `took_back`, `expired`,
     /// `cancelled` or `consumed`.
-    pub what: String,
+    pub what: S,
     /// When.
     #[serde(with = "rfc3339")]
     pub at: Timestamp,
     /// Who did it; absent for the daemon itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<Party>,
+    pub by: Option<Party<S>>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<S>,
 }
 
-/// The public view of a request.
+/// The public view of a request: `S` is `String` where it is read, and `&str` where it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "they are members of the contract, each a fact of its own"
 )]
-pub struct RequestView {
+#[serde(bound(
+    serialize = "S: AsRef<str> + Serialize",
+    deserialize = "S: Default + Deserialize<'de>"
+))]
+pub struct RequestView<S = String> {
     /// Its name.
     pub id: RequestId,
     /// What it is about.
-    pub topic: String,
+    pub topic: S,
     /// The question in one line.
-    pub title: String,
+    pub title: S,
     /// More about it.
     #[serde(default)]
-    pub details: String,
+    pub details: S,
     /// Facts about it.
     #[serde(default)]
-    pub fields: Vec<Field>,
+    pub fields: Vec<Field<S>>,
     /// Where it stands.
     pub status: Status,
     /// The event id at which status or question last changed; a decision may name it.
@@ -309,7 +318,7 @@ pub struct RequestView {
     /// The event id of the commit that this view shows; also the `ETag`.
     pub event_id: EventId,
     /// Who asked.
-    pub requester: Party,
+    pub requester: Party<S>,
     /// When the ask was accepted.
     #[serde(with = "rfc3339")]
     pub created_at: Timestamp,
@@ -324,13 +333,13 @@ pub struct RequestView {
     pub denials_needed: u32,
     /// Whose approvals count; absent for those of every approver of the topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approvers: Option<Vec<String>>,
+    pub approvers: Option<Vec<S>>,
     /// Groups that each need approvals of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub panels: Vec<PanelView>,
+    pub panels: Vec<PanelView<S>>,
     /// The names of the policy's rules that apply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub rules: Vec<String>,
+    pub rules: Vec<S>,
     /// Whether an approval needs a reason.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reason_required: bool,
@@ -345,7 +354,7 @@ pub struct RequestView {
     pub match_code_required: bool,
     /// The command that is run on approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<Command>,
+    pub command: Option<Command<S>>,
     /// After how long without a poll it is withdrawn, in seconds; absent for never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_secs: Option<u64>,
@@ -355,10 +364,6 @@ pub struct RequestView {
     /// How long after its decision an approval may be used, in seconds.
     #[serde(default = "use_within")]
     pub use_within_secs: u64,
-    /// How many of those who may decide it listen now; in the answer to an ask alone, and absent
-    /// where the daemon does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approvers_connected: Option<u64>,
     /// When the approval was used.
     #[serde(
         default,
@@ -368,7 +373,7 @@ pub struct RequestView {
     pub consumed_at: Option<Timestamp>,
     /// What was decided so far: while it is pending the votes, of each approver the last.
     #[serde(default)]
-    pub decisions: Vec<DecisionView>,
+    pub decisions: Vec<DecisionView<S>>,
     /// When it was approved or denied.
     #[serde(
         default,
@@ -378,10 +383,14 @@ pub struct RequestView {
     pub decided_at: Option<Timestamp>,
     /// Who has had it on a screen.
     #[serde(default)]
-    pub seen_by: Vec<SeenView>,
+    pub seen_by: Vec<SeenView<S>>,
     /// What happened so far; single reads only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub history: Option<Vec<StepView>>,
+    pub history: Option<Vec<StepView<S>>>,
+    /// How many of those who may decide it listen now; in the answer to an ask alone, and absent
+    /// where the daemon does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvers_connected: Option<u64>,
 }
 
 const fn one() -> u32 {
@@ -392,9 +401,9 @@ const fn use_within() -> u64 {
     limits::USE_WITHIN.1.as_secs()
 }
 
-impl RequestView {
+impl<'a, S: From<&'a str>> RequestView<S> {
     /// The view of a request in lists and on streams.
-    pub fn of(event: &Event) -> Self {
+    pub fn of(event: &'a Event) -> Self {
         let request = &*event.request;
         let terms = &request.terms;
         let decided = matches!(
@@ -403,9 +412,9 @@ impl RequestView {
         );
         Self {
             id: request.id,
-            topic: request.topic.as_str().to_owned(),
-            title: request.title.as_str().to_owned(),
-            details: request.details.as_str().to_owned(),
+            topic: request.topic.as_str().into(),
+            title: request.title.as_str().into(),
+            details: request.details.as_str().into(),
             fields: request.fields.iter().map(Field::from).collect(),
             status: request.status.into(),
             version: event.version(),
@@ -417,12 +426,16 @@ impl RequestView {
             denials_needed: terms.denials_needed.max(1),
             approvers: terms.approvers.as_ref().map(terms::names),
             panels: terms.panels.iter().map(PanelView::from).collect(),
-            rules: terms.rules.clone(),
+            rules: terms
+                .rules
+                .iter()
+                .map(|name| name.as_str().into())
+                .collect(),
             reason_required: terms.reason_required,
             self_approval: terms.self_approval,
             freezes: terms.freezes.iter().map(terms::freeze_in_words).collect(),
             match_code_required: request.match_code.is_some(),
-            command: request.command.clone().map(Command::from),
+            command: request.command.as_ref().map(Command::from),
             lease_secs: request.lease_secs,
             lease_ended: request.lease_ended,
             use_within_secs: request.use_within_secs,
@@ -430,13 +443,13 @@ impl RequestView {
             decisions: request.decisions.iter().map(DecisionView::from).collect(),
             decided_at: request.settled_at.filter(|_| decided),
             seen_by: request.seen_by.iter().map(SeenView::from).collect(),
-            approvers_connected: None,
             history: None,
+            approvers_connected: None,
         }
     }
 
     /// The view of a request that was read by its id: with its history.
-    pub fn single(event: &Event) -> Self {
+    pub fn single(event: &'a Event) -> Self {
         let history = event.request.history.iter().map(StepView::from).collect();
         Self {
             history: Some(history),
@@ -445,17 +458,17 @@ impl RequestView {
     }
 }
 
-impl From<&domain::Field> for Field {
-    fn from(field: &domain::Field) -> Self {
+impl<'a, S: From<&'a str>> From<&'a domain::Field> for Field<S> {
+    fn from(field: &'a domain::Field) -> Self {
         Self {
-            name: field.name().to_owned(),
-            value: field.value().to_owned(),
+            name: field.name().into(),
+            value: field.value().into(),
         }
     }
 }
 
-impl From<&domain::Decision> for DecisionView {
-    fn from(decision: &domain::Decision) -> Self {
+impl<'a, S: From<&'a str>> From<&'a domain::Decision> for DecisionView<S> {
+    fn from(decision: &'a domain::Decision) -> Self {
         Self {
             verdict: decision.verdict,
             approver: (&decision.approver).into(),
@@ -465,8 +478,8 @@ impl From<&domain::Decision> for DecisionView {
     }
 }
 
-impl From<&domain::Seen> for SeenView {
-    fn from(seen: &domain::Seen) -> Self {
+impl<'a, S: From<&'a str>> From<&'a domain::Seen> for SeenView<S> {
+    fn from(seen: &'a domain::Seen) -> Self {
         Self {
             by: (&seen.by).into(),
             at: seen.at,
@@ -474,8 +487,8 @@ impl From<&domain::Seen> for SeenView {
     }
 }
 
-impl From<&domain::Step> for StepView {
-    fn from(step: &domain::Step) -> Self {
+impl<'a, S: From<&'a str>> From<&'a domain::Step> for StepView<S> {
+    fn from(step: &'a domain::Step) -> Self {
         let what = match step.what {
             domain::What::Asked => "asked",
             domain::What::Seen => "seen",
@@ -488,7 +501,7 @@ impl From<&domain::Step> for StepView {
             domain::What::Consumed => "consumed",
         };
         Self {
-            what: what.to_owned(),
+            what: what.into(),
             at: step.at,
             by: step.by.as_ref().map(Party::from),
             reason: text(step.reason.as_ref()),
@@ -534,15 +547,19 @@ pub struct AuditView<'a> {
     pub of: &'a AuditedView,
 }
 
-fn text(reason: Option<&domain::Reason>) -> Option<String> {
-    reason.map(|reason| reason.as_str().to_owned())
+fn text<'a, S: From<&'a str>>(reason: Option<&'a domain::Reason>) -> Option<S> {
+    reason.map(|reason| reason.as_str().into())
 }
 
 /// The answer of the list call, newest request first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListView {
+#[serde(bound(
+    serialize = "S: AsRef<str> + Serialize",
+    deserialize = "S: Default + Deserialize<'de>"
+))]
+pub struct ListView<S = String> {
     /// This page.
-    pub requests: Vec<RequestView>,
+    pub requests: Vec<RequestView<S>>,
     /// The `after` of the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -622,92 +639,9 @@ pub struct ProblemView {
     pub frozen_until: Option<Timestamp>,
 }
 
-/// A time as RFC 3339 with milliseconds, in UTC.
-pub fn rfc3339(at: Timestamp) -> String {
-    match jiff::Timestamp::from_millisecond(at.as_millis()) {
-        Ok(at) => format!("{at:.3}"),
-        Err(_) => format!("{:.3}", jiff::Timestamp::MAX),
-    }
-}
-
-/// Times as members: RFC 3339 with milliseconds out, any RFC 3339 in.
-pub mod rfc3339 {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::domain::Timestamp;
-
-    /// Writes a time.
-    ///
-    /// # Errors
-    /// Only those of the serializer.
-    pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&super::rfc3339(*at))
-    }
-
-    /// Reads a time.
-    ///
-    /// # Errors
-    /// The text is not a time as RFC 3339 writes it.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let at: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
-        Ok(Timestamp::from_millis(at.as_millisecond()))
-    }
-
-    /// The same for a member that may be absent.
-    pub mod option {
-        use serde::{Deserialize, Deserializer, Serializer};
-
-        use crate::domain::Timestamp;
-
-        /// Writes a time, or null.
-        ///
-        /// # Errors
-        /// Only those of the serializer.
-        #[allow(
-            clippy::ref_option,
-            reason = "serde calls it with a reference to the member"
-        )]
-        pub fn serialize<S: Serializer>(
-            at: &Option<Timestamp>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            match at {
-                Some(at) => super::serialize(at, serializer),
-                None => serializer.serialize_none(),
-            }
-        }
-
-        /// Reads a time, or null.
-        ///
-        /// # Errors
-        /// The text is not a time as RFC 3339 writes it.
-        pub fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<Timestamp>, D::Error> {
-            #[derive(Deserialize)]
-            struct Member(#[serde(with = "super")] Timestamp);
-            Ok(Option::<Member>::deserialize(deserializer)?.map(|Member(at)| at))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_milliseconds_and_a_z() {
-        assert_eq!(
-            rfc3339(Timestamp::from_millis(1_700_000_000_000)),
-            "2023-11-14T22:13:20.000Z"
-        );
-        assert_eq!(
-            rfc3339(Timestamp::from_millis(7)),
-            "1970-01-01T00:00:00.007Z"
-        );
-        assert_eq!(rfc3339(Timestamp::from_millis(i64::MAX)).len(), 24);
-    }
 
     #[test]
     fn a_status_from_the_future_is_unknown_and_not_a_yes() {

@@ -30,7 +30,7 @@ pub(super) async fn decide(mut call: Box<Call>, id: String) -> Handled {
     let by = access.caller().principal.as_str();
     let status = event.request.status.as_str();
     tracing::info!(%id, by, verdict = ?body.verdict, status, "decided");
-    Ok(done(&event))
+    Ok(done(&event, &call.api.renderings))
 }
 
 fn log_wrong_code(error: &Error, id: RequestId, caller: &Caller) {
@@ -47,7 +47,7 @@ pub(super) async fn take_back(call: Box<Call>, id: String) -> Handled {
     let access = call.access()?;
     let event = access.take_back(id).await?;
     tracing::info!(%id, by = access.caller().principal.as_str(), "vote taken back");
-    Ok(done(&event))
+    Ok(done(&event, &call.api.renderings))
 }
 
 /// `POST /v1/requests/{id}/consume`.
@@ -59,7 +59,7 @@ pub(super) async fn consume(mut call: Box<Call>, id: String) -> Handled {
     let nonce = nonce(&body.nonce)?;
     let event = access.consume(id, nonce).await?;
     tracing::info!(%id, by = access.caller().principal.as_str(), "consumed");
-    Ok(done(&event))
+    Ok(done(&event, &call.api.renderings))
 }
 
 /// What is kept of a nonce: who reads the store cannot send it.

@@ -17,13 +17,13 @@ use warp::Reply;
 use warp::http::{HeaderValue, header};
 
 use super::requests::topic;
-use super::{Call, Handled, Kind, Problem};
+use super::{Call, Handled, Kind, Problem, Renderings};
 use crate::approvals::subscription::Mark;
 use crate::approvals::{Item, Subscription};
-use crate::domain::{Cursor, Event, HistoryId};
+use crate::domain::{Cursor, EventId, HistoryId};
 use crate::hub::Entry;
 use crate::limits;
-use crate::wire::{self, MarkView, RequestView, event, media};
+use crate::wire::{self, MarkView, Rendering, RequestView, event, media};
 
 const OFFERS: &[MediaType<'static>] = &[
     MediaType::new(TEXT, EVENT_STREAM),
@@ -50,6 +50,7 @@ pub(super) async fn listen(call: Box<Call>) -> Handled {
         )));
     }
     let approvals = Arc::clone(&call.api.approvals);
+    let renderings = Arc::clone(&call.api.renderings);
     if approvals.drain().is_cancelled() {
         return Err(Problem::new(
             Kind::Draining,
@@ -72,6 +73,7 @@ pub(super) async fn listen(call: Box<Call>) -> Handled {
     let reader = Reader {
         subscription,
         form,
+        renderings,
         told,
         ending: ending.boxed(),
         last: Instant::now(),
@@ -137,9 +139,11 @@ impl Form {
         }
     }
 
-    fn change(self, entry: &Entry, history: HistoryId) -> Bytes {
+    fn change(self, entry: &Entry, history: HistoryId, renderings: &Renderings) -> Bytes {
         match self {
-            Self::EventStream => entry.frame(|event| frame(event, history)).clone(),
+            Self::EventStream => entry
+                .frame(|event| frame(event.id, &renderings.of(event), history))
+                .clone(),
             Self::Lines => {
                 let cursor = Cursor {
                     history,
@@ -148,7 +152,7 @@ impl Form {
                 line(
                     Some(event::REQUEST),
                     Some(cursor),
-                    Some(RequestView::of(&entry.event)),
+                    Some(RequestView::<&str>::of(&entry.event)),
                 )
             }
         }
@@ -170,16 +174,10 @@ impl Form {
 
 /// A change as an event. Its name is a constant, its id two numbers and a dash, its data one line:
 /// nothing in it can end a field early.
-fn frame(event: &Event, history: HistoryId) -> Bytes {
-    let cursor = Cursor {
-        history,
-        event: event.id,
-    };
-    let data = one_line(&RequestView::of(event));
-    Bytes::from(format!(
-        "event: {}\nid: {cursor}\ndata: {data}\n\n",
-        event::REQUEST
-    ))
+fn frame(event: EventId, view: &Rendering, history: HistoryId) -> Bytes {
+    let cursor = Cursor { history, event };
+    let head = format!("event: {}\nid: {cursor}\ndata: ", event::REQUEST);
+    view.brief(head.as_bytes(), b"\n\n")
 }
 
 fn one_line<T: Serialize>(view: &T) -> String {
@@ -204,6 +202,7 @@ fn line<T: Serialize>(event: Option<&'static str>, id: Option<Cursor>, data: Opt
 struct Reader {
     subscription: Subscription,
     form: Form,
+    renderings: Arc<Renderings>,
     // The last cursor that the reader was given.
     told: Cursor,
     // The daemon winds down, or the reader's rights end.
@@ -284,11 +283,12 @@ impl Reader {
                     };
                 }
                 match &entries[..] {
-                    [one] => self.form.change(one, cursor.history),
+                    [one] => self.form.change(one, cursor.history, &self.renderings),
                     many => {
                         let mut bytes = BytesMut::new();
                         for entry in many {
-                            bytes.extend_from_slice(&self.form.change(entry, cursor.history));
+                            let change = self.form.change(entry, cursor.history, &self.renderings);
+                            bytes.extend_from_slice(&change);
                         }
                         bytes.freeze()
                     }

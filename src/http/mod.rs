@@ -1,7 +1,7 @@
 //! HTTP contract, version 1: routes, what a call says, what it is answered.
 //!
 //! Handlers translate between [`wire`](crate::wire) and the [use cases](crate::approvals). They
-//! hold no state of their own and wake nobody.
+//! hold no state of their own, but for what was just written, and wake nobody.
 
 mod auth;
 pub(crate) mod body;
@@ -22,6 +22,7 @@ mod params;
 mod problem;
 mod proxies;
 mod remote;
+mod renderings;
 mod requests;
 mod resource;
 mod routes;
@@ -40,6 +41,7 @@ pub(crate) use params::wait_of as asked_wait;
 pub use problem::{Kind, Problem};
 pub use proxies::Proxies;
 pub use remote::{Remote, UnixUser};
+pub use renderings::Renderings;
 pub use requests::checked as checked_ask;
 pub use routes::routes;
 
@@ -56,6 +58,8 @@ pub struct Api {
     pub approvals: Arc<Approvals>,
     /// The counters.
     pub metrics: Arc<Metrics>,
+    /// The newest events as text.
+    pub renderings: Arc<Renderings>,
     /// The names that the daemon answers to.
     pub hosts: Arc<AllowedHosts>,
     /// Whom the daemon believes.

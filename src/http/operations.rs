@@ -156,6 +156,7 @@ mod tests {
             approvals: approvals.unwrap(),
             metrics,
             hosts: Arc::new(AllowedHosts::new(&[])),
+            renderings: Arc::default(),
             trust: Trust::in_everybody(),
             classic: None,
             public_url: None,

@@ -1,7 +1,9 @@
 //! Ask, read, wait, list and cancel.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use mediatype::MediaType;
 use mediatype::names::{APPLICATION, JSON, PLAIN, TEXT};
 use warp::Reply;
@@ -10,7 +12,7 @@ use warp::http::{HeaderValue, StatusCode, header};
 use super::call::request_id;
 use super::etag::{KnownTags, etag};
 use super::params::{self, Query, invalid};
-use super::{Call, Handled, Kind, Problem, Response, digest};
+use super::{Call, Handled, Kind, Problem, Renderings, Response, digest};
 use crate::approvals::{Access, Asked, Error};
 use crate::domain::{
     Ask, BadName, Command, Details, Event, Field, RequestId, Status, TextError, Timestamp, Title,
@@ -19,7 +21,7 @@ use crate::domain::{
 use crate::hub::Wants;
 use crate::limits;
 use crate::store::{ListQuery, Page, Place, StoreError};
-use crate::wire::{self, AskBody, ListView, RequestView, media};
+use crate::wire::{self, AskBody, ListView, Rendering, RequestView, media};
 
 /// What ask, read and wait can be answered with, our favourite first.
 const OFFERS: &[MediaType<'static>] = &[
@@ -60,18 +62,18 @@ pub(super) async fn ask(mut call: Box<Call>) -> Handled {
         .transpose()?
         .map(str::to_owned);
     let ask = checked(call.json().await?)?;
+    let renderings = Arc::clone(&call.api.renderings);
     // What the call brought is not kept while it waits.
     drop(call);
     let random = random_id()?;
     let asked = access.ask(ask, key.as_deref(), || random).await?;
     log(&asked);
     let (event, waited) = wait_after_ask(&access, asked.event, wait).await?;
-    let view = RequestView {
+    let view = |rendering: Rendering| {
         // Counted now, and not when it was asked: it is for whoever wonders whether to wait.
-        approvers_connected: Some(access.approvers_connected(&event.request)),
-        ..RequestView::single(&event)
+        rendering.asked(access.approvers_connected(&event.request))
     };
-    let mut response = shown(&event, &view, form, waited);
+    let mut response = shown(&event, form, waited, || view(renderings.of(&event)));
     if asked.replayed {
         let name = wire::header::IDEMPOTENCY_REPLAYED;
         response
@@ -239,6 +241,7 @@ pub(super) async fn read(call: Box<Call>, id: String) -> Handled {
     let query = call.query(&["wait"])?;
     let wait = params::wait(&query, &call.headers)?;
     let known = KnownTags::of(&call.headers);
+    let renderings = Arc::clone(&call.api.renderings);
     drop((call, query));
     let event = match (wait, &known) {
         (None, _) => access.read(id).await?,
@@ -256,17 +259,27 @@ pub(super) async fn read(call: Box<Call>, id: String) -> Handled {
     if unchanged {
         return Ok(not_modified(&event, wait));
     }
-    Ok(answer(&event, form, wait))
+    Ok(answer(&event, form, wait, &renderings))
 }
 
 /// The request as an answer with its entity tag and, after a long poll, the wait that was used.
-fn answer(event: &Event, form: Form, waited: Option<Duration>) -> Response {
-    shown(event, &RequestView::single(event), form, waited)
+fn answer(
+    event: &Event,
+    form: Form,
+    waited: Option<Duration>,
+    renderings: &Renderings,
+) -> Response {
+    shown(event, form, waited, || renderings.of(event).single())
 }
 
-fn shown(event: &Event, view: &RequestView, form: Form, waited: Option<Duration>) -> Response {
+fn shown(
+    event: &Event,
+    form: Form,
+    waited: Option<Duration>,
+    view: impl FnOnce() -> Bytes,
+) -> Response {
     let mut response = match form {
-        Form::Json => json(view),
+        Form::Json => written(view()),
         Form::Word => {
             let mut response = format!("{}\n", event.request.status.as_str()).into_response();
             let text = HeaderValue::from_static(media::TEXT);
@@ -303,15 +316,20 @@ pub(super) fn json<T: serde::Serialize>(body: &T) -> Response {
     let mut bytes =
         serde_json::to_vec(body).expect("views have text keys and write without errors");
     bytes.push(b'\n');
-    let mut response = bytes.into_response();
+    written(bytes.into())
+}
+
+/// A body that is JSON already.
+fn written(body: Bytes) -> Response {
+    let mut response = Response::new(body.into());
     let media = HeaderValue::from_static(media::JSON);
     response.headers_mut().insert(header::CONTENT_TYPE, media);
     response
 }
 
 /// The request as the answer to a command.
-pub(super) fn done(event: &Event) -> Response {
-    answer(event, Form::Json, None)
+pub(super) fn done(event: &Event, renderings: &Renderings) -> Response {
+    answer(event, Form::Json, None, renderings)
 }
 
 /// `DELETE /v1/requests/{id}`.
@@ -321,7 +339,7 @@ pub(super) async fn cancel(call: Box<Call>, id: String) -> Handled {
     let access = call.access()?;
     let event = access.cancel(id).await?;
     tracing::info!(%id, by = access.caller().principal.as_str(), "cancelled");
-    Ok(done(&event))
+    Ok(done(&event, &call.api.renderings))
 }
 
 /// `GET /v1/requests`.
@@ -332,7 +350,7 @@ pub(super) async fn list(call: Box<Call>) -> Handled {
     let approvals = &call.api.approvals;
     let answer = |page: Page| {
         json(&ListView {
-            requests: page.events.iter().map(RequestView::of).collect(),
+            requests: page.events.iter().map(RequestView::<&str>::of).collect(),
             next: page.next.map(place_text),
             event_id: page.head,
             cursor: approvals.cursor(page.head).to_string(),

@@ -212,7 +212,6 @@ async fn tell(terms: &Terms, approvals: &Approvals, metrics: &Metrics, notice: N
         },
     };
     let view = RequestView::of(&event);
-    drop(event);
     let page = terms.public_url.as_ref();
     let page = page.map(|url| format!("{}/r/{id}", url.trim_end_matches('/')));
     let notice = NoticeView {

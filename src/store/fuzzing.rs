@@ -30,7 +30,8 @@ pub fn records(data: &[u8]) {
         id: EventId(u64::MAX),
         request: Arc::new(request),
     };
-    let view = serde_json::to_value(RequestView::single(&event)).expect("a view can be written");
+    let view = RequestView::<&str>::single(&event);
+    let view = serde_json::to_value(view).expect("a view can be written");
     for internal in ["ask_digest", "changed_at", "settled_at"] {
         assert!(view.get(internal).is_none(), "{internal} is shown");
     }

@@ -39,5 +39,5 @@ pub struct NoticeView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<&'a str>,
     /// The request as it stands.
-    pub request: &'a RequestView,
+    pub request: &'a RequestView<&'a str>,
 }

@@ -8,20 +8,20 @@ use crate::domain::{Day, Freeze, Panel, Principal, Weekly};
 
 /// A group of which some have to approve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PanelView {
+pub struct PanelView<S = String> {
     /// The name of the group.
-    pub group: String,
+    pub group: S,
     /// How many of it have to approve.
     pub approvals: u32,
     /// Who is in it.
     #[serde(default)]
-    pub members: Vec<String>,
+    pub members: Vec<S>,
 }
 
-impl From<&Panel> for PanelView {
-    fn from(panel: &Panel) -> Self {
+impl<'a, S: From<&'a str>> From<&'a Panel> for PanelView<S> {
+    fn from(panel: &'a Panel) -> Self {
         Self {
-            group: panel.group.clone(),
+            group: panel.group.as_str().into(),
             approvals: panel.approvals.max(1),
             members: names(&panel.members),
         }
@@ -29,8 +29,8 @@ impl From<&Panel> for PanelView {
 }
 
 /// These people by their names.
-pub(super) fn names(people: &BTreeSet<Principal>) -> Vec<String> {
-    people.iter().map(|who| who.as_str().to_owned()).collect()
+pub(super) fn names<'a, S: From<&'a str>>(people: &'a BTreeSet<Principal>) -> Vec<S> {
+    people.iter().map(|who| who.as_str().into()).collect()
 }
 
 /// When a freeze is, for people.

@@ -46,6 +46,7 @@ impl Inside {
             approvals,
             metrics,
             hosts,
+            renderings: Arc::default(),
             trust: Trust::in_everybody(),
             classic: None,
             public_url: None,

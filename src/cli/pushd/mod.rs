@@ -183,6 +183,7 @@ async fn daemon(flags: Flags) -> Result<(), Failure> {
         approvals,
         metrics: Arc::clone(&metrics),
         hosts,
+        renderings: Arc::default(),
         trust: trusting(tokens, clock, &metrics, &drain),
         classic,
         public_url: public_url.map(Into::into),

@@ -243,7 +243,7 @@ fn plan(
         topic: flags.topic.map(|topic| topic.as_str().to_owned()),
         expires_in_secs: flags.expires.map(|expires| expires.as_secs()),
         match_code,
-        command: shown.map(Into::into),
+        command: shown.as_ref().map(Into::into),
         // What an older daemon need not know is not said to it.
         need: flags.need.filter(|&need| need > 1),
         from: (!from.is_empty()).then_some(from),

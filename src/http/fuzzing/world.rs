@@ -64,6 +64,7 @@ impl World {
             approvals,
             metrics,
             hosts,
+            renderings: Arc::default(),
             trust: Trust::in_everybody(),
             classic: None,
             public_url: None,

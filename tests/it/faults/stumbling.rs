@@ -179,6 +179,7 @@ impl Inside {
             approvals: Arc::clone(&approvals),
             metrics: Arc::clone(&metrics),
             hosts: Arc::new(AllowedHosts::default()),
+            renderings: Arc::default(),
             trust: Trust::in_everybody(),
             classic: None,
             public_url: None,
