@@ -49,14 +49,15 @@ impl Rendering {
 
     /// The same in the answer to an ask: with how many listen who may decide it.
     pub fn asked(&self, approvers_connected: u64) -> Bytes {
-        let single = self.single.strip_suffix(b"}\n").unwrap_or(&self.single);
+        let single = self.single.strip_suffix(b"}\n");
+        let single = single.expect("it was written with this end");
         let last = format!(",\"approvers_connected\":{approvers_connected}}}\n");
         [single, last.as_bytes()].concat().into()
     }
 
     /// [`RequestView::of`], between what is `before` it and `after` it.
     pub fn brief(&self, before: &[u8], after: &[u8]) -> Bytes {
-        let brief = self.single.get(..self.brief).unwrap_or(&self.single);
+        let (brief, _) = self.single.split_at(self.brief);
         [before, brief, b"}", after].concat().into()
     }
 }
