@@ -1,7 +1,7 @@
 //! From sockets to calls: the accept loop, TLS, who connects, the limits, and winding down.
 //!
-//! warp's own server has no time-out for headers and no bound on its shutdown, so its service is
-//! driven here by hyper-util: one task for each connection, and one for each call of HTTP/2.
+//! warp's own server has no time-out for headers and no bound on its shutdown, so hyper drives its
+//! service here: one task for each connection, and one for each call of HTTP/2.
 
 mod accounts;
 mod addresses;
