@@ -233,8 +233,8 @@ pub const LISTEN_BACKLOG: u32 = 4096;
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time between two lines in the log about that.
 pub const ACCEPT_NEWS: Duration = Duration::from_mins(1);
-/// Pause between two looks at a connection of which so little has come that the version of HTTP is
-/// not known yet.
+/// Pause before the second look at a connection of which so little has come that the version of HTTP
+/// is not known yet; it doubles with each further one.
 pub const VERSION_LOOK: Duration = Duration::from_millis(10);
 /// Pause between two looks at a connection on which something lies unread, and the time that a
 /// closed one may take to be noticed by whoever reads it.

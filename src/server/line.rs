@@ -72,19 +72,23 @@ impl Line {
                 Some(b"h2") => Version::Two,
                 Some(_) | None => Version::One,
             }),
-            Self::Plain(socket) => loop {
-                let mut first = [0; Version::PREFACE.len()];
-                let come = socket
-                    .peek(&mut first)
-                    .await
-                    .ok()
-                    .filter(|come| *come > 0)?;
-                if let Some(version) = Version::of(&first[..come]) {
-                    return Some(version);
+            Self::Plain(socket) => {
+                let (mut first, mut pause) = ([0; Version::PREFACE.len()], limits::VERSION_LOOK);
+                loop {
+                    let come = socket
+                        .peek(&mut first)
+                        .await
+                        .ok()
+                        .filter(|come| *come > 0)?;
+                    if let Some(version) = Version::of(&first[..come]) {
+                        return Some(version);
+                    }
+                    // It lies there unread, so nothing but looking again tells of more. Whoever sends
+                    // the first of it and no more is looked at ever less often.
+                    sleep(pause).await;
+                    pause *= 2;
                 }
-                // It lies there unread, so nothing but looking again tells of more.
-                sleep(limits::VERSION_LOOK).await;
-            },
+            }
         }
     }
 }
