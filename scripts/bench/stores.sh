@@ -11,7 +11,7 @@ stores() {
             start_stack "$store"
             for concurrency in "${concurrencies[@]}"; do
                 quiet
-                # What a decision alone on SQLite is compared with, at the same moment.
+                # What a decision alone on SQLite is compared with, right before it.
                 [ "$store $concurrency" != 'sqlite 1' ] ||
                     record stores disk "$round" "$(python3 scripts/bench/flush.py "$work")"
                 measure stores "$store" "$round" flows --in-flight "$concurrency" --seconds "$seconds"
