@@ -86,7 +86,7 @@ if [ -n "$quick" ]; then
     program_times=3 settled=3000 pending=300 calls=20
     build=build_debug
 else
-    seconds=2 concurrencies=(1 16 64 256) kept=20000 idle=5 settle=1
+    seconds=2 concurrencies=(1 16 64 256) kept=20000 idle=3 settle=1
     in_flight=(1 16 64 256) peer_seconds=3 crowds=(1000 5000) fanout_events=40
     flood_deliveries=1500000 burst_polls=15000
     held=(5000 15000) beside=(100 2000 15000) crowd=15000

@@ -2,11 +2,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # scripts/bench.sh sources this and has the variables
 
 stores() {
-    local cases=(memory sqlite) round store concurrency
-    if has_nats; then
-        cases+=(nats-1 nats-3 nats-3-nodes-3)
-    fi
+    local cases round store concurrency
     for round in $(seq "$rounds"); do
+        cases=(memory sqlite)
+        if [ "$round" -le "$few_rounds" ] && has_nats; then
+            cases+=(nats-1 nats-3 nats-3-nodes-3)
+        fi
         for store in "${cases[@]}"; do
             start_stack "$store"
             for concurrency in "${concurrencies[@]}"; do
