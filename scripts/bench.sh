@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# The benchmarks: pushd beside its peers, round trips on each store, what held calls cost, and a
-# storm of reconnects. docs/benchmarks.md says what is measured and what came out.
+# The benchmarks: pushd beside its peers, the clients beside curl, round trips on each store, a large
+# database, and a storm of reconnects. docs/benchmarks.md says what is measured and what came out.
 #
-#   scripts/bench.sh                       all parts, 3 rounds: about 25 minutes
-#   scripts/bench.sh PART...               some of: flows fanout flood burst held scaling stores storm
-#                                          (and every other scripts/bench/PART.sh)
+#   scripts/bench.sh                       all parts, 3 rounds: about 20 minutes
+#   scripts/bench.sh PART...               some of: flows fanout flood burst held scaling programs stores
+#                                          size storm, each of which is a scripts/bench/PART.sh
 #   scripts/bench.sh --peers pushd,nchan   only these of: pushd hub-1 hub-2 nchan pushpin
+#   scripts/bench.sh --policies client,steady,spread=2s storm    other rules for the pauses in a storm
 #   scripts/bench.sh --rounds 5 stores     more rounds
 #   scripts/bench.sh --noisy [PART...]     does not wait until others leave the machine alone
 #   scripts/bench.sh --publish [PART...]   also puts the tables and plots into docs/
@@ -41,6 +42,7 @@ rounds=3
 quick=
 noisy=
 wanted=pushd,hub-1,hub-2,nchan,pushpin
+policies=(client none)
 publish=()
 parts=()
 while [ "$#" -gt 0 ]; do
@@ -55,6 +57,11 @@ while [ "$#" -gt 0 ]; do
         ;;
     --peers)
         wanted=${2-}
+        shift
+        ;;
+    --policies)
+        [ -n "${2-}" ] || die '--policies takes names of rules, with commas'
+        IFS=, read -ra policies <<<"${2-}"
         shift
         ;;
     *)
@@ -74,15 +81,16 @@ files=$(ulimit -n)
 
 if [ -n "$quick" ]; then
     rounds=1 few_rounds=1 seconds=1 concurrencies=(4) kept=300 idle=1 settle=0
-    in_flight=(1 4) peer_seconds=1 crowds=(50) fanout_events=10 flood_deliveries=5000 burst_polls=200
-    held=(50 200) beside=(10 100) crowd=200 policies=(client)
+    in_flight=(1 16) peer_seconds=1 crowds=(50) fanout_events=10 flood_deliveries=5000 burst_polls=200
+    held=(50 200) beside=(10 100) crowd=200 policies=("${policies[0]}")
+    program_times=3 settled=3000 pending=300 calls=20
     build=build_debug
 else
-    seconds=4 concurrencies=(1 16 64 256) kept=20000 idle=5 settle=1
+    seconds=2 concurrencies=(1 16 64 256) kept=20000 idle=3 settle=1
     in_flight=(1 16 64 256) peer_seconds=3 crowds=(1000 5000) fanout_events=40
     flood_deliveries=1500000 burst_polls=15000
-    held=(1000 5000 15000) beside=(100 1000 5000 15000) crowd=15000
-    policies=(client steady none spread=2s spread=5s)
+    held=(5000 15000) beside=(100 2000 15000) crowd=15000
+    program_times=200 settled=1000000 pending=20000 calls=500
     build=build_release
     # What hardly differs from round to round, or takes long.
     few_rounds=$((rounds > 2 ? 2 : rounds))

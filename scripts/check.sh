@@ -52,8 +52,9 @@ install_packages() {
     need systemd-analyze systemd
     need tmux tmux
     need zsh zsh
-    # For the benchmarks: a peer of the daemon's, and plots.
+    # For the benchmarks: two peers of the daemon's, and plots.
     [ -f /usr/lib/nginx/modules/ngx_nchan_module.so ] || missing+=(libnginx-mod-nchan)
+    need pushpin pushpin
     need gnuplot gnuplot-nox
     python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
     [ "${#missing[@]}" -eq 0 ] && return

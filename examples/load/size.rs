@@ -10,12 +10,11 @@ use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use crate::asks;
 use crate::flags::SizeFlags;
-use crate::held::daemons;
 use crate::http::{Connection, get, member};
 use crate::latency::Samples;
 use crate::machine::{self, Used};
+use crate::peer::Server;
 
 /// Bytes that are flushed at once: a page of the database.
 const FLUSH: usize = 4096;
@@ -25,10 +24,10 @@ const FLUSHED: usize = 256 * FLUSH;
 
 /// Runs the workload.
 pub(crate) async fn run(flags: SizeFlags) -> anyhow::Result<Value> {
-    let address = flags.target.addresses[0];
+    let server = flags.target.pushd()[0];
     let begun = Used::now(&flags.target.watch)?;
     let load_average = machine::load_average()?;
-    let (memory, _) = daemons(&flags.target)?;
+    let (memory, _) = machine::held_by(&flags.target.watch, "pushd")?;
     let mut lists = Map::new();
     for (name, query) in [
         ("newest", "limit=100".to_owned()),
@@ -45,11 +44,13 @@ pub(crate) async fn run(flags: SizeFlags) -> anyhow::Result<Value> {
             format!("limit=100&status=denied&after={}", flags.middle),
         ),
     ] {
-        let call = get(address, &format!("/v1/requests?{query}"));
-        let took = calls(address, &call, flags.calls).await.context(query)?;
+        let call = get(server.address, &format!("/v1/requests?{query}"));
+        let took = calls(server.address, &call, flags.calls)
+            .await
+            .context(query)?;
         lists.insert(name.to_owned(), json!(took.quantiles()));
     }
-    let (decisions, flushes) = decisions(address, flags.calls, &flags.disk).await?;
+    let (decisions, flushes) = decisions(server, flags.calls, &flags.disk).await?;
     let used = Used::now(&flags.target.watch)?.since(&begun);
     Ok(json!({
         "workload": "size",
@@ -75,22 +76,18 @@ async fn calls(address: SocketAddr, call: &[u8], count: u32) -> anyhow::Result<S
 }
 
 /// Decisions one after the other, with nothing else going on, and a flush after each of them.
-async fn decisions(
-    address: SocketAddr,
-    count: u32,
-    disk: &Path,
-) -> anyhow::Result<(Samples, Samples)> {
-    let mut connection = Connection::open(address).await?;
+async fn decisions(server: Server, count: u32, disk: &Path) -> anyhow::Result<(Samples, Samples)> {
+    let mut connection = server.connect().await?;
     let path = disk.join("flushed");
     let file = File::create(&path).with_context(|| path.display().to_string())?;
     file.write_all_at(&vec![1; FLUSHED], 0)?;
     file.sync_all()?;
     let (mut decisions, mut flushes) = (Samples::default(), Samples::default());
     for n in 0..count {
-        let ask = asks::ask(address, "load/alone", &format!("alone {n}"));
+        let ask = server.ask("load/alone", &format!("alone {n}"), "");
         let answer = connection.call(&ask, &[201]).await?;
         let id = member(&answer.body, "id").context("an answer without an id")?;
-        let approval = asks::approval(address, id);
+        let approval = server.approval(id);
         let sent = Instant::now();
         let answer = connection.call(&approval, &[200]).await?;
         decisions.add(answer.at - sent);

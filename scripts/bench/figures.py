@@ -6,6 +6,7 @@ from collections import defaultdict
 
 NAMES = {
     "pushd": "pushd",
+    "pushd-log": "pushd, with its log",
     "hub-1": "bare hub, 1 thread",
     "hub-2": "bare hub, 2 threads",
     "nchan": "nchan, 1 worker",

@@ -11,5 +11,12 @@ flows() {
             done
         done
         stop_all
+        # What the lines of the log cost that there are by default.
+        those_of pushd
+        if [ "${#these[@]}" -gt 0 ]; then
+            start_peer pushd-log
+            measure_peer flows pushd-log "$round" flows --in-flight 16 --seconds "$peer_seconds"
+            stop_all
+        fi
     done
 }

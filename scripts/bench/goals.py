@@ -1,4 +1,4 @@
-"""What the figures should be, each as a ratio within one run of the benchmarks, and whether they are.
+"""What the figures should be, most as a ratio within one run of the benchmarks, and whether they are.
 
 A goal is a function that yields Rows; it is listed by the decorator, and tells only of what was
 measured. Ratios are taken round by round, as rounds alternate, and then the median counts.
@@ -7,6 +7,7 @@ measured. Ratios are taken round by round, as rounds alternate, and then the med
 import statistics
 from dataclasses import dataclass
 
+import programs
 from figures import number, spread, table
 
 GOALS = []
@@ -17,15 +18,20 @@ class Row:
     goal: str
     ours: str
     against: str
-    figures: list  # one of each round
+    figures: list  # ratios, one of each round; a figure that is beside nothing, in its unit
     most: float | None = None
     least: float | None = None
+    unit: str = ""  # of a figure that is no ratio
 
     def cells(self):
+        """A figure without a bound is only stated."""
+        told = "" if self.unit else spread(self.figures)
+        if self.most is None and self.least is None:
+            return [self.goal, self.ours, self.against, told, "", "stated"]
         middle = statistics.median(self.figures)
         met = middle <= self.most if self.most is not None else middle >= self.least
         target = f"at most {number(self.most)}" if self.most is not None else f"at least {number(self.least)}"
-        return [self.goal, self.ours, self.against, spread(self.figures), target, "met" if met else "**missed**"]
+        return [self.goal, self.ours, self.against, told, target + self.unit, "met" if met else "**missed**"]
 
 
 def goal(function):
@@ -50,6 +56,14 @@ def ratio(name, ours, theirs, unit="", against="nchan", factor=1, **bound):
     tell = lambda values: f"{spread([values[number] for number in rounds], factor)}{unit}"
     figures = [ours[number] / theirs[number] for number in rounds]
     return [Row(name, tell(ours), f"{against} {tell(theirs)}", figures, **bound)]
+
+
+def absolute(name, figures, unit, factor=1, **bound):
+    """A row of figures that have nothing beside them."""
+    figures = [figure * factor for figure in figures]
+    if not figures:
+        return []
+    return [Row(name, f"{spread(figures)}{unit}", "", figures, unit=unit, **bound)]
 
 
 def beside_nchan(results, name, part, workload, value, unit="", factor=1, members=None, **bound):
@@ -135,8 +149,42 @@ def durable(results):
     alone = results.rounds("stores", "flows", "sqlite", lambda run: run["us"]["decide"]["p50"], in_flight=1)
     flush = results.rounds("stores", "flush", "disk", lambda run: run["us"]["fdatasync"]["p50"])
     yield from ratio(
-        "6. One decision on SQLite, nothing else in flight, p50", alone, flush, " ms", "fdatasync", 0.001, most=1.3
+        "6. One decision on SQLite, nothing else in flight, p50", alone, flush, " us", "fdatasync", most=1.3
     )
+    of = lambda key: results.rounds("size", "size", "calls", lambda run: run[key]["p50"])
+    yield from ratio(
+        f"6. One decision alone beside {settled(results)}, p50", of("decide_alone"), of("flush"), " us", "fdatasync",
+        most=1.3,
+    )
+    rates = results.runs("stores", "flows", "nats-1", in_flight=256)
+    yield from absolute(
+        "6. Flows on NATS, one server on the same machine, 256 in flight",
+        [run["flows_per_second"] for run in rates], " per second",
+    )
+
+
+def settled(results):
+    filled = results.runs("size", "fill")
+    return f"{number(filled[0]['count'])} settled requests" if filled else "settled requests"
+
+
+@goal
+def clients(results):
+    for case in ("answered", "asked", "status", "approve", "list"):
+        of = lambda who: results.rounds(
+            "programs", "programs", "clients", lambda run: run["cases"][case][who]["wall_ms"]["p50"]
+        )
+        name = f"7. {programs.CASES[case]}, as a process, p50"
+        yield from ratio(name, of("ours"), of("curl"), " ms", "curl", most=1)
+    runs = results.runs("programs", "programs")
+    peaks = {name: peak for name, peak in programs.peaks(runs).items() if name != "curl"}
+    for client in ("requester", "approver"):
+        most = [peak * 1024 for name, peak in peaks.items() if name.startswith(client)]
+        yield from absolute(
+            f"7. Peak memory of `{client}`, whatever it does", [max(most)] if most else [], " MB", 1e-6, most=12
+        )
+    for name, size in (runs[-1]["binary_bytes"] if runs else {}).items():
+        yield from absolute(f"7. `{name}`, stripped", [size], " MB", 1e-6, most=12)
 
 
 @goal
@@ -152,3 +200,28 @@ def scaling(results):
         of = lambda count: results.rounds("scaling", workload, "pushd", value, **{key: count})
         # "Flat" is what the spread of quiet rounds does not hide.
         yield from ratio(f"8. {what} {many} held calls", of(many), of(few), " us", f"{few}:", most=1.25)
+
+
+# What makes nobody wait.
+LIST_MS = 10
+
+
+@goal
+def large(results):
+    with_settled = settled(results)
+    for case, what in ("opened", "Opening"), ("opened-after-kill", "Opening after `kill -9`"):
+        yield from absolute(
+            f"8. {what}, {with_settled}, until ready",
+            [run["ready_ms"] for run in results.runs("size", "opened", case)], " ms", most=1000,
+        )
+    runs = results.runs("size", "size")
+    for quantile, most in ("p50", LIST_MS), ("p99", 2 * LIST_MS):
+        slowest = [max(taken[quantile] for taken in run["lists"].values()) for run in runs]
+        yield from absolute(
+            f"8. List of 100 of {with_settled}, the slowest kind, {quantile}", slowest, " ms", 0.001, most=most
+        )
+    for part, case, store in ("stores", "memory", "memory"), ("size", "pending", "SQLite"):
+        yield from absolute(
+            f"8. Memory for each pending request, {store}",
+            [run["bytes_pending_each"] for run in results.runs(part, "kept", case)], " bytes",
+        )

@@ -7,7 +7,7 @@ import subprocess
 
 from figures import NAMES
 
-COLOURS = {"pushd": "#0b6e4f", "hub-1": "#888888", "hub-2": "#bbbbbb", "nchan": "#c8553d", "pushpin": "#5a7bd8"}
+COLOURS = {"pushd": "#0b6e4f", "pushd-log": "#7fb9a5", "hub-1": "#888888", "hub-2": "#bbbbbb", "nchan": "#c8553d", "pushpin": "#5a7bd8"}
 STYLE = """
 set terminal svg size 760,440 font "sans-serif,13" background "white"
 set border 3

@@ -1,14 +1,13 @@
 """Tables of what scripts/bench/run_programs.py measured: the clients beside curl.
 
-`lines(runs)` gives Markdown, and `goals(runs)` rows of goal, figure, target, and met or missed.
 `runs` is the list of the objects that run_programs.py has printed, one for each round.
 """
 
 import statistics
 
+from figures import table
+
 MEGABYTE = 1_000_000
-PEAK_BYTES = 12 * MEGABYTE
-BINARY_BYTES = 12 * MEGABYTE
 
 CASES = {
     "nothing": "nothing: `true`",
@@ -18,13 +17,6 @@ CASES = {
     "approve": "`approver approve`",
     "list": "`approver list`",
 }
-# Which commands of curl a goal is held against: those that make the same calls.
-GOALS = ["answered", "asked", "status", "approve", "list"]
-
-
-def table(heads, rows):
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
 
 
 def middle(runs, case, who, what="wall_ms", quantile="p50"):
@@ -51,28 +43,6 @@ def most(runs, part):
 def peaks(runs):
     """Peak memory by process, in KiB: those that wait, and those that end by themselves."""
     return most(runs, "waiting") | most(runs, "peak_kib")
-
-
-def goals(runs):
-    rows = []
-    for case in GOALS:
-        ratios = ratio(runs, case)
-        spread = f"{min(ratios):.2f} to {max(ratios):.2f}" if len(ratios) > 1 else "one round"
-        ours, curl = middle(runs, case, "ours"), middle(runs, case, "curl")
-        figure = f"{statistics.median(ratios):.2f} ({spread}): {ours:.2f} ms against {curl:.2f} ms"
-        met = statistics.median(ratios) <= 1
-        rows.append([f"{CASES[case]}, time beside curl", figure, "at most 1", met])
-    ours = {name: peak for name, peak in peaks(runs).items() if name != "curl"}
-    name, peak = max(ours.items(), key=lambda item: item[1])
-    peak *= 1024
-    rows.append(
-        ["Peak memory of each client", f"{peak / MEGABYTE:.1f} MB at most ({name})", "under 12 MB", peak < PEAK_BYTES]
-    )
-    for name, size in runs[-1]["binary_bytes"].items():
-        rows.append(
-            [f"`{name}`, stripped", f"{size / MEGABYTE:.1f} MB", "under 12 MB", size < BINARY_BYTES]
-        )
-    return [[goal, figure, target, "met" if met else "**missed**"] for goal, figure, target, met in rows]
 
 
 def lines(runs):

@@ -1,17 +1,14 @@
-# shellcheck shell=bash
-# A part of scripts/bench.sh: the clients as whole processes, beside the commands of curl that make
-# the same calls. It uses what that script has: start_stack, stop_all, quiet, record and say.
+# Part: the clients as whole processes, beside the commands of curl that make the same calls.
+# shellcheck shell=bash disable=SC2154  # scripts/bench.sh sources this and has the variables
 
-# shellcheck disable=SC2154  # bench.sh sets them
 programs() {
-    local round times=200 figures
-    [ -z "$quick" ] || times=3
+    local round figures
     for round in $(seq "$rounds"); do
         start_stack memory
         quiet
-        say "programs, clients, round $round: $times times each"
+        say "programs, clients, round $round: $program_times times each"
         figures=$(python3 scripts/bench/run_programs.py --bin "$bin" --address "$daemon_address" \
-            --times "$times" --work "$work") || die 'the clients could not be measured'
+            --times "$program_times" --work "$work") || die 'the clients could not be measured'
         record programs clients "$round" "$figures"
         stop_all
     done

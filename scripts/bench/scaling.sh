@@ -14,7 +14,7 @@ scaling() {
             done
             for peer in "${these[@]}"; do
                 measure_peer scaling "$peer" "$round" fanout --streams "$count" \
-                    --events "$((fanout_events * (count < 1000 ? 25 : count < 5000 ? 5 : 1)))" \
+                    --events "$((fanout_events * (count < 1000 ? 25 : count < 5000 ? 10 : 1)))" \
                     --seconds "$peer_seconds"
             done
             stop_all

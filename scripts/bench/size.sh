@@ -3,17 +3,14 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # scripts/bench.sh sources this and has the variables
 
 size() {
-    local count=1000000 pending=20000 calls=500 database=$work/size.db round opened figures middle
-    if [ -n "$quick" ]; then
-        count=3000 pending=300 calls=20
-    fi
-    say "size: a database with $count settled requests"
+    local database=$work/size.db round opened figures middle
+    say "size: a database with $settled settled requests"
     rm -f "$database"*
-    figures=$("$bin/examples/load" fill --database "$database" --count "$count") || die 'no database'
+    figures=$("$bin/examples/load" fill --database "$database" --count "$settled") || die 'no database'
     was_busy=null
     record size fill 1 "$figures"
     middle=$(sed -n 's/.*"middle":"\([^"]*\)".*/\1/p' <<<"$figures")
-    for round in $(seq "${few_rounds:-$rounds}"); do
+    for round in $(seq "$few_rounds"); do
         addresses=() daemons=() watch=()
         quiet
         opened=$(python3 scripts/bench/size.py open "$bin/pushd" "$database") || die 'it is not opened'

@@ -3,7 +3,7 @@
 
 storm() {
     local round policy
-    for round in $(seq "$rounds"); do
+    for round in $(seq "$few_rounds"); do
         for policy in "${policies[@]}"; do
             storm_restart "$round" "$policy"
             if has_nats; then

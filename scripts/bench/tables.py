@@ -8,13 +8,14 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
-import time
 from pathlib import Path
 
+import flush
 import goals
 import plots
+import programs
+import size
 from figures import LIMIT_HEADS, NAMES, Results, limit_columns, number, per_each, spread, table
 
 
@@ -166,25 +167,15 @@ TABLES = [
     ("Held polls, all decided", "burst", "burst", burst),
     ("Held calls", "held", "held", held),
     ("Beside more and more held calls", "scaling", "flows", scaling),
+    (
+        "The clients as processes", "programs", "programs",
+        lambda results: programs.lines(results.runs("programs", "programs")),
+    ),
     ("Flows on each store", "stores", "flows", lambda results: flows(results, "stores", "store")),
     ("Writes, and memory of kept requests", "stores", "kept", kept),
+    ("A large database", "size", "size", size.lines),
     ("A storm of reconnects", "storm", "storm", storm),
 ]
-
-
-def flush_time(disk):
-    """The median of flushes of 4 KiB that are appended to a file, in ms."""
-    path = Path(disk) / "flushed"
-    times = []
-    with open(path, "wb") as file:
-        for _ in range(100):
-            file.write(bytes(4096))
-            file.flush()
-            begun = time.perf_counter()
-            os.fdatasync(file.fileno())
-            times.append((time.perf_counter() - begun) * 1000)
-    path.unlink()
-    return statistics.median(times)
 
 
 def said_by(*command):
@@ -211,7 +202,11 @@ def machine(results, directory, disk):
         told = json.loads(versions.read_text())
         facts.append("; ".join(f"{peer}: {version or 'absent'}" for peer, version in told.items()))
     if disk:
-        facts.append(f"one flush of 4 KiB to the disk (fdatasync), median: {number(flush_time(disk))} ms")
+        took = {kind: number(flush.quantiles(times)["p50"]) for kind, times in flush.flushes(disk).items()}
+        facts.append(
+            "one flush of 4 KiB to the disk (fdatasync) when this was written, median:"
+            f" {took['fdatasync']} us in a file of full length, {took['growing']} us in one that grows"
+        )
     return [f"- {fact}" for fact in facts] + [""]
 
 

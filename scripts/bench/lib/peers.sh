@@ -44,8 +44,13 @@ start_peer() {
     addresses=() daemons=() watch=()
     case $1 in
     pushd)
-        start_node --store memory
+        # As the peers run without a log of calls: a line for each ask and decision is one.
+        start_node --store memory --log "$quiet_log"
         peer_flags[pushd]="--peer pushd ${addresses[*]} ${watch[*]}"
+        ;;
+    pushd-log)
+        start_node --store memory
+        peer_flags[pushd-log]="--peer pushd ${addresses[*]} ${watch[*]}"
         ;;
     hub-[0-9]) start_hub "$1" "${1#hub-}" ;;
     nchan) start_nchan ;;
@@ -53,6 +58,9 @@ start_peer() {
     esac
     addresses=() daemons=() watch=()
 }
+
+# What --log warn is, and the line that tells the port, for which the script waits.
+quiet_log=warn,pushd::cli::pushd::sockets=info
 
 # start_hub PEER THREADS
 start_hub() {
