@@ -9,12 +9,10 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full};
-use hyper::service::Service as _;
-use hyper_util::service::TowerToHyperService;
 use pushd::approvals::classic::Receiver;
 use pushd::burden::Burden;
 use pushd::domain::RequestId;
-use pushd::http::{AllowedHosts, Api, Peer, Remote, Response, Trust, WayBack, routes};
+use pushd::http::{AllowedHosts, Api, Peer, Remote, Response, Routes, Trust, WayBack, routes};
 use tokio::runtime::Runtime;
 use warp::http::{Method, Request, StatusCode, header};
 
@@ -104,14 +102,13 @@ fn asked(details: usize) -> Operation {
 struct Daemon {
     runtime: Runtime,
     inside: Inside,
-    call: Box<dyn Fn(Call) -> BoxFuture<'static, Response>>,
+    routes: Routes,
     /// What the server knows of each call.
     peer: Peer,
     way_back: WayBack,
     body: Bytes,
 }
 
-type Call = Request<Full<Bytes>>;
 type Answer = (StatusCode, Bytes);
 
 /// Somebody who stays.
@@ -134,23 +131,17 @@ impl Daemon {
         let api = Api {
             approvals: Arc::clone(&inside.approvals),
             metrics: Arc::clone(&inside.metrics),
+            renderings: Arc::default(),
             hosts: Arc::new(AllowedHosts::default()),
             trust: Trust::in_everybody(),
             classic: None,
             public_url: None,
         };
-        let service = TowerToHyperService::new(warp::service(routes(&api)));
-        let call = move |request| {
-            let answering = service.call(request);
-            answering
-                .map(|answer| answer.unwrap_or_else(|never| match never {}))
-                .boxed()
-        };
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
         Self {
             runtime,
             inside,
-            call: Box::new(call),
+            routes: routes(&api),
             peer: Peer {
                 remote: Remote::Network {
                     remote: address(50_000),
@@ -178,16 +169,18 @@ impl Daemon {
             .method(method)
             .uri(path)
             .header(header::HOST, "127.0.0.1:8888")
-            .header(header::ACCEPT, "*/*")
-            .extension(self.peer.clone())
-            .extension(self.way_back.clone());
+            .header(header::ACCEPT, "*/*");
         if !body.is_empty() {
             request = request
                 .header(header::CONTENT_TYPE, "application/json")
                 .header(header::CONTENT_LENGTH, body.len());
         }
         let request = request.body(Full::new(body));
-        (self.call)(request.expect("it is a request"))
+        let way_back = Some(self.way_back.clone());
+        let request = request.expect("it is a request");
+        self.routes
+            .answer(request, self.peer.clone(), way_back)
+            .boxed()
     }
 
     fn get(&self, path: &str) -> BoxFuture<'static, Response> {

@@ -6,8 +6,7 @@ use pushd::domain::Event;
 use pushd::http::checked_ask;
 use pushd::store::record;
 use pushd::wire::strict::Object;
-use pushd::wire::{AskBody, DecisionBody, RequestView};
-use serde::Serialize;
+use pushd::wire::{AskBody, DecisionBody, Rendering};
 
 use crate::case::{Case, Operation};
 use crate::samples::{LARGE, approved, ask_json, event, id, pending, pending_with};
@@ -15,13 +14,13 @@ use crate::samples::{LARGE, approved, ask_json, event, id, pending, pending_with
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case::new("wire/view of a pending request", |_| {
-            viewed(event(1, pending(1)), RequestView::of)
+            viewed(event(1, pending(1)))
         }),
         Case::new("wire/view of an approved request, with history", |_| {
-            viewed(event(2, approved(&pending(1))), RequestView::single)
+            viewed(event(2, approved(&pending(1))))
         }),
         Case::new("wire/view with 64 KiB of details", |_| {
-            viewed(event(1, pending_with(LARGE)), RequestView::of)
+            viewed(event(1, pending_with(LARGE)))
         }),
         Case::new("wire/read an ask", |_| asked(ask_json(0))),
         Case::new("wire/read an ask with 64 KiB of details", |_| {
@@ -50,10 +49,9 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-fn viewed<V: Serialize + 'static>(event: Event, view: fn(&Event) -> V) -> Operation {
+fn viewed(event: Event) -> Operation {
     Box::new(move || {
-        let view = view(black_box(&event));
-        black_box(serde_json::to_vec(&view).expect("a view writes without errors"));
+        black_box(Rendering::of(black_box(&event)));
     })
 }
 
