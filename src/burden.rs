@@ -67,8 +67,8 @@ struct Connection {
     // that it can be thrown away in the moment of the cut: the tasks of a connection come to their
     // ends one by one, and thousands of them may have something else to do first.
     kept: Mutex<BTreeMap<u64, Bytes>>,
-    // Which of its loads have a part in what is shared, and where that lies; few at a time. Only
-    // changed under the lock of the burden.
+    // Which of its loads have a part in what is shared, and where that lies; few at a time, but
+    // for many streams on one connection of HTTP/2. Only changed under the lock of the burden.
     shares: Mutex<Vec<(u64, usize)>>,
 }
 

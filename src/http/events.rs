@@ -1,7 +1,7 @@
 //! The stream of changes: Server-Sent Events (HTML Standard, section 9.2), or JSON lines.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -232,19 +232,27 @@ impl Reader {
                 return Some(beginning);
             }
         }
-        let bytes = loop {
-            tokio::select! {
-                biased;
-                () = &mut self.ending => return None,
-                item = self.subscription.next() => break self.write(&item),
-                () = &mut self.look => {
-                    let due = self.last + limits::KEEP_ALIVE;
-                    if due <= Instant::now() {
-                        break self.idle();
+        let item = {
+            // One future for all looks, so that none of them ends a read that is under way.
+            let mut next = pin!(self.subscription.next());
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut self.ending => return None,
+                    item = &mut next => break Some(item),
+                    () = &mut self.look => {
+                        let due = self.last + limits::KEEP_ALIVE;
+                        if due <= Instant::now() {
+                            break None;
+                        }
+                        self.look.as_mut().reset(due);
                     }
-                    self.look.as_mut().reset(due);
                 }
             }
+        };
+        let bytes = match item {
+            Some(item) => self.write(&item),
+            None => self.idle(),
         };
         self.last = Instant::now();
         if self.look.is_elapsed() {

@@ -45,7 +45,7 @@ impl Renderings {
         drop(kept);
         let rendering = Rendering::of(event);
         // Who reads what is old does not push out what is new.
-        if newest < event.id && rendering.bytes() <= limits::RENDERING_BYTES {
+        if newest <= event.id && rendering.bytes() <= limits::RENDERING_BYTES {
             let mut kept = place.lock().unwrap_or_else(PoisonError::into_inner);
             let old = kept.replace((event.clone(), rendering.clone()));
             drop(kept);

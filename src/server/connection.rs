@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::http::{HeaderValue, Request, header};
@@ -73,10 +73,12 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
         head_time,
         proxies,
     } = terms;
+    // One time for all that comes before the first call.
+    let first_by = Instant::now() + head_time;
     let version = tokio::select! {
         biased;
         () = drain.cancelled() => return Ended::Itself,
-        version = timeout(head_time, line.version()) => match version {
+        version = timeout_at(first_by, line.version()) => match version {
             Ok(Some(version)) => version,
             Ok(None) => return Ended::Itself,
             Err(_) => {
@@ -138,7 +140,8 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
         carrier,
         drain,
         first_call,
-        head_time,
+        first_by,
+        version,
     };
     match version {
         Version::One => {
@@ -165,7 +168,8 @@ struct Attendance {
     carrier: Carrier,
     drain: CancellationToken,
     first_call: oneshot::Receiver<()>,
-    head_time: Duration,
+    first_by: Instant,
+    version: Version,
 }
 
 /// Drives a connection to its end; `wind_down` has it finish what it has.
@@ -183,10 +187,11 @@ where
         carrier,
         drain,
         first_call,
-        head_time,
+        first_by,
+        version,
     } = attendance;
     // In a box, which is gone as soon as the first call is there.
-    let mut late = Some(Box::pin(late(first_call, head_time)));
+    let mut late = Some(Box::pin(late(first_call, first_by)));
     let mut gone = pin!(socket.gone());
     let mut cut = pin!(carrier.cut());
     let mut draining = false;
@@ -197,6 +202,10 @@ where
             () = drain.cancelled(), if !draining => {
                 draining = true;
                 wind_down(connection.as_mut());
+                // Whoever has called nothing yet is waited for by hyper until HTTP/2 has begun.
+                if version == Version::Two && late.is_some() {
+                    return Ended::Itself;
+                }
             }
             // Before it too, so that a peer that keeps its connection busy cannot put it off.
             () = &mut cut => {
@@ -286,8 +295,8 @@ async fn next<F: Future + Unpin>(some: &mut Option<F>) -> F::Output {
 }
 
 /// Whether no first call has come in time, which HTTP/2 has no timer for.
-async fn late(first_call: oneshot::Receiver<()>, head_time: Duration) -> bool {
-    timeout(head_time, first_call).await.is_err()
+async fn late(first_call: oneshot::Receiver<()>, first_by: Instant) -> bool {
+    timeout_at(first_by, first_call).await.is_err()
 }
 
 /// The host that a call is for: `:authority` in HTTP/2, the `Host` header in HTTP/1.1

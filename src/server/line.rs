@@ -75,18 +75,17 @@ impl Line {
             Self::Plain(socket) => {
                 let (mut first, mut pause) = ([0; Version::PREFACE.len()], limits::VERSION_LOOK);
                 loop {
-                    let come = socket
-                        .peek(&mut first)
-                        .await
-                        .ok()
-                        .filter(|come| *come > 0)?;
+                    let (come, is_all) = socket.peek(&mut first).await.ok()?;
                     if let Some(version) = Version::of(&first[..come]) {
                         return Some(version);
+                    }
+                    if is_all {
+                        return None;
                     }
                     // It lies there unread, so nothing but looking again tells of more. Whoever sends
                     // the first of it and no more is looked at ever less often.
                     sleep(pause).await;
-                    pause *= 2;
+                    pause = (pause * 2).min(limits::UNREAD_LOOK);
                 }
             }
         }

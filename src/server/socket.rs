@@ -238,17 +238,18 @@ impl Socket {
         }
     }
 
-    /// Waits for the first bytes that lie there, and leaves them; answers how many they are, none at
-    /// the end. Safe to drop at any time.
+    /// Waits for the first bytes that lie there, and leaves them; answers how many they are, and
+    /// whether the peer has said that no more will come. Safe to drop at any time.
     ///
     /// # Errors
     /// The connection is broken.
-    pub(super) async fn peek(&self, first: &mut [u8]) -> io::Result<usize> {
+    pub(super) async fn peek(&self, first: &mut [u8]) -> io::Result<(usize, bool)> {
         loop {
-            self.stream.ready(Interest::READABLE).await?;
+            let ready = self.stream.ready(Interest::READABLE).await?;
             match self.stream.try_peek(first) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                peeked => return peeked,
+                Ok(come) => return Ok((come, come == 0 || ready.is_read_closed())),
+                Err(error) => return Err(error),
             }
         }
     }

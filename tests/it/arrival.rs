@@ -190,3 +190,21 @@ async fn a_requester_whose_ask_is_too_large_is_told_the_size_that_is_taken() {
     let list = daemon.get("/v1/requests").await.json();
     assert_eq!(list["requests"], json!([]));
 }
+
+/// What begins like HTTP/2 may be a call of HTTP/1.1 all the same, and come in pieces. Nothing tells
+/// of the rest, so it was looked for ever less often, and a call that came in time was not seen.
+#[tokio::test]
+async fn who_begins_like_http2_is_heard_to_the_end() {
+    let daemon = setup().in_memory().flags("--head-time 10m").start();
+    let mut slow = daemon.socket().await;
+    slow.say("P").await;
+    // One who leaves before it is clear is let go at once, and not when the time is over. The third
+    // connection is the one that asks.
+    let mut gone = daemon.socket().await;
+    gone.say("PRI").await;
+    daemon.metric_is("pushd_connections", 3).await;
+    drop(gone);
+    daemon.metric_is("pushd_connections", 2).await;
+    slow.say("UT /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert_eq!(slow.answer().await.status, 405);
+}

@@ -61,7 +61,7 @@ async fn every_documented_operation_is_there_and_every_other_method_is_405_with_
 
 /// The pages and their files, which the document leaves out: they are for people, and what they
 /// are made of may change with every version.
-const PAGES: [&str; 4] = ["/r/{id}", "/ask", "/login", "/assets/{id}"];
+const PAGES: [&str; 5] = ["/", "/r/{id}", "/ask", "/login", "/assets/{id}"];
 
 #[test]
 fn every_path_in_the_table_of_routes_is_documented_or_a_page_and_no_other() {
