@@ -7,8 +7,9 @@
 //! which they are looked for; whoever wants more reads the row.
 //!
 //! A reader looks here first and then at the database, which never lags behind: what is no longer
-//! here by then has been filed, and what has changed is read as it stands. So nothing is missed, and
-//! what is found twice has the same place in the list.
+//! here by then has been filed, and what has changed is read as it stands. What is filed never comes
+//! here again: a commit to it, such as a use of an approval, moves it within the indexes. So nothing
+//! is missed, and what is found twice has the same place in the list.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;

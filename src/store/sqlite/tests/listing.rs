@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::{Caller, Rights, Role, Status, TopicPattern};
 use crate::store::Place;
-use crate::store::contract::{about, asked, at, id_of_many, put, put_many, settled};
+use crate::store::contract::{about, asked, at, done, id_of_many, put, put_many, settled};
 
 #[tokio::test]
 async fn a_few_requests_are_found_at_once_among_any_number_of_others() {
@@ -92,4 +92,38 @@ async fn what_has_changed_since_it_was_found_is_read_as_it_stands() {
         file_all(&store).await;
     }
     assert_eq!(shown(Some(Status::Denied)), denied);
+}
+
+/// A filed row that left the indexes with its next commit was in neither place for a list that had
+/// looked into memory before that commit: an approved request was missing while it was being used.
+#[tokio::test]
+async fn what_is_filed_and_changes_again_is_in_the_indexes_all_the_while() {
+    let dir = Dir::new();
+    let store = dir.open(Spy::new()).await;
+    let asked_first = put(&store, asked(1)).await;
+    let approved = settled(asked(1), Status::Approved, at(1));
+    let approved = done(store.commit(Some(asked_first.id), approved).await.unwrap());
+    file_all(&store).await;
+    let query = ListQuery {
+        status: Some(Status::Approved),
+        topic: None,
+        seen_by: None,
+        after: None,
+        limit: 10,
+    };
+    let before = unfiled::Found::default();
+    // As when it is used, by one more step of a request that stays settled.
+    let mut used = (*approved.request).clone();
+    used.match_tries = 1;
+    let used = done(store.commit(Some(approved.id), used).await.unwrap());
+    let (connection, condition) = (dir.intruder(), Condition::new(String::new(), ""));
+    let page = list::list(&connection, &condition, &query, &before, approved.id);
+    let used = [used];
+    assert_eq!(page.unwrap().unwrap().events, used);
+    // It does not stand in memory again either, and is purged like any other.
+    let unfiled = unfiled::Unfiled::load(&connection).unwrap();
+    assert_eq!(unfiled.find(&query, 10), before);
+    let page = store.list(query).await.unwrap();
+    assert_eq!(page.events, used);
+    assert_eq!(store.purge(at(2), 9).await, Ok(1));
 }
