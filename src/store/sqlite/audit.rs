@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 
 use super::backup::{self, BackupError};
 use super::error::OpenError;
-use super::rows;
+use super::{rows, schema};
 use crate::domain::{EventId, Request, Timestamp};
 use crate::limits;
 use crate::store::StoreError;
@@ -49,6 +49,13 @@ pub(super) const BATCH: &str = "SELECT event_id, id, record, created_at FROM req
      AND (settled_at IS NULL OR settled_at >= ?4) \
      ORDER BY 4, 2";
 
+/// The same of a database whose rows are not filed yet.
+const BATCH_BEFORE_FILING: &str = "SELECT event_id, id, record, created_at \
+     FROM requests INDEXED BY by_place \
+     WHERE (created_at, id) > (?1, ?2) AND created_at <= ?3 \
+     AND (settled_at IS NULL OR settled_at >= ?4) \
+     ORDER BY created_at, id";
+
 impl Audit {
     /// Opens the database at `path`, which a daemon may be using, for the requests of which
     /// something may have happened from `since` to `until`.
@@ -78,10 +85,17 @@ impl Audit {
         Ok(batch)
     }
 
-    /// One batch, and the place after it. The read ends with the statement.
+    /// One batch, and the place after it. The read ends with it.
     fn read(&self) -> rusqlite::Result<(Vec<Audited>, Place)> {
         let mut after = self.after.clone();
-        let mut statement = self.connection.prepare_cached(BATCH)?;
+        // A daemon that starts may take the database over between two batches, but not in one.
+        let snapshot = self.connection.unchecked_transaction()?;
+        let sql = if schema::is_filing(schema::version(&snapshot)?) {
+            BATCH
+        } else {
+            BATCH_BEFORE_FILING
+        };
+        let mut statement = snapshot.prepare_cached(sql)?;
         let (since, until) = (self.since.as_millis(), self.until.as_millis());
         let mut rows = statement.query(params![after.0, after.1, until, since])?;
         let (mut batch, mut bytes) = (Vec::new(), 0);

@@ -150,6 +150,11 @@ fn set_up(connection: &Connection, path: &Path) -> Result<(), OpenError> {
 
 fn migrate(connection: &mut Connection, path: &Path, from: i64) -> Result<(), OpenError> {
     let sqlite = |error: rusqlite::Error| OpenError::sqlite(path, &error);
+    let to = schema::known();
+    if from > 0 {
+        let path = path.display();
+        tracing::info!(%path, from, to, "the database is brought to a new schema version");
+    }
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate);
     let transaction = transaction.map_err(sqlite)?;
     schema::migrate(&transaction, from).map_err(|error| match error {
@@ -160,7 +165,6 @@ fn migrate(connection: &mut Connection, path: &Path, from: i64) -> Result<(), Op
         },
     })?;
     transaction.commit().map_err(sqlite)?;
-    let to = schema::known();
     tracing::info!(path = %path.display(), from, to, "the database has a new schema version");
     Ok(())
 }
@@ -193,7 +197,7 @@ pub(super) fn probe(connection: &Connection) -> rusqlite::Result<()> {
 ///
 /// The quick check would do so too, but not compare the indexes with the table, and the whole one
 /// does not count the entries of partial indexes: damage that a read meets has to be found here, or
-/// the store would be ready until the next such read.
+/// the store would be ready until the next such read. The database may be of an older schema.
 pub(super) fn examine(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let sqlite = |error: rusqlite::Error| OpenError::sqlite(path, &error);
     let damaged = |reason: String| OpenError::Damaged {
@@ -208,7 +212,8 @@ pub(super) fn examine(connection: &Connection, path: &Path) -> Result<(), OpenEr
         // It speaks in several lines; a log and an error message have one.
         return Err(damaged(found.replace('\n', " ")));
     }
-    for (index, part) in schema::PARTIAL {
+    let version = schema::version(connection).map_err(sqlite)?;
+    for (index, part) in schema::partial(version) {
         let count = |by: &str| {
             let sql = format!("SELECT count(*) FROM requests {by} WHERE {part}");
             let count = connection.query_row(&sql, (), |row| row.get::<_, i64>(0));

@@ -31,16 +31,18 @@ pub(super) struct Purge {
 pub(super) type Outcome = Result<Commit, StoreError>;
 
 /// Applies writes in their order, each against what those before it have left; one whose
-/// expectation does not hold fails alone. `standing` moves along.
+/// expectation does not hold fails alone. `standing` moves along, and `filed` gets the new rows that
+/// are in the indexes of lists, as those before them were.
 pub(super) fn apply(
     connection: &Connection,
     condition: &Condition,
     group: &[Write],
     standing: &mut Standing,
+    filed: &mut Vec<EventId>,
 ) -> rusqlite::Result<Vec<Outcome>> {
     let mut outcomes = Vec::with_capacity(group.len());
     for write in group {
-        outcomes.push(apply_one(connection, condition, write, standing)?);
+        outcomes.push(apply_one(connection, condition, write, standing, filed)?);
     }
     Ok(outcomes)
 }
@@ -50,6 +52,7 @@ fn apply_one(
     condition: &Condition,
     write: &Write,
     standing: &mut Standing,
+    filed: &mut Vec<EventId>,
 ) -> rusqlite::Result<Outcome> {
     let request = &write.request;
     let current = current(connection, request.id)?;
@@ -63,8 +66,11 @@ fn apply_one(
     let id = standing.head.event.next();
     put(connection, id, request, &write.record, current.is_some())?;
     standing.head.event = id;
-    let was_pending = current.is_some_and(|current| current.pending);
+    let was_pending = current.as_ref().is_some_and(|current| current.pending);
     let is_pending = request.status == Status::Pending;
+    if current.is_some_and(|current| current.filed) && !is_pending {
+        filed.push(id);
+    }
     standing.pending =
         (standing.pending + usize::from(is_pending)).saturating_sub(usize::from(was_pending));
     let request = Arc::clone(request);
@@ -74,16 +80,18 @@ fn apply_one(
 struct Current {
     event: EventId,
     pending: bool,
+    filed: bool,
 }
 
 fn current(connection: &Connection, id: RequestId) -> rusqlite::Result<Option<Current>> {
-    let sql = "SELECT event_id, status = 'pending' FROM requests WHERE id = ?1";
+    let sql = "SELECT event_id, status = 'pending', filed = 1 FROM requests WHERE id = ?1";
     connection
         .prepare_cached(sql)?
         .query_row([id.as_bytes()], |row| {
             Ok(Current {
                 event: rows::event_id(row.get(0)?),
                 pending: row.get(1)?,
+                filed: row.get(2)?,
             })
         })
         .optional()
@@ -96,10 +104,12 @@ fn put(
     record: &[u8],
     replace: bool,
 ) -> rusqlite::Result<()> {
+    // What is filed stays so: between two places a list that looks into one after the other would
+    // miss it.
     let sql = if replace {
         "UPDATE requests SET event_id = :event, topic = :topic, requester = :requester, \
              status = :status, created_at = :created, expires_at = :expires, settled_at = :settled, \
-             record = :record, filed = 0 \
+             record = :record, filed = CASE WHEN :status = 'pending' THEN 0 ELSE filed END \
          WHERE id = :id"
     } else {
         "INSERT INTO requests \

@@ -15,8 +15,8 @@ use std::ops::ControlFlow;
 
 use rusqlite::Connection;
 
-pub(super) use self::source::padded;
-use self::source::{Row, Source};
+use self::source::Source;
+pub(super) use self::source::{Row, padded};
 use super::Condition;
 use super::rows::{self, ReadError};
 use super::unfiled::Found;
@@ -45,7 +45,7 @@ pub(super) fn list(
             unfiled
                 .rows
                 .last()
-                .is_none_or(|(last, _)| row.place < *last)
+                .is_none_or(|last| row.place < last.place)
         };
         if unfiled.more && row.as_ref().is_none_or(is_behind) {
             return Ok(None);

@@ -317,11 +317,12 @@ impl Store for SqliteStore {
         let mut enough = query.limit.saturating_add(1);
         loop {
             let asked = Arc::clone(&query);
-            // Read before the page, so that the page has seen it.
-            let (unfiled, head) = self.published.find(&query, enough);
+            let published = Arc::clone(&self.published);
             let page = self
                 .readers
                 .read(move |database, condition| {
+                    // Read before the page, so that the page has seen it.
+                    let (unfiled, head) = published.find(&asked, enough);
                     list::list(database, condition, &asked, &unfiled, head)
                 })
                 .await?;

@@ -100,18 +100,29 @@ impl Published {
     pub(super) fn publish(&self, standing: Standing, filed: &[EventId], events: &[Event]) {
         let mut state = self.state();
         state.standing = standing;
-        for event in filed {
-            state.unfiled.remove(*event);
-        }
         for event in events {
             state.unfiled.put(event);
             state.recent.insert(event.clone());
+        }
+        // The rows of events may be among them.
+        for event in filed {
+            state.unfiled.remove(*event);
         }
     }
 
     /// The database was opened again, and these are the rows that are not filed.
     pub(super) fn reload(&self, unfiled: Unfiled) {
         self.state().unfiled = unfiled;
+    }
+
+    /// The store stands there, after these events; whichever of their rows are not filed were there
+    /// to be reloaded.
+    pub(super) fn catch_up(&self, standing: Standing, events: &[Event]) {
+        let mut state = self.state();
+        state.standing = standing;
+        for event in events {
+            state.recent.insert(event.clone());
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -142,7 +142,7 @@ impl Writer {
             let events = rows::changes(&connection, &self.condition, range, batch);
             let events = events.map_err(sqlite)?;
             let Some(last) = events.last() else {
-                self.published.publish(found.standing, &[], &[]);
+                self.published.catch_up(found.standing, &[]);
                 // Whoever waits for the head would wait for the next commit otherwise.
                 if range.after < range.until {
                     self.feed.reached(range.until);
@@ -153,7 +153,7 @@ impl Writer {
             let mut standing = found.standing;
             standing.head.event = last.id;
             range.after = last.id;
-            self.published.publish(standing, &[], &events);
+            self.published.catch_up(standing, &events);
             self.feed.deliver(&events);
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, Params, Row, Rows};
 
-use super::Condition;
+use super::{Condition, schema};
 use crate::domain::{Event, EventId, Request, RequestId, Status, Timestamp};
 use crate::store::{Head, Range, StoreError, record};
 
@@ -38,14 +38,14 @@ pub(super) struct Standing {
     pub(super) pending: usize,
 }
 
-/// Reads where the database stands, from a connection that nobody else writes beside.
+/// Reads where the database stands, of whichever schema, from a connection that nobody else writes
+/// beside.
 pub(super) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
     let number = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0));
     let newest = number("SELECT coalesce(max(event_id), 0) FROM requests")?;
     let purged = number("SELECT value FROM meta WHERE key = 'purged'")?;
-    let pending = number(
-        "SELECT count(*) FROM requests INDEXED BY unfiled WHERE filed = 0 AND status = 'pending'",
-    )?;
+    let pending = schema::pending(schema::version(connection)?);
+    let pending = number(&format!("SELECT count(*) FROM {pending}"))?;
     Ok(Standing {
         head: Head {
             // The newest request may be the one that was purged; its number stays used.
@@ -105,11 +105,11 @@ pub(super) fn count(connection: &Connection) -> rusqlite::Result<(usize, usize)>
     Ok((all, bad))
 }
 
-/// How many pending requests should have expired.
+/// How many pending requests should have expired, in a database of whichever schema.
 pub(super) fn count_overdue(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
-    let sql = "SELECT count(*) FROM requests INDEXED BY unfiled \
-               WHERE filed = 0 AND status = 'pending' AND expires_at <= ?1";
-    let count: i64 = connection.query_row(sql, [now.as_millis()], |row| row.get(0))?;
+    let pending = schema::pending(schema::version(connection)?);
+    let sql = format!("SELECT count(*) FROM {pending} AND expires_at <= ?1");
+    let count: i64 = connection.query_row(&sql, [now.as_millis()], |row| row.get(0))?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 

@@ -72,6 +72,8 @@ pub(super) const STEPS: &[&str] = &[
     // `filed`: a row gets into the indexes of lists some time after it is settled, and not with each
     // commit; until then `unfiled` alone has it. The column stands last, behind the record: its
     // values 0 and 1 take no room but in the row's header, so they are read and written without it.
+    // No column can be added while a row has a value of a wrong type, which only damage brings about:
+    // what the columns have lost is taken from the record, and a lost record stays one.
     "DROP INDEX pending_by_event;
     DROP INDEX pending_by_expiry;
     DROP INDEX pending_by_requester;
@@ -81,6 +83,33 @@ pub(super) const STEPS: &[&str] = &[
     DROP INDEX by_topic;
     DROP INDEX by_topic_status;
     DROP INDEX by_requester;
+    UPDATE requests SET
+        id = CASE typeof(id) WHEN 'blob' THEN id
+             ELSE CAST('the id of this row was damaged: ' || event_id AS BLOB) END,
+        topic = CASE typeof(topic) WHEN 'text' THEN topic
+                ELSE coalesce(CAST(said ->> '$.topic' AS TEXT), '') END,
+        requester = CASE typeof(requester) WHEN 'text' THEN requester
+                    ELSE coalesce(CAST(said ->> '$.requester.principal' AS TEXT), '') END,
+        status = CASE typeof(status) WHEN 'text' THEN status
+                 ELSE coalesce(CAST(said ->> '$.status' AS TEXT), '') END,
+        created_at = CASE typeof(created_at) WHEN 'integer' THEN created_at
+                     ELSE coalesce(CAST(said ->> '$.created_at' AS INTEGER), 0) END,
+        expires_at = CASE typeof(expires_at) WHEN 'integer' THEN expires_at
+                     ELSE coalesce(CAST(said ->> '$.expires_at' AS INTEGER), 0) END,
+        settled_at = CASE WHEN typeof(settled_at) IN ('integer', 'null') THEN settled_at
+                     ELSE CAST(said ->> '$.settled_at' AS INTEGER) END,
+        record = coalesce(CAST(record AS BLOB), x'')
+        FROM (
+            SELECT event_id AS damaged,
+                   CASE WHEN json_valid(CAST(record AS TEXT))
+                        THEN CAST(record AS TEXT) -> '$.request' END AS said
+            FROM requests NOT INDEXED
+            WHERE typeof(id) <> 'blob' OR typeof(topic) <> 'text' OR typeof(requester) <> 'text'
+               OR typeof(status) <> 'text' OR typeof(created_at) <> 'integer'
+               OR typeof(expires_at) <> 'integer'
+               OR typeof(settled_at) NOT IN ('integer', 'null') OR typeof(record) <> 'blob'
+        )
+        WHERE event_id = damaged;
     ALTER TABLE requests ADD COLUMN filed INTEGER NOT NULL DEFAULT 1;
     UPDATE requests SET filed = 0 WHERE status = 'pending';
     CREATE INDEX unfiled ON requests (created_at, id) WHERE filed = 0;
@@ -92,8 +121,30 @@ pub(super) const STEPS: &[&str] = &[
     CREATE INDEX by_requester ON requests (requester, created_at, id) WHERE filed = 1;",
 ];
 
-/// The indexes that have a part of the rows alone, and which part.
-pub(super) const PARTIAL: &[(&str, &str)] = &[
+/// The indexes that have a part of the rows alone, and which part, at a schema version.
+pub(super) fn partial(version: i64) -> &'static [(&'static str, &'static str)] {
+    match version {
+        ..1 => &[],
+        1 => OF_PENDING_1,
+        2..5 => OF_PENDING,
+        _ => FILED,
+    }
+}
+
+const OF_PENDING_1: &[(&str, &str)] = &[
+    ("pending_by_event", "status = 'pending'"),
+    ("pending_by_expiry", "status = 'pending'"),
+    ("settled_by_time", "settled_at IS NOT NULL"),
+];
+
+const OF_PENDING: &[(&str, &str)] = &[
+    ("pending_by_event", "status = 'pending'"),
+    ("pending_by_expiry", "status = 'pending'"),
+    ("pending_by_requester", "status = 'pending'"),
+    ("settled_by_time", "settled_at IS NOT NULL"),
+];
+
+const FILED: &[(&str, &str)] = &[
     ("unfiled", "filed = 0"),
     ("settled_by_time", "filed = 1"),
     ("by_place", "filed = 1"),
@@ -103,9 +154,28 @@ pub(super) const PARTIAL: &[(&str, &str)] = &[
     ("by_requester", "filed = 1"),
 ];
 
+/// Where the pending requests are found at a schema version: tables and terms of a query.
+pub(super) const fn pending(version: i64) -> &'static str {
+    if is_filing(version) {
+        "requests INDEXED BY unfiled WHERE filed = 0 AND status = 'pending'"
+    } else {
+        "requests INDEXED BY pending_by_expiry WHERE status = 'pending'"
+    }
+}
+
+/// Whether rows are filed at a schema version.
+pub(super) const fn is_filing(version: i64) -> bool {
+    version >= 5
+}
+
 /// The schema version that this daemon reads and writes.
 pub(super) fn known() -> i64 {
     i64::try_from(STEPS.len()).expect("there are few steps")
+}
+
+/// The schema version that a database of ours has.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", (), |row| row.get(0))
 }
 
 /// Whose database it is.
@@ -124,10 +194,10 @@ pub(super) fn owner(connection: &Connection) -> rusqlite::Result<Owner> {
     let number = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0));
     let application = number("PRAGMA application_id")?;
     if application == APPLICATION_ID {
-        return Ok(Owner::Us(number("PRAGMA user_version")?));
+        return Ok(Owner::Us(version(connection)?));
     }
     let objects = number("SELECT count(*) FROM sqlite_schema")?;
-    let unmarked = application == 0 && number("PRAGMA user_version")? == 0;
+    let unmarked = application == 0 && version(connection)? == 0;
     Ok(if unmarked && objects == 0 {
         Owner::Nobody
     } else {

@@ -8,6 +8,7 @@ mod listing;
 mod opening;
 mod plans;
 mod speed;
+mod versions;
 mod wrong_bytes;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};

@@ -7,17 +7,23 @@
 //! which they are looked for; whoever wants more reads the row.
 //!
 //! A reader looks here first and then at the database, which never lags behind: what is no longer
-//! here by then has been filed, and what has changed is read as it stands. So nothing is missed, and
-//! what is found twice has the same place in the list.
+//! here by then has been filed, and what has changed is read as it stands. What is filed never comes
+//! here again: a commit to it, such as a use of an approval, moves it within the indexes. So nothing
+//! is missed, and what is found twice has the same place in the list.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::btree_map::Range as Entries;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::iter::Rev;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Row};
 
+use super::list;
 use super::rows::event_id;
 use crate::domain::{Event, EventId, Principal, RequestId, Rights, Status, Timestamp, Topic};
+use crate::limits;
 use crate::store::{ListQuery, Place, Range};
 
 /// All rows that are not filed.
@@ -34,26 +40,29 @@ struct Shelf {
     slips: BTreeMap<EventId, Slip>,
     events: HashMap<RequestId, EventId>,
     by_place: BTreeMap<Place, EventId>,
-    by_topic: BTreeMap<Arc<Topic>, BTreeMap<Place, EventId>>,
-    by_requester: BTreeMap<Arc<Principal>, BTreeMap<Place, EventId>>,
+    /// By the text of the topic, which is none of ours where the column is damaged.
+    by_topic: BTreeMap<Arc<str>, Places>,
+    by_requester: BTreeMap<Arc<Principal>, Places>,
 }
+
+type Places = BTreeMap<Place, EventId>;
 
 /// The columns of a row.
 #[derive(Debug)]
 struct Slip {
     place: Place,
-    topic: Arc<Topic>,
+    topic: Arc<str>,
     requester: Arc<Principal>,
     /// `None` where the column is damaged.
     status: Option<Status>,
     expires_at: Timestamp,
 }
 
-/// The newest of what a list asks for.
+/// The newest of what a list has to look at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     /// Newest first.
-    pub(super) rows: Vec<(Place, EventId)>,
+    pub(super) rows: Vec<list::Row>,
     /// There are more behind them.
     pub(super) more: bool,
 }
@@ -87,7 +96,7 @@ impl Unfiled {
         }
         let slip = Slip {
             place: Place::of(request),
-            topic: Arc::new(request.topic.clone()),
+            topic: Arc::from(request.topic.as_str()),
             requester: Arc::new(request.requester.principal.clone()),
             status: Some(request.status),
             expires_at: request.expires_at,
@@ -148,22 +157,83 @@ impl Unfiled {
         from.take(limit).copied().collect()
     }
 
-    /// What a list asks for, the newest first, at most `limit`.
+    /// What a list has to look at, the newest first, at most `limit`.
+    ///
+    /// It is called with the lock on all this held. What it takes is bounded by `limit`, by
+    /// [`limits::LIST_TOPICS`], and by the few settled rows that are not filed.
     pub(super) fn find(&self, query: &ListQuery, limit: usize) -> Found {
-        let mut found = Found::default();
         let shelves = match query.status {
             Some(Status::Pending) => &[&self.pending][..],
             Some(_) => &[&self.settled],
             None => &[&self.pending, &self.settled],
         };
-        for shelf in shelves {
-            shelf.find(query, limit, &mut found);
+        let mut parts: Vec<_> = shelves
+            .iter()
+            .flat_map(|shelf| shelf.parts(query))
+            .collect();
+        let next = |parts: &mut Vec<Part<'_>>, n: usize| {
+            let (place, row) = parts[n].next(query)?;
+            Some((place, Reverse(n), row))
+        };
+        let mut heads = BinaryHeap::new();
+        for n in 0..parts.len() {
+            heads.extend(next(&mut parts, n));
         }
-        found.rows.sort_unstable_by(|one, other| other.cmp(one));
-        found.rows.dedup();
-        found.more |= found.rows.len() > limit;
-        found.rows.truncate(limit);
+        let mut found = Found::default();
+        let mut last = None;
+        while let Some((place, Reverse(n), row)) = heads.pop() {
+            heads.extend(next(&mut parts, n));
+            // One that stands in several parts is given once.
+            if last == Some(place) {
+                continue;
+            }
+            if found.rows.len() >= limit {
+                found.more = true;
+                break;
+            }
+            last = Some(place);
+            found.rows.push(row);
+        }
         found
+    }
+}
+
+/// One order of a shelf, as far as it is not read yet.
+struct Part<'a> {
+    shelf: &'a Shelf,
+    places: Rev<Entries<'a, Place, EventId>>,
+    columns: Columns,
+}
+
+/// Which columns are compared with what the list asks for; its order settles the others.
+#[derive(Clone, Copy)]
+enum Columns {
+    Neither,
+    Topic,
+    TopicAndRequester,
+}
+
+impl Part<'_> {
+    fn next(&mut self, query: &ListQuery) -> Option<(Place, list::Row)> {
+        for (place, event) in self.places.by_ref() {
+            // None where the number of the row is damaged, and that of another as well.
+            let Some(slip) = self.shelf.slips.get(event) else {
+                continue;
+            };
+            // All that is pending is what such a list asks for, and there is little else.
+            if query.status.is_some() && query.status != slip.status {
+                continue;
+            }
+            let topic = || Some(slip.topic.to_string());
+            let requester = || Some(slip.requester.as_str().to_owned());
+            let (topic, requester) = match self.columns {
+                Columns::Neither => (None, None),
+                Columns::Topic => (topic(), None),
+                Columns::TopicAndRequester => (topic(), requester()),
+            };
+            return Some((*place, list::Row::found(*place, *event, topic, requester)));
+        }
+        None
     }
 }
 
@@ -195,64 +265,69 @@ impl Shelf {
         Some(slip)
     }
 
-    /// Adds what the list asks for, from each order that has some of it.
-    fn find(&self, query: &ListQuery, limit: usize, found: &mut Found) {
-        let limited = query.seen_by.as_deref().filter(|rights| !rights.sees_all());
-        let of_topic = query.topic.as_ref().map(|topic| self.by_topic.get(topic));
-        let Some(rights) = limited else {
-            let all = of_topic.unwrap_or(Some(&self.by_place));
-            return self.take(all, query, limit, found);
+    /// The orders that a list merges.
+    fn parts<'a>(&'a self, query: &ListQuery) -> Vec<Part<'a>> {
+        let end = query.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let part = |places: &'a Places, columns| Part {
+            shelf: self,
+            places: places.range((Bound::Unbounded, end)).rev(),
+            columns,
         };
-        let covers = |topic: &Topic| rights.sees_others() && rights.covers(topic);
+        let of = |places: Option<&'a Places>, columns| {
+            let parts = places.map(|places| part(places, columns));
+            parts.into_iter().collect()
+        };
+        let of_topic = |topic: &Topic| of(self.by_topic.get(topic.as_str()), Columns::Neither);
+        let limited = query.seen_by.as_deref().filter(|rights| !rights.sees_all());
+        let Some(rights) = limited else {
+            return match &query.topic {
+                Some(topic) => of_topic(topic),
+                None => of(Some(&self.by_place), Columns::Neither),
+            };
+        };
+        let own = self.by_requester.get(&rights.principal);
         match &query.topic {
-            Some(topic) if covers(topic) => self.take(of_topic.flatten(), query, limit, found),
-            Some(_) => self.take(self.own(rights), query, limit, found),
-            None => {
-                self.take(self.own(rights), query, limit, found);
-                let covered = self.by_topic.iter().filter(|(topic, _)| covers(topic));
-                for (_, places) in covered {
-                    self.take(Some(places), query, limit, found);
+            Some(topic) if rights.sees_others() && rights.covers(topic) => of_topic(topic),
+            Some(_) => of(own, Columns::Topic),
+            None if !rights.sees_others() => of(own, Columns::Neither),
+            None => match self.covered(rights) {
+                Some(topics) => {
+                    let all = own.into_iter().chain(topics);
+                    all.map(|places| part(places, Columns::Neither)).collect()
                 }
-            }
+                None => of(Some(&self.by_place), Columns::TopicAndRequester),
+            },
         }
     }
 
-    fn own(&self, rights: &Rights) -> Option<&BTreeMap<Place, EventId>> {
-        self.by_requester.get(&rights.principal)
-    }
-
-    fn take(
-        &self,
-        places: Option<&BTreeMap<Place, EventId>>,
-        query: &ListQuery,
-        limit: usize,
-        found: &mut Found,
-    ) {
-        let end = query.after.map_or(Bound::Unbounded, Bound::Excluded);
-        let rows = places
-            .into_iter()
-            .flat_map(|places| places.range((Bound::Unbounded, end)).rev());
-        let mut wanted = rows.filter(|(_, event)| {
-            let slip = &self.slips[event];
-            query
-                .topic
-                .as_ref()
-                .is_none_or(|topic| *topic == *slip.topic)
-                && (query.status.is_none() || query.status == slip.status)
-        });
-        let rows = wanted.by_ref().take(limit);
-        found
-            .rows
-            .extend(rows.map(|(place, event)| (*place, *event)));
-        found.more |= wanted.next().is_some();
+    /// The topics that are covered; `None` when more than [`limits::LIST_TOPICS`] have to be looked
+    /// at to tell.
+    fn covered(&self, rights: &Rights) -> Option<Vec<&Places>> {
+        let mut found = BTreeMap::new();
+        let mut looks = 0;
+        for beginning in list::topics::beginnings(&rights.topics) {
+            let from = (Bound::Included(beginning), Bound::Unbounded);
+            let topics = self.by_topic.range::<str, _>(from);
+            for (text, places) in topics.take_while(|(text, _)| text.starts_with(beginning)) {
+                looks += 1;
+                if looks > limits::LIST_TOPICS {
+                    return None;
+                }
+                let topic = Topic::new(text.to_string()).ok();
+                if topic.is_some_and(|topic| rights.covers(&topic)) {
+                    found.insert(&**text, places);
+                }
+            }
+        }
+        for pattern in rights.topics.iter().filter(|pattern| pattern.is_plain()) {
+            let named = self.by_topic.get_key_value(pattern.as_str());
+            found.extend(named.map(|(text, places)| (&**text, places)));
+        }
+        Some(found.into_values().collect())
     }
 }
 
-fn remove_from<K: Ord>(
-    parts: &mut BTreeMap<Arc<K>, BTreeMap<Place, EventId>>,
-    key: &Arc<K>,
-    place: Place,
-) {
+fn remove_from<K: Ord + ?Sized>(parts: &mut BTreeMap<Arc<K>, Places>, key: &Arc<K>, place: Place) {
     if let Some(places) = parts.get_mut(key) {
         places.remove(&place);
         if places.is_empty() {
@@ -272,7 +347,7 @@ fn slip(row: &Row<'_>) -> rusqlite::Result<Slip> {
         let millis = row.get_ref(n)?.as_i64().unwrap_or_default();
         Ok(Timestamp::from_millis(millis))
     };
-    let id = super::list::padded(row.get_ref(1)?);
+    let id = list::padded(row.get_ref(1)?);
     let status = text(4)?;
     let statuses = [
         Status::Pending,
@@ -286,7 +361,7 @@ fn slip(row: &Row<'_>) -> rusqlite::Result<Slip> {
             created_at: millis(5)?,
             id,
         },
-        topic: Arc::new(Topic::new(text(2)?).unwrap_or_default()),
+        topic: Arc::from(text(2)?),
         requester: Arc::new(Principal::new(&text(3)?)),
         status: statuses.into_iter().find(|one| one.as_str() == status),
         expires_at: millis(6)?,

@@ -154,9 +154,16 @@ impl Writer {
         let connection = self.connection.as_ref().expect("it is open between jobs");
         let mut standing = self.published.standing();
         begin(connection)?;
-        let outcomes = group::apply(connection, &self.condition, group, &mut standing)
-            .map_err(Failure::before)?;
-        let filed = self.file_some(connection)?;
+        let mut filed = Vec::new();
+        let outcomes = group::apply(
+            connection,
+            &self.condition,
+            group,
+            &mut standing,
+            &mut filed,
+        )
+        .map_err(Failure::before)?;
+        filed.extend(self.file_some(connection)?);
         let changed = group.iter().map(|write| write.request.id);
         self.published.forget(changed);
         let committed = self.settings.driver.commit(connection);

@@ -30,7 +30,7 @@ pub(in crate::store::sqlite) struct Source {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store::sqlite) struct Row {
     pub(super) place: Place,
-    pub(super) event: EventId,
+    pub(in crate::store::sqlite) event: EventId,
     topic: Option<String>,
     requester: Option<String>,
     status: Option<String>,
@@ -70,18 +70,11 @@ impl Source {
 
     /// What is not filed, as far as the list asks for it.
     pub(super) fn of_unfiled(found: &Found) -> Self {
-        let rows = found.rows.iter().map(|(place, event)| Row {
-            place: *place,
-            event: *event,
-            topic: None,
-            requester: None,
-            status: None,
-        });
         Self {
             sql: String::new(),
             fixed: Vec::new(),
             after: [Value::Null, Value::Null],
-            read: rows.collect(),
+            read: found.rows.iter().cloned().collect(),
             batch: 0,
             is_at_end: true,
         }
@@ -156,6 +149,22 @@ pub(in crate::store::sqlite) fn padded(stored: ValueRef<'_>) -> RequestId {
 }
 
 impl Row {
+    /// One that is not filed, with the columns that its source does not settle.
+    pub(in crate::store::sqlite) const fn found(
+        place: Place,
+        event: EventId,
+        topic: Option<String>,
+        requester: Option<String>,
+    ) -> Self {
+        Self {
+            place,
+            event,
+            topic,
+            requester,
+            status: None,
+        }
+    }
+
     /// What is damaged in a row is taken for nothing here; whoever reads its record notes it.
     fn new(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
         let text = |n| -> rusqlite::Result<Option<String>> {

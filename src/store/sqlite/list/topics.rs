@@ -47,7 +47,7 @@ pub(super) fn covered(
 }
 
 /// The texts that the topics of the patterns begin with, none of them the beginning of another.
-fn beginnings(patterns: &[TopicPattern]) -> Vec<&str> {
+pub(in crate::store::sqlite) fn beginnings(patterns: &[TopicPattern]) -> Vec<&str> {
     let wild = patterns.iter().filter(|pattern| !pattern.is_plain());
     let all: BTreeSet<&str> = wild.map(TopicPattern::beginning).collect();
     let mut shortest: Vec<&str> = Vec::new();
