@@ -205,6 +205,7 @@ async fn who_begins_like_http2_is_heard_to_the_end() {
     daemon.metric_is("pushd_connections", 3).await;
     drop(gone);
     daemon.metric_is("pushd_connections", 2).await;
-    slow.say("UT /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    slow.say("UT /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
     assert_eq!(slow.answer().await.status, 405);
 }
