@@ -102,7 +102,7 @@ async fn an_older_database_is_backed_up_and_audited_as_it_is_and_its_backup_rest
         let restored = restored.unwrap_or_else(|error| panic!("{version}: {error}"));
         let again = Summary {
             history: summary.history,
-            ..restored.summary.clone()
+            ..restored.summary
         };
         assert_eq!(again, summary, "{version}");
         assert_eq!(version_of(&other.path()), schema::known());
