@@ -146,14 +146,14 @@ pub(super) async fn serve(line: Line, who: Who, carrier: Carrier, terms: Terms) 
     match version {
         Version::One => {
             let connection = pin!(http1(head_time).serve_connection(io, service));
-            attend(connection, |one| one.graceful_shutdown(), attendance).await
+            attend(connection, http1::Connection::graceful_shutdown, attendance).await
         }
         // In a box, so that connections of HTTP/1.1 have no room for it.
         Version::Two => {
             let mut connection = Box::pin(http2(Tracked(calls)).serve_connection(io, service));
             attend(
                 connection.as_mut(),
-                |two| two.graceful_shutdown(),
+                http2::Connection::graceful_shutdown,
                 attendance,
             )
             .await
