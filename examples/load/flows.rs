@@ -56,6 +56,8 @@ pub(crate) async fn run(flags: FlowsFlags) -> anyhow::Result<Value> {
     let (servers, watched) = (flags.on.servers(), &flags.on.target.watch);
     let ids = Arc::new(Ids::new());
     let load_average = machine::load_average()?;
+    // First, because a daemon closes connections on which nothing is called for a while.
+    let beside = held::beside(&servers, watched, flags.beside as usize).await?;
     let mut slots = JoinSet::new();
     let mut ears = Ears::default();
     let mut places = Vec::new();
@@ -81,7 +83,6 @@ pub(crate) async fn run(flags: FlowsFlags) -> anyhow::Result<Value> {
         });
     }
     let listening = ears.listen(&servers, &ids.topic()).await?;
-    let beside = held::beside(&servers, watched, flags.beside as usize).await?;
 
     let begun = Instant::now();
     let seconds = Duration::from_secs(flags.seconds);
