@@ -2,7 +2,8 @@
 //!
 //! warp keeps what it is given of a call until the answer is there, and an answer may be held back
 //! for a minute. Whatever came over the wire also lies in the transport's buffer, which cannot be
-//! used again before nobody has a part of it. So warp gets what a resource is found by, the path, and a handler takes the rest, as a copy that it can let go before it waits.
+//! used again before nobody has a part of it. So warp gets what a resource is found by, the path,
+//! and a handler takes the rest, as a copy that it can let go before it waits.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

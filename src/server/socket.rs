@@ -80,11 +80,11 @@ impl Stream {
         let tried = match self {
             Self::Network(stream) => stream.try_io(Interest::READABLE, || {
                 read = stream.try_read_buf(buf)?;
-                is_all(read, buf)
+                is_emptied(read, buf)
             }),
             Self::Unix(stream) => stream.try_io(Interest::READABLE, || {
                 read = stream.try_read_buf(buf)?;
-                is_all(read, buf)
+                is_emptied(read, buf)
             }),
         };
         if read > 0 { Ok(()) } else { tried }
@@ -113,9 +113,9 @@ impl Stream {
     }
 }
 
-/// Whether the system had no more than what was read into `buf`, which is then an error for tokio.
-/// Nothing at all is the end, which stays.
-fn is_all(read: usize, buf: &ReadBuf<'_>) -> io::Result<()> {
+/// Tells tokio that the socket is empty when so much was `read` and `buf` has room left. Reading
+/// nothing is the end, which stays.
+fn is_emptied(read: usize, buf: &ReadBuf<'_>) -> io::Result<()> {
     if read > 0 && buf.remaining() > 0 {
         return Err(io::ErrorKind::WouldBlock.into());
     }
