@@ -322,7 +322,7 @@ async fn it_listens_on_all_addresses_that_it_is_given() {
 /// hyper waits for the whole preface of HTTP/2 before it winds a connection down.
 #[tokio::test]
 async fn who_has_only_begun_to_speak_http2_holds_up_no_end() {
-    let mut daemon = setup().flags("--drain 10min").start();
+    let mut daemon = setup().flags("--drain 10min --head-time 10m").start();
     let mut begun = daemon.socket().await;
     begun.say("PRI * HTTP/2.0\r\n").await;
     daemon.metric_is("pushd_connections", 2).await;
