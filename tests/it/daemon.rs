@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::call::Clients;
+use crate::nats_server::wait_until_stopped;
 use crate::until::{DEADLINE, until};
 
 /// How a daemon is started.
@@ -246,9 +247,12 @@ impl Daemon {
         self.child.wait().expect("it is our child");
     }
 
-    /// Sends it a signal.
+    /// Sends it a signal. After SIGSTOP it does nothing more, not even in another thread.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("the daemon is ours");
+        if signal == Signal::STOP {
+            wait_until_stopped(&self.child);
+        }
     }
 
     /// Its exit code, if it has ended.

@@ -25,7 +25,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -147,6 +147,9 @@ impl NatsServers {
     /// Stops one as a machine that hangs: its connections stay open, and nothing answers.
     pub(crate) fn stop(&self, n: usize) {
         self.servers[n].signal(Signal::STOP);
+        if let Some(child) = &*self.servers[n].child() {
+            wait_until_stopped(child);
+        }
     }
 
     /// Lets one that was stopped go on.
@@ -365,6 +368,14 @@ impl Ports {
             monitor: port(2),
         }
     }
+}
+
+/// Waits for a child to which SIGSTOP was sent: its threads run on for a moment, and may answer.
+pub(crate) fn wait_until_stopped(child: &Child) {
+    // It stays to be waited for, so that a second look at one that is stopped returns as well.
+    let stopped = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pid(Pid::from_child(child)), stopped)
+        .expect("it is our child, and has not ended");
 }
 
 /// Whether an answer of `/healthz` says that the server and its streams are well. A consumer that
