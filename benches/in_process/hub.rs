@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use pushd::domain::{Event, EventId};
-use pushd::hub::{Hub, Subscriber, TailRead, Waiters, Wants};
+use pushd::hub::{Filter, Hub, Subscriber, TailRead, Waiters, Wants};
 use pushd::limits::{CHANGES_BATCH, Limits};
 use tokio::runtime::Runtime;
 
@@ -43,7 +43,10 @@ fn published(subscribers: u64) -> Operation {
     let hub = Arc::new(Hub::new(&Limits::for_descriptors(32_768)));
     let told = Arc::new(AtomicU64::new(0));
     for _ in 0..subscribers {
-        let subscriber = hub.tail.subscribe().expect("there is room");
+        let subscriber = hub
+            .tail
+            .subscribe(Filter::default())
+            .expect("there is room");
         runtime.spawn(listen(Arc::clone(&hub), subscriber, Arc::clone(&told)));
     }
     let request = Arc::new(pending(1));
@@ -66,10 +69,12 @@ fn published(subscribers: u64) -> Operation {
 async fn listen(hub: Arc<Hub>, mut subscriber: Subscriber, told: Arc<AtomicU64>) {
     let mut cursor = EventId::ZERO;
     loop {
-        subscriber.moved_past(cursor).await;
-        let TailRead::Events(entries) = hub.tail.read(cursor, CHANGES_BATCH) else {
+        let TailRead::Events(entries) = hub.tail.read(&subscriber, cursor, CHANGES_BATCH) else {
             panic!("the tail is long enough for whoever reads each event");
         };
+        if entries.is_empty() {
+            subscriber.told().await;
+        }
         for entry in entries {
             black_box(entry.frame(|_| Bytes::from_static(b"a frame")).clone());
             cursor = entry.event.id;

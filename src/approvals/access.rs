@@ -12,7 +12,7 @@ use crate::domain::{
     Ask, Caller, Denial, Digest, Event, Principal, Refusal, Request, RequestId, Rights, Role,
     Topic, Verdict,
 };
-use crate::hub::Wants;
+use crate::hub::{Filter, Wants};
 use crate::principals::Grant;
 use crate::store::{ListQuery, Page};
 
@@ -236,12 +236,9 @@ impl Access {
         let place = self.place(|by| self.approvals.quotas.listen(by))?;
         let listeners = &self.approvals.hub.listeners;
         let listening = listeners.enter(&self.grant.rights, &topics);
-        let subscription = self.approvals.listen(cursor, topics).await?;
-        let subscription = subscription.holding(place).listening(listening);
-        Ok(match self.filter() {
-            Some(rights) => subscription.seen_by(rights),
-            None => subscription,
-        })
+        let filter = Filter::new(topics, self.filter());
+        let subscription = self.approvals.listen(cursor, filter).await?;
+        Ok(subscription.holding(place).listening(listening))
     }
 
     /// How many whose approval of this request would count have a stream open on which they hear of

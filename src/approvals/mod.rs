@@ -39,9 +39,9 @@ use self::room::OnTheWay;
 use crate::clock::Clock;
 use crate::domain::{
     Ask, Caller, Cursor, Decision, Denial, Digest, Event, EventId, HistoryId, MatchCode, Principal,
-    Reason, Refusal, Request, RequestId, Timestamp, Topic, Transition, Unmet, Verdict, Vote,
+    Reason, Refusal, Request, RequestId, Timestamp, Transition, Unmet, Verdict, Vote,
 };
-use crate::hub::{Full, Hub, Wants};
+use crate::hub::{Filter, Full, Hub, Wants};
 use crate::limits::{self, Limits};
 use crate::store::{Commit, Health, ListQuery, Page, Range, SharedStore, StoreError};
 
@@ -656,21 +656,18 @@ impl Approvals {
     }
 
     /// Opens a stream of changes: all that is pending, or what changed after `cursor`, then what
-    /// happens. With `topics` only theirs.
+    /// happens; of these, what `filter` lets through.
     ///
     /// # Errors
     /// Too many subscribers, or the store's.
     pub async fn listen(
         self: &Arc<Self>,
         cursor: Option<&str>,
-        topics: Vec<Topic>,
+        filter: Filter,
     ) -> Result<Subscription, Error> {
-        let subscriber = self
-            .hub
-            .tail
-            .subscribe()
-            .map_err(Error::TooManySubscribers)?;
-        Ok(Subscription::open(Arc::clone(self), subscriber, cursor, topics).await?)
+        let subscriber = self.hub.tail.subscribe(filter);
+        let subscriber = subscriber.map_err(Error::TooManySubscribers)?;
+        Ok(Subscription::open(Arc::clone(self), subscriber, cursor).await?)
     }
 
     /// Follows all changes from within the daemon: all that is pending, then what happens. It takes
@@ -680,7 +677,7 @@ impl Approvals {
     /// The store's.
     pub async fn follow(self: &Arc<Self>) -> Result<Subscription, StoreError> {
         let subscriber = self.hub.tail.follow();
-        Subscription::open(Arc::clone(self), subscriber, None, Vec::new()).await
+        Subscription::open(Arc::clone(self), subscriber, None).await
     }
 
     /// Expires at most `limit` overdue requests; answers how many were overdue.

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::Approvals;
 use super::bulk::Place;
 use super::quotas::Taken;
-use crate::domain::{Cursor, EventId, Rights, Timestamp, Topic};
+use crate::domain::{Cursor, EventId, Timestamp};
 use crate::hub::{Entry, Listening, Subscriber, TailRead};
 use crate::limits;
 use crate::store::{Head, Range, StoreError};
@@ -63,8 +63,6 @@ enum Stored {
 pub struct Subscription {
     approvals: Arc<Approvals>,
     subscriber: Subscriber,
-    topics: Vec<Topic>,
-    seen_by: Option<Arc<Rights>>,
     cursor: EventId,
     phase: Phase,
     /// Where it waits for its turn to read the store.
@@ -80,7 +78,6 @@ impl Subscription {
         approvals: Arc<Approvals>,
         subscriber: Subscriber,
         cursor: Option<&str>,
-        topics: Vec<Topic>,
     ) -> Result<Self, StoreError> {
         let head = approvals.head_for(cursor).await?;
         let (cursor, phase) = match cursor {
@@ -110,8 +107,6 @@ impl Subscription {
         Ok(Self {
             approvals,
             subscriber,
-            topics,
-            seen_by: None,
             cursor,
             phase,
             place: None,
@@ -136,15 +131,6 @@ impl Subscription {
         }
     }
 
-    /// The same, of what somebody with these rights may see.
-    #[must_use]
-    pub fn seen_by(self, rights: Arc<Rights>) -> Self {
-        Self {
-            seen_by: Some(rights),
-            ..self
-        }
-    }
-
     /// The last event that this stream has passed, told or left out by its filter.
     pub fn cursor(&self) -> Cursor {
         self.approvals.cursor(self.cursor)
@@ -153,6 +139,14 @@ impl Subscription {
     /// Whether all that was there when the stream was opened has been told.
     pub fn is_live(&self) -> bool {
         self.phase == Phase::Live
+    }
+
+    /// Passes what its filter leaves out and nobody has woken it for, without a read.
+    pub fn pass_others(&mut self) {
+        if matches!(self.phase, Phase::CatchUp { .. } | Phase::Live) {
+            let tail = &self.approvals.hub.tail;
+            self.cursor = tail.past_others(&self.subscriber, self.cursor);
+        }
     }
 
     /// The next thing to tell; waits for it. Safe to drop and call again: an item that was not
@@ -217,14 +211,17 @@ impl Subscription {
     }
 
     async fn live(&mut self) -> Result<Option<Item>, StoreError> {
-        match self
-            .approvals
-            .hub
-            .tail
-            .read(self.cursor, limits::STREAM_BATCH_EVENTS)
-        {
+        self.pass_others();
+        let tail = &self.approvals.hub.tail;
+        match tail.read(&self.subscriber, self.cursor, limits::STREAM_BATCH_EVENTS) {
             TailRead::Events(entries) if entries.is_empty() => {
-                self.subscriber.moved_past(self.cursor).await;
+                match self.phase {
+                    // Also when nothing of it concerns this stream.
+                    Phase::CatchUp { until } => tail.has_reached(until).await,
+                    Phase::Reset | Phase::Replay { .. } | Phase::Live => {
+                        self.subscriber.told().await;
+                    }
+                }
                 Ok(None)
             }
             TailRead::Events(entries) => Ok(self.pass(entries)),
@@ -299,12 +296,8 @@ impl Subscription {
         ) {
             self.subscriber.passed(self.cursor);
         }
-        if !self.topics.is_empty() {
-            entries.retain(|entry| self.topics.contains(&entry.event.request.topic));
-        }
-        if let Some(rights) = &self.seen_by {
-            entries.retain(|entry| rights.may_see(&entry.event.request));
-        }
+        let filter = self.subscriber.filter();
+        entries.retain(|entry| filter.admits(&entry.event.request));
         (!entries.is_empty()).then_some(Item::Events(entries))
     }
 

@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::domain::{Details, Digest, HistoryId, Status, Title};
+use crate::domain::{Details, Digest, HistoryId, Status, Title, Topic};
 use crate::hub::Entry;
 use crate::metrics::Metrics;
 use crate::store::faulty::FaultyStore;
@@ -102,7 +102,7 @@ impl World {
     async fn listen(&self, cursor: Option<Cursor>) -> Subscription {
         let cursor = cursor.map(|cursor| cursor.to_string());
         self.approvals
-            .listen(cursor.as_deref(), Vec::new())
+            .listen(cursor.as_deref(), Filter::default())
             .await
             .unwrap()
     }

@@ -264,6 +264,7 @@ impl Reader {
     /// Nothing to tell for a while. What was left out by the filter has moved the cursor all the
     /// same, and a reader that knows resumes from there.
     fn idle(&mut self) -> Bytes {
+        self.subscription.pass_others();
         let cursor = self.subscription.cursor();
         if self.subscription.is_live() && cursor != self.told {
             self.told = cursor;

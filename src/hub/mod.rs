@@ -5,11 +5,13 @@
 //! HTTP and no rules, it never blocks, and it keeps nothing for somebody who has gone.
 
 pub mod listeners;
+pub mod subscribers;
 pub mod tail;
 pub mod waiters;
 
 pub use listeners::{Hears, Listeners, Listening};
-pub use tail::{Entry, Subscriber, Tail, TailRead};
+pub use subscribers::{Filter, Subscriber};
+pub use tail::{Entry, Tail, TailRead};
 pub use waiters::{Waiter, Waiters, Wants};
 
 use crate::domain::{Event, EventId};
@@ -77,11 +79,16 @@ pub(crate) mod tests {
 
     /// Event `id` of request `name`, in this state.
     pub(crate) fn event(id: u64, name: u8, status: Status) -> Event {
+        event_about(id, name, status, &Topic::default())
+    }
+
+    /// The same, of a request about this topic, which `ci` has asked.
+    pub(crate) fn event_about(id: u64, name: u8, status: Status, topic: &Topic) -> Event {
         let ask = Ask {
             title: Title::new("Deploy?".to_owned()).unwrap(),
             details: Details::new(String::new()).unwrap(),
             fields: Vec::new(),
-            topic: Topic::default(),
+            topic: topic.clone(),
             expires_in: Some(Duration::from_mins(1)),
             match_code: None,
             command: None,

@@ -1,17 +1,17 @@
 //! The newest events, kept ready for streams.
 //!
-//! A subscriber is a cursor: it reads what follows its cursor and waits until the head has moved.
-//! There is no queue per subscriber, so a slow one costs one number; who has fallen behind the
-//! tail is told so and reads the store instead.
+//! A subscriber is a cursor: it reads what follows its cursor and waits until something that
+//! concerns it has come. There is no queue per subscriber, so a slow one costs one number; who has
+//! fallen behind the tail is told so and reads the store instead.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::Full;
+use super::subscribers::{Filter, Subscriber, Subscribers};
 use crate::domain::{Event, EventId};
 use crate::limits;
 
@@ -44,20 +44,8 @@ impl Entry {
 pub struct Tail {
     events: RwLock<Events>,
     head: watch::Sender<EventId>,
-    // A std mutex: it is held for map operations only, never over an await.
-    subscribers: Arc<Mutex<Subscribers>>,
+    subscribers: Subscribers,
     most: usize,
-}
-
-/// How far each open stream has come, by the number that it was given.
-#[derive(Debug, Default)]
-struct Subscribers {
-    places: BTreeMap<u64, Arc<AtomicU64>>,
-    next: u64,
-}
-
-fn lock(subscribers: &Mutex<Subscribers>) -> MutexGuard<'_, Subscribers> {
-    subscribers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +65,12 @@ pub enum TailRead {
     BeginsAfter(EventId),
 }
 
+impl TailRead {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Events(entries) if entries.is_empty())
+    }
+}
+
 impl Tail {
     /// An empty tail, with room for `most` subscribers.
     pub fn new(most: usize) -> Self {
@@ -84,7 +78,7 @@ impl Tail {
         Self {
             events: RwLock::default(),
             head,
-            subscribers: Arc::default(),
+            subscribers: Subscribers::default(),
             most,
         }
     }
@@ -123,21 +117,28 @@ impl Tail {
             events.base = old.event.id;
         }
         drop(events);
+        // Marked before the head moves, so that nothing up to the head is news to whom it does not
+        // mark; woken afterwards, so that whoever is finds the head moved.
+        let woken = self.subscribers.mark(new);
         self.head.send_replace(last.id);
+        woken.wake();
     }
 
     /// Goes on after `head`, whose event is not to be had. Whoever is behind it reads the store, and
     /// finds there that it has missed nothing.
     pub(super) fn reached(&self, head: EventId) {
         let mut events = self.events.write().unwrap_or_else(PoisonError::into_inner);
-        if head <= self.head() {
+        let before = self.head();
+        if head <= before {
             return;
         }
         events.entries.clear();
         events.bytes = 0;
         events.base = head;
         drop(events);
+        let woken = self.subscribers.mark_all(before);
         self.head.send_replace(head);
+        woken.wake();
     }
 
     /// The newest event that was delivered.
@@ -145,8 +146,38 @@ impl Tail {
         *self.head.borrow()
     }
 
-    /// At most `most` events after `cursor`.
-    pub fn read(&self, cursor: EventId, most: usize) -> TailRead {
+    /// Waits until the event `id`, or one after it, was delivered. Safe to drop at any time.
+    pub async fn has_reached(&self, id: EventId) {
+        let mut head = self.head.subscribe();
+        if head.wait_for(|head| *head >= id).await.is_err() {
+            unreachable!("the sender is in `self`");
+        }
+    }
+
+    /// The cursor from which a subscriber that stands at `cursor` may go on: what it passes by that
+    /// does not concern it.
+    pub fn past_others(&self, subscriber: &Subscriber, cursor: EventId) -> EventId {
+        // In this order: what was marked before the head had moved is seen.
+        let head = self.head();
+        subscriber.past_others(cursor, head)
+    }
+
+    /// At most `most` events after `cursor`, whomever they concern. When there are none, the
+    /// subscriber may wait to be [told](Subscriber::told).
+    pub fn read(&self, subscriber: &Subscriber, cursor: EventId, most: usize) -> TailRead {
+        let mut read = self.after(cursor, most);
+        if read.is_empty() {
+            subscriber.has_read_all();
+            // What came before that is read now, and what comes afterwards marks it anew.
+            read = self.after(cursor, most);
+            if !read.is_empty() {
+                subscriber.has_more_after(cursor);
+            }
+        }
+        read
+    }
+
+    fn after(&self, cursor: EventId, most: usize) -> TailRead {
         let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
         if cursor < events.base {
             return TailRead::BeginsAfter(events.base);
@@ -164,93 +195,41 @@ impl Tail {
         )
     }
 
-    /// Registers a subscriber.
+    /// Registers a subscriber for what `filter` lets through.
     ///
     /// # Errors
     /// As many listen as may.
-    pub fn subscribe(&self) -> Result<Subscriber, Full> {
-        let place = Arc::new(AtomicU64::new(self.head().0));
-        let mut subscribers = lock(&self.subscribers);
-        if subscribers.places.len() >= self.most {
-            return Err(Full { most: self.most });
-        }
-        let number = subscribers.next;
-        subscribers.next += 1;
-        subscribers.places.insert(number, Arc::clone(&place));
-        drop(subscribers);
-        Ok(Subscriber {
-            head: self.head.subscribe(),
-            number,
-            place,
-            all: Arc::clone(&self.subscribers),
-        })
+    pub fn subscribe(&self, filter: Filter) -> Result<Subscriber, Full> {
+        self.subscribers.enter(filter, self.head(), Some(self.most))
     }
 
-    /// A reader of the daemon's own, which takes nobody's place and is not counted.
+    /// A reader of the daemon's own, which hears of everything, takes nobody's place and is not
+    /// counted.
     pub fn follow(&self) -> Subscriber {
-        let mut subscribers = lock(&self.subscribers);
-        let number = subscribers.next;
-        subscribers.next += 1;
-        drop(subscribers);
-        Subscriber {
-            head: self.head.subscribe(),
-            number,
-            place: Arc::default(),
-            all: Arc::clone(&self.subscribers),
-        }
+        let entered = self.subscribers.enter(Filter::default(), self.head(), None);
+        entered.expect("there is always room for the daemon's own")
     }
 
     /// How many listen.
     pub fn subscribers(&self) -> usize {
-        lock(&self.subscribers).places.len()
+        self.subscribers.count()
     }
 
-    /// How many events the slowest of those who listen has still to be told; zero when nobody is
-    /// behind. It looks at every subscriber, and is for whoever watches the daemon.
+    /// How many events behind the head the slowest of those is who have something to be told; zero
+    /// when nobody is behind. It looks at every subscriber, and is for whoever watches the daemon.
     pub fn behind(&self) -> u64 {
-        let subscribers = lock(&self.subscribers);
-        let places = subscribers.places.values();
-        let slowest = places.map(|place| place.load(Ordering::Relaxed)).min();
-        drop(subscribers);
+        let slowest = self.subscribers.slowest();
         // Read afterwards: a subscriber is never ahead of the head.
-        slowest.map_or(0, |place| self.head().0.saturating_sub(place))
-    }
-}
-
-/// One open stream; dropping it gives its place back.
-#[derive(Debug)]
-pub struct Subscriber {
-    head: watch::Receiver<EventId>,
-    number: u64,
-    place: Arc<AtomicU64>,
-    all: Arc<Mutex<Subscribers>>,
-}
-
-impl Subscriber {
-    /// Waits until an event after `cursor` was delivered. Safe to drop at any time.
-    pub async fn moved_past(&mut self, cursor: EventId) {
-        if self.head.wait_for(|head| *head > cursor).await.is_err() {
-            // The tail is gone, and with it everything that could come.
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Notes how far this subscriber has come; until then it counts as one that has seen all that
-    /// was there when it came.
-    pub fn passed(&self, cursor: EventId) {
-        self.place.store(cursor.0, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Subscriber {
-    fn drop(&mut self) {
-        let left = lock(&self.all).places.remove(&self.number);
-        drop(left);
+        slowest.map_or(0, |place| self.head().0.saturating_sub(place.0))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt as _;
+
     use super::*;
     use crate::domain::Status;
     use crate::hub::tests::event;
@@ -267,12 +246,12 @@ mod tests {
         let tail = Tail::new(1);
         tail.begin(EventId(10));
         tail.extend(&[event(11, 1, Status::Pending), event(14, 2, Status::Pending)]);
-        assert_eq!(ids(tail.read(EventId(10), 9)), [11, 14]);
-        assert_eq!(ids(tail.read(EventId(10), 1)), [11]);
-        assert_eq!(ids(tail.read(EventId(12), 9)), [14]);
-        assert_eq!(ids(tail.read(EventId(14), 9)), [0_u64; 0]);
+        assert_eq!(ids(tail.after(EventId(10), 9)), [11, 14]);
+        assert_eq!(ids(tail.after(EventId(10), 1)), [11]);
+        assert_eq!(ids(tail.after(EventId(12), 9)), [14]);
+        assert_eq!(ids(tail.after(EventId(14), 9)), [0_u64; 0]);
         assert!(matches!(
-            tail.read(EventId(9), 9),
+            tail.after(EventId(9), 9),
             TailRead::BeginsAfter(EventId(10))
         ));
     }
@@ -285,9 +264,9 @@ mod tests {
         tail.extend(&[event(10, 1, Status::Pending), event(11, 2, Status::Pending)]);
         tail.begin(EventId(10));
         assert_eq!(tail.head(), EventId(11));
-        assert_eq!(ids(tail.read(EventId(10), 9)), [11]);
+        assert_eq!(ids(tail.after(EventId(10), 9)), [11]);
         assert!(matches!(
-            tail.read(EventId(9), 9),
+            tail.after(EventId(9), 9),
             TailRead::BeginsAfter(EventId(10))
         ));
     }
@@ -300,29 +279,45 @@ mod tests {
             tail.extend(&[event(id, 1, Status::Pending)]);
         }
         assert!(matches!(
-            tail.read(EventId(4), 9),
+            tail.after(EventId(4), 9),
             TailRead::BeginsAfter(EventId(5))
         ));
-        assert_eq!(ids(tail.read(EventId(5), 1)), [6]);
+        assert_eq!(ids(tail.after(EventId(5), 1)), [6]);
     }
 
     #[tokio::test]
     async fn a_subscriber_that_comes_after_the_event_does_not_wait_for_it() {
         let tail = Tail::new(1);
         tail.extend(&[event(1, 1, Status::Pending)]);
-        let mut subscriber = tail.subscribe().unwrap();
-        subscriber.moved_past(EventId::ZERO).await;
+        let mut subscriber = tail.subscribe(Filter::default()).unwrap();
+        subscriber.told().await;
+        assert_eq!(tail.past_others(&subscriber, EventId::ZERO), EventId::ZERO);
+        assert_eq!(ids(tail.read(&subscriber, EventId::ZERO, 9)), [1]);
+    }
+
+    #[tokio::test]
+    async fn what_was_delivered_is_waited_for_whomever_it_concerns() {
+        let tail = Tail::new(1);
+        tail.extend(&[event(3, 1, Status::Pending)]);
+        tail.has_reached(EventId(2)).await;
+        let mut reaching = pin!(tail.has_reached(EventId(4)));
+        assert!(reaching.as_mut().now_or_never().is_none());
+        tail.extend(&[event(5, 1, Status::Pending)]);
+        reaching.await;
     }
 
     #[test]
     fn a_subscriber_that_leaves_gives_its_place_back() {
         let tail = Tail::new(1);
-        let first = tail.subscribe().unwrap();
-        assert_eq!(tail.subscribe().err(), Some(Full { most: 1 }));
+        let first = tail.subscribe(Filter::default()).unwrap();
+        assert_eq!(
+            tail.subscribe(Filter::default()).err(),
+            Some(Full { most: 1 })
+        );
         assert_eq!(tail.subscribers(), 1);
         drop(first);
         assert_eq!(tail.subscribers(), 0);
-        assert!(tail.subscribe().is_ok());
+        assert!(tail.subscribe(Filter::default()).is_ok());
     }
 
     #[test]
@@ -330,7 +325,10 @@ mod tests {
         let tail = Tail::new(3);
         tail.begin(EventId(10));
         assert_eq!(tail.behind(), 0, "nobody listens");
-        let (slow, quick) = (tail.subscribe().unwrap(), tail.subscribe().unwrap());
+        let (slow, quick) = (
+            tail.subscribe(Filter::default()).unwrap(),
+            tail.subscribe(Filter::default()).unwrap(),
+        );
         assert_eq!(tail.behind(), 0, "both came when that was the head");
         tail.extend(&[event(11, 1, Status::Pending), event(14, 2, Status::Pending)]);
         quick.passed(EventId(14));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{ChannelName, Classic, PRINCIPAL, Refused};
 use crate::approvals::{Item, Subscription};
 use crate::domain::{Cursor, Event, EventId, RequestId, Status};
+use crate::hub::Filter;
 
 /// An open stream of questions.
 #[derive(Debug)]
@@ -29,9 +30,9 @@ impl Classic {
         if self.approvals.drain.is_cancelled() {
             return Err(Refused::Draining);
         }
-        let topics = vec![name.topic().clone()];
+        let filter = Filter::new(vec![name.topic().clone()], None);
         let opening = Arc::clone(&self.approvals);
-        let subscription = opening.listen(cursor, topics).await?;
+        let subscription = opening.listen(cursor, filter).await?;
         Ok(Questions {
             known: subscription.cursor().event,
             subscription,

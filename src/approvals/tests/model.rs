@@ -57,7 +57,10 @@ impl Inside {
         let approvals = begun.await.unwrap();
         let head = approvals.store.head().await.unwrap().event;
         let here = approvals.cursor(head).to_string();
-        let listener = approvals.listen(Some(&here), Vec::new()).await.unwrap();
+        let listener = approvals
+            .listen(Some(&here), Filter::default())
+            .await
+            .unwrap();
         Self {
             approvals,
             clock,
@@ -325,7 +328,7 @@ async fn compare(inside: &mut Inside, model: &mut Model) {
     let from = inside.approvals.cursor(model.purged).to_string();
     let mut late = inside
         .approvals
-        .listen(Some(&from), Vec::new())
+        .listen(Some(&from), Filter::default())
         .await
         .unwrap();
     let mut ids = Vec::new();

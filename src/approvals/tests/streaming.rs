@@ -75,7 +75,7 @@ async fn a_cursor_that_this_store_does_not_know_resets() {
     ] {
         let mut stream = world
             .approvals
-            .listen(Some(&cursor), Vec::new())
+            .listen(Some(&cursor), Filter::default())
             .await
             .unwrap();
         assert_eq!(
@@ -141,12 +141,74 @@ async fn a_head_without_an_event_is_passed_and_not_waited_for() {
 async fn a_stream_of_one_topic_tells_no_other_and_still_moves() {
     let world = World::new().await;
     let topic = Topic::new("deploy".to_owned()).unwrap();
-    let mut stream = world.approvals.listen(None, vec![topic]).await.unwrap();
+    let mut stream = world
+        .approvals
+        .listen(None, Filter::new(vec![topic], None))
+        .await
+        .unwrap();
     assert_eq!(told(&mut stream), ["caught-up 0"]);
     world.ask_about("Ours?", "deploy").await;
     world.ask_about("Theirs?", "lunch").await;
     assert_eq!(told(&mut stream), ["1 pending"]);
     assert_eq!(stream.cursor().event, EventId(2));
+}
+
+/// Nobody wakes it for what it leaves out, and it is not behind for that.
+#[tokio::test]
+async fn a_stream_that_leaves_out_more_than_the_tail_holds_goes_on_without_the_store() {
+    let world = World::new().await;
+    let topic = Topic::new("deploy".to_owned()).unwrap();
+    let filter = Filter::new(vec![topic], None);
+    let mut stream = world.approvals.listen(None, filter).await.unwrap();
+    assert_eq!(told(&mut stream), ["caught-up 0"]);
+    for _ in 0..limits::TAIL_EVENTS {
+        let id = world.ask("Theirs?").await.request.id;
+        world.decide(id, Verdict::Deny).await.unwrap();
+    }
+    assert_eq!(world.approvals.hub.tail.behind(), 0);
+    let id = world.ask_about("Ours?", "deploy").await.id;
+    world.store.break_reads(Some(StoreError::Busy));
+    assert_eq!(told(&mut stream), [format!("{id} pending")]);
+    world.store.break_reads(None);
+    world.ask("Theirs?").await;
+    stream.pass_others();
+    assert_eq!(
+        stream.cursor().event,
+        EventId(id.0 + 1),
+        "a keep-alive tells this"
+    );
+}
+
+/// Keeps what it is fed for later.
+struct HeldUp(Arc<Pump>, Arc<std::sync::Mutex<Vec<Event>>>);
+
+impl Feed for HeldUp {
+    fn deliver(&self, events: &[Event]) {
+        self.1.lock().unwrap().extend_from_slice(events);
+    }
+
+    fn reached(&self, head: EventId) {
+        self.0.reached(head);
+    }
+}
+
+/// Where the store has come further than its feed, a stream waits for the feed; nothing of what that
+/// brings need concern it.
+#[tokio::test]
+async fn a_stream_of_one_topic_has_caught_up_when_others_were_told() {
+    let held = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let waiting = Arc::clone(&held);
+    let setting = Limits::for_descriptors(64);
+    let world = World::fed(setting, |pump| Arc::new(HeldUp(pump, waiting))).await;
+    world.ask("Theirs?").await;
+    let topic = Topic::new("deploy".to_owned()).unwrap();
+    let filter = Filter::new(vec![topic], None);
+    let mut stream = world.approvals.listen(None, filter).await.unwrap();
+    world.ask("Theirs as well?").await;
+    assert_eq!(told(&mut stream), [""; 0]);
+    let events = std::mem::take(&mut *held.lock().unwrap());
+    world.approvals.pump.deliver(&events);
+    assert_eq!(told(&mut stream), ["caught-up 2"]);
 }
 
 /// The daemon once did not start on a database whose newest record was damaged, and any other such
@@ -177,7 +239,7 @@ async fn a_record_that_cannot_be_read_silences_nothing_else() {
     assert_eq!(database.execute(sql, ()).unwrap(), 2);
     drop(database);
     let (approvals, clock) = begin().await;
-    let mut stream = approvals.listen(None, Vec::new()).await.unwrap();
+    let mut stream = approvals.listen(None, Filter::default()).await.unwrap();
     let Item::Events(entries) = stream.next().await else {
         panic!("one can be read");
     };

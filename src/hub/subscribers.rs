@@ -1,0 +1,475 @@
+//! Who listens, and to what: so that an event wakes those whom it concerns, and nobody else.
+//!
+//! Nobody has a queue. An event leaves a mark at each subscriber whose filter lets it through, and
+//! wakes it unless it was marked already; what there is to tell is read from the tail. A subscriber
+//! that is not marked has nothing to read up to the head, however far behind it its cursor is.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use futures_util::task::AtomicWaker;
+
+use super::Full;
+use crate::domain::{Event, EventId, Request, Rights, Topic};
+
+/// What a subscriber hears of.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    // Sorted and without doubles; none for every topic.
+    topics: Vec<Topic>,
+    seen_by: Option<Arc<Rights>>,
+}
+
+impl Filter {
+    /// Requests of these topics, or of every one when there are none; of these, what somebody with
+    /// such rights may see, or all.
+    pub fn new(mut topics: Vec<Topic>, seen_by: Option<Arc<Rights>>) -> Self {
+        topics.sort_unstable();
+        topics.dedup();
+        Self { topics, seen_by }
+    }
+
+    /// Whether changes of this request are let through.
+    pub fn admits(&self, request: &Request) -> bool {
+        let of_topics = self.topics.is_empty() || self.topics.binary_search(&request.topic).is_ok();
+        of_topics && self.shows(request)
+    }
+
+    fn shows(&self, request: &Request) -> bool {
+        let rights = self.seen_by.as_ref();
+        rights.is_none_or(|rights| rights.may_see(request))
+    }
+}
+
+/// The mark of whom nothing new concerns.
+const NO_NEWS: u64 = u64::MAX;
+/// The mark of who has just come: whatever follows its cursor may concern it.
+const ALL_NEWS: u64 = 0;
+
+/// One subscriber, as the hub sees it.
+#[derive(Debug)]
+struct Place {
+    filter: Filter,
+    /// One of those that are limited in number, and waited for.
+    is_counted: bool,
+    /// The last event that it has passed.
+    passed: AtomicU64,
+    /// Of the events that it has not passed, none before this one concerns it.
+    news: AtomicU64,
+    waker: AtomicWaker,
+}
+
+impl Place {
+    /// Notes that an event concerns this one. True when that is news to it: it may be asleep.
+    fn mark(&self, event: u64) -> bool {
+        let (set, failed) = (Ordering::AcqRel, Ordering::Acquire);
+        let known = self.news.compare_exchange(NO_NEWS, event, set, failed);
+        known.is_ok()
+    }
+}
+
+/// All subscribers.
+#[derive(Debug, Default)]
+pub(super) struct Subscribers {
+    // A std mutex: it is held for a walk over those whom an event concerns, never over an await.
+    here: Arc<Mutex<Here>>,
+}
+
+/// The subscribers by the number that each was given, under what they hear of.
+#[derive(Debug, Default)]
+struct Here {
+    of_all: BTreeMap<u64, Arc<Place>>,
+    of_topics: HashMap<Topic, BTreeMap<u64, Arc<Place>>>,
+    counted: usize,
+    next: u64,
+}
+
+impl Here {
+    /// Every subscriber; one that hears of several topics so many times.
+    fn all(&self) -> impl Iterator<Item = &Arc<Place>> {
+        let of_topics = self.of_topics.values().flat_map(BTreeMap::values);
+        self.of_all.values().chain(of_topics)
+    }
+
+    /// Those that hear of this topic.
+    fn of(&self, topic: &Topic) -> impl Iterator<Item = &Arc<Place>> {
+        let of_topic = self.of_topics.get(topic).into_iter();
+        self.of_all
+            .values()
+            .chain(of_topic.flat_map(BTreeMap::values))
+    }
+}
+
+fn lock(here: &Mutex<Here>) -> MutexGuard<'_, Here> {
+    here.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whom to wake, once those who look at the tail find there what they are woken for.
+#[must_use]
+pub(super) struct Woken(Vec<Waker>);
+
+impl Woken {
+    pub(super) fn wake(self) {
+        for waker in self.0 {
+            waker.wake();
+        }
+    }
+}
+
+impl Subscribers {
+    /// Lets one more in, who has passed `head`. It counts towards `most` if there is a limit.
+    ///
+    /// # Errors
+    /// As many are here as may.
+    pub(super) fn enter(
+        &self,
+        filter: Filter,
+        head: EventId,
+        most: Option<usize>,
+    ) -> Result<Subscriber, Full> {
+        let mut here = lock(&self.here);
+        if let Some(most) = most {
+            if here.counted >= most {
+                return Err(Full { most });
+            }
+            here.counted += 1;
+        }
+        let number = here.next;
+        here.next += 1;
+        let place = Arc::new(Place {
+            filter,
+            is_counted: most.is_some(),
+            passed: AtomicU64::new(head.0),
+            news: AtomicU64::new(ALL_NEWS),
+            waker: AtomicWaker::new(),
+        });
+        if place.filter.topics.is_empty() {
+            here.of_all.insert(number, Arc::clone(&place));
+        }
+        for topic in &place.filter.topics {
+            let places = here.of_topics.entry(topic.clone()).or_default();
+            places.insert(number, Arc::clone(&place));
+        }
+        drop(here);
+        Ok(Subscriber {
+            number,
+            place,
+            here: Arc::clone(&self.here),
+        })
+    }
+
+    /// Marks those whom these events concern, which are in the tail already.
+    pub(super) fn mark(&self, events: &[Event]) -> Woken {
+        let mut woken = Vec::new();
+        let here = lock(&self.here);
+        for event in events {
+            for place in here.of(&event.request.topic) {
+                if place.filter.shows(&event.request) && place.mark(event.id.0) {
+                    woken.extend(place.waker.take());
+                }
+            }
+        }
+        drop(here);
+        Woken(woken)
+    }
+
+    /// Marks all: whatever follows `event` may concern them.
+    pub(super) fn mark_all(&self, event: EventId) -> Woken {
+        let here = lock(&self.here);
+        let marked = here.all().filter(|place| place.mark(event.0 + 1));
+        let woken = marked.filter_map(|place| place.waker.take()).collect();
+        drop(here);
+        Woken(woken)
+    }
+
+    /// How many are counted.
+    pub(super) fn count(&self) -> usize {
+        lock(&self.here).counted
+    }
+
+    /// The place of the last of those who are counted and have something to read.
+    pub(super) fn slowest(&self) -> Option<EventId> {
+        let here = lock(&self.here);
+        let counted = here.all().filter(|place| place.is_counted);
+        let behind = counted.filter_map(|place| {
+            let news = place.news.load(Ordering::Acquire);
+            let passed = place.passed.load(Ordering::Relaxed);
+            (news != NO_NEWS).then(|| passed.max(news.saturating_sub(1)))
+        });
+        let slowest = behind.min();
+        drop(here);
+        slowest.map(EventId)
+    }
+}
+
+/// One open stream; dropping it gives its place back.
+#[derive(Debug)]
+pub struct Subscriber {
+    number: u64,
+    place: Arc<Place>,
+    here: Arc<Mutex<Here>>,
+}
+
+impl Subscriber {
+    /// What it hears of.
+    pub fn filter(&self) -> &Filter {
+        &self.place.filter
+    }
+
+    /// Waits until an event that concerns this one was delivered, since its last read of the tail
+    /// found nothing. Safe to drop at any time.
+    pub async fn told(&mut self) {
+        let place = &self.place;
+        poll_fn(|context| {
+            // Registered first: a mark that is set in between wakes, or is seen.
+            place.waker.register(context.waker());
+            match place.news.load(Ordering::Acquire) {
+                NO_NEWS => Poll::Pending,
+                _ => Poll::Ready(()),
+            }
+        })
+        .await;
+    }
+
+    /// Notes how far this subscriber has come; until then it counts as one that has seen all that
+    /// was there when it came.
+    pub fn passed(&self, cursor: EventId) {
+        self.place.passed.store(cursor.0, Ordering::Relaxed);
+    }
+
+    /// Where it may go on that stands at `cursor`, when all up to `head` was marked before this
+    /// call: it passes what does not concern it.
+    pub(super) fn past_others(&self, cursor: EventId, head: EventId) -> EventId {
+        let passed = match self.place.news.load(Ordering::Acquire) {
+            NO_NEWS => head,
+            news => EventId(news.saturating_sub(1)),
+        };
+        cursor.max(passed)
+    }
+
+    /// It has read all that there is. What comes from now on marks it anew.
+    pub(super) fn has_read_all(&self) {
+        self.place.news.store(NO_NEWS, Ordering::Release);
+    }
+
+    /// It has not read all that there is after `cursor`, though its mark was taken away.
+    pub(super) fn has_more_after(&self, cursor: EventId) {
+        self.place.news.fetch_min(cursor.0 + 1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        let mut here = lock(&self.here);
+        if self.place.is_counted {
+            here.counted -= 1;
+        }
+        let mut left = here.of_all.remove(&self.number);
+        for topic in &self.place.filter.topics {
+            let Some(places) = here.of_topics.get_mut(topic) else {
+                continue;
+            };
+            left = places.remove(&self.number).or(left);
+            if places.is_empty() {
+                here.of_topics.remove(topic);
+            }
+        }
+        drop(here);
+        drop(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Context, Wake};
+    use std::{pin::pin, thread};
+
+    use super::*;
+    use crate::domain::{Principal, Role, Status, TopicPattern};
+    use crate::hub::tests::event_about;
+    use crate::hub::{Tail, TailRead};
+
+    fn topic(name: &str) -> Topic {
+        Topic::new(name.to_owned()).unwrap()
+    }
+
+    fn only(name: &str) -> Filter {
+        Filter::new(vec![topic(name)], None)
+    }
+
+    /// Event `id` about a topic.
+    fn about(id: u64, name: &str) -> Event {
+        event_about(id, 1, Status::Pending, &topic(name))
+    }
+
+    fn rights(principal: &str, role: Role, pattern: &str) -> Arc<Rights> {
+        Arc::new(Rights {
+            principal: Principal::new(principal),
+            is_known: true,
+            roles: vec![role],
+            topics: vec![TopicPattern::new(pattern).unwrap()],
+        })
+    }
+
+    fn ids(read: TailRead) -> Vec<u64> {
+        match read {
+            TailRead::Events(entries) => entries.iter().map(|entry| entry.event.id.0).collect(),
+            TailRead::BeginsAfter(base) => panic!("begins after {base}"),
+        }
+    }
+
+    /// How often somebody was woken.
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often a subscriber that has read all is woken while `happens`.
+    fn woken(tail: &Tail, subscriber: &mut Subscriber, happens: impl FnOnce()) -> usize {
+        let head = tail.head();
+        assert_eq!(ids(tail.read(subscriber, head, 9)), [0_u64; 0]);
+        let times = Arc::new(Wakes::default());
+        let waker = Arc::clone(&times).into();
+        let mut told = pin!(subscriber.told());
+        let waits = told.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(waits.is_pending());
+        happens();
+        times.0.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn an_event_wakes_those_whom_it_concerns_once_and_nobody_else() {
+        let tail = Tail::new(9);
+        let mut all = tail.subscribe(Filter::default()).unwrap();
+        let twice = Filter::new(["a", "b", "a"].map(topic).to_vec(), None);
+        let mut ours = tail.subscribe(twice).unwrap();
+        let mut others = tail.subscribe(only("c")).unwrap();
+        let mut own = tail.follow();
+        let mut number = 0;
+        for (subscriber, count) in [
+            (&mut all, 1),
+            (&mut ours, 1),
+            (&mut others, 0),
+            (&mut own, 1),
+        ] {
+            let happens = || {
+                for topic in ["a", "b", "a"] {
+                    number += 1;
+                    tail.extend(&[about(number, topic)]);
+                }
+            };
+            assert_eq!(woken(&tail, subscriber, happens), count, "{subscriber:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_seen_wakes_nobody() {
+        let tail = Tail::new(9);
+        // Their own are asked by `ci`.
+        let mut cases = [
+            (rights("ci", Role::Requester, "*"), 1),
+            (rights("eve", Role::Requester, "*"), 0),
+            (rights("alice", Role::Approver, "a"), 1),
+            (rights("alice", Role::Approver, "b"), 0),
+        ];
+        for (number, (rights, count)) in (1..).zip(&mut cases) {
+            let filter = Filter::new(Vec::new(), Some(Arc::clone(rights)));
+            let mut subscriber = tail.subscribe(filter).unwrap();
+            let happens = || tail.extend(&[about(number, "a")]);
+            assert_eq!(woken(&tail, &mut subscriber, happens), *count, "{rights:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_not_woken_passes_what_there_was_up_to_what_concerns_it() {
+        let tail = Tail::new(9);
+        let mut subscriber = tail.subscribe(only("ours")).unwrap();
+        let happens = || tail.extend(&[about(1, "a"), about(2, "b")]);
+        assert_eq!(woken(&tail, &mut subscriber, happens), 0);
+        assert_eq!(tail.past_others(&subscriber, EventId::ZERO), EventId(2));
+        assert_eq!(tail.behind(), 0, "it has nothing to read");
+        tail.extend(&[about(3, "a"), about(4, "ours"), about(5, "a")]);
+        assert_eq!(tail.past_others(&subscriber, EventId::ZERO), EventId(3));
+        assert_eq!(tail.behind(), 2);
+        assert_eq!(ids(tail.read(&subscriber, EventId(3), 1)), [4]);
+        assert_eq!(tail.past_others(&subscriber, EventId(4)), EventId(4));
+        assert_eq!(ids(tail.read(&subscriber, EventId(4), 9)), [5]);
+    }
+
+    #[test]
+    fn all_are_woken_when_nobody_knows_what_has_happened() {
+        let tail = Tail::new(9);
+        tail.extend(&[about(1, "a")]);
+        let mut subscriber = tail.subscribe(only("ours")).unwrap();
+        assert_eq!(
+            woken(&tail, &mut subscriber, || tail.reached(EventId(7))),
+            1
+        );
+        let cursor = tail.past_others(&subscriber, EventId::ZERO);
+        assert_eq!(cursor, EventId(1));
+        assert!(matches!(
+            tail.read(&subscriber, cursor, 9),
+            TailRead::BeginsAfter(EventId(7))
+        ));
+    }
+
+    #[test]
+    fn nobody_is_remembered_who_has_left() {
+        let tail = Tail::new(9);
+        for filter in [Filter::default(), only("a"), only("b")] {
+            drop((tail.subscribe(filter).unwrap(), tail.follow()));
+        }
+        let subscriber = tail.subscribe(only("a")).unwrap();
+        let here = Arc::clone(&subscriber.here);
+        drop(subscriber);
+        let here = lock(&here);
+        assert!(here.of_all.is_empty() && here.of_topics.is_empty());
+        assert_eq!(here.counted, 0);
+    }
+
+    /// A reader on another thread, in steps that are smaller than what comes, misses nothing of what
+    /// concerns it. It looks without a pause, so that much comes while it clears its mark.
+    #[test]
+    fn nothing_is_missed_while_it_is_delivered() {
+        const EVENTS: u64 = 60_000;
+        let tail = Tail::new(9);
+        let read = AtomicU64::new(0);
+        let subscriber = tail.subscribe(only("ours")).unwrap();
+        let is_ours = |id: u64| id.wrapping_mul(0x9E37_79B9) % 7 < 2;
+        let name = |id| if is_ours(id) { "ours" } else { "others" };
+        let events: Vec<_> = (1..=EVENTS).map(|id| about(id, name(id))).collect();
+        let heard = thread::scope(|scope| {
+            scope.spawn(|| {
+                for some in events.chunks(5) {
+                    tail.extend(some);
+                    while tail.head().0 > read.load(Ordering::Relaxed) + 1000 {
+                        thread::yield_now();
+                    }
+                }
+            });
+            let (mut cursor, mut heard) = (EventId::ZERO, Vec::new());
+            while cursor.0 < EVENTS {
+                cursor = tail.past_others(&subscriber, cursor);
+                let TailRead::Events(entries) = tail.read(&subscriber, cursor, 2) else {
+                    panic!("the tail is long enough");
+                };
+                cursor = entries.last().map_or(cursor, |last| last.event.id);
+                read.store(cursor.0, Ordering::Relaxed);
+                let told = entries.iter().map(|entry| &entry.event);
+                let told = told.filter(|event| subscriber.filter().admits(&event.request));
+                heard.extend(told.map(|event| event.id.0));
+            }
+            heard
+        });
+        let ours: Vec<_> = (1..=EVENTS).filter(|id| is_ours(*id)).collect();
+        assert_eq!(heard, ours);
+    }
+}
