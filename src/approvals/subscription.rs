@@ -217,7 +217,10 @@ impl Subscription {
             TailRead::Events(entries) if entries.is_empty() => {
                 match self.phase {
                     // Also when nothing of it concerns this stream.
-                    Phase::CatchUp { until } => tail.has_reached(until).await,
+                    Phase::CatchUp { until } => tokio::select! {
+                        () = self.subscriber.told() => {}
+                        () = tail.has_reached(until) => {}
+                    },
                     Phase::Reset | Phase::Replay { .. } | Phase::Live => {
                         self.subscriber.told().await;
                     }
@@ -275,7 +278,7 @@ impl Subscription {
         Ok(Stored::Events(entries))
     }
 
-    /// Passes as many of these entries as fit into one write, and tells those of our topics.
+    /// Passes as many of these entries as fit into one write, and tells those that the filter lets through.
     fn pass(&mut self, mut entries: Vec<Arc<Entry>>) -> Option<Item> {
         let mut bytes = 0;
         let fitting = entries.iter().take_while(|entry| {

@@ -69,12 +69,27 @@ impl Place {
         let known = self.news.compare_exchange(NO_NEWS, event, set, failed);
         known.is_ok()
     }
+
+    /// Marks it when some of these events, which are about its topics, concern it; whom to wake.
+    fn hear(&self, events: &[Event]) -> Option<Waker> {
+        if self.has_news() {
+            return None;
+        }
+        let mut events = events.iter();
+        let first = events.find(|event| self.filter.shows(&event.request))?;
+        self.mark(first.id.0).then(|| self.waker.take()).flatten()
+    }
+
+    fn has_news(&self) -> bool {
+        self.news.load(Ordering::Acquire) != NO_NEWS
+    }
 }
 
 /// All subscribers.
 #[derive(Debug, Default)]
 pub(super) struct Subscribers {
-    // A std mutex: it is held for a walk over those whom an event concerns, never over an await.
+    // A std mutex: it is held for a walk over those who may hear of an event, or over all for whoever
+    // watches the daemon; never over an await.
     here: Arc<Mutex<Here>>,
 }
 
@@ -93,21 +108,13 @@ impl Here {
         let of_topics = self.of_topics.values().flat_map(BTreeMap::values);
         self.of_all.values().chain(of_topics)
     }
-
-    /// Those that hear of this topic.
-    fn of(&self, topic: &Topic) -> impl Iterator<Item = &Arc<Place>> {
-        let of_topic = self.of_topics.get(topic).into_iter();
-        self.of_all
-            .values()
-            .chain(of_topic.flat_map(BTreeMap::values))
-    }
 }
 
 fn lock(here: &Mutex<Here>) -> MutexGuard<'_, Here> {
     here.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whom to wake, once those who look at the tail find there what they are woken for.
+/// Whom to wake, which is nothing to do under a lock.
 #[must_use]
 pub(super) struct Woken(Vec<Waker>);
 
@@ -165,11 +172,14 @@ impl Subscribers {
     pub(super) fn mark(&self, events: &[Event]) -> Woken {
         let mut woken = Vec::new();
         let here = lock(&self.here);
+        // The first event that concerns it is enough for each: whoever reads one reads them all.
+        for place in here.of_all.values() {
+            woken.extend(place.hear(events));
+        }
         for event in events {
-            for place in here.of(&event.request.topic) {
-                if place.filter.shows(&event.request) && place.mark(event.id.0) {
-                    woken.extend(place.waker.take());
-                }
+            let places = here.of_topics.get(&event.request.topic).into_iter();
+            for place in places.flat_map(BTreeMap::values) {
+                woken.extend(place.hear(std::slice::from_ref(event)));
             }
         }
         drop(here);
@@ -226,10 +236,10 @@ impl Subscriber {
         poll_fn(|context| {
             // Registered first: a mark that is set in between wakes, or is seen.
             place.waker.register(context.waker());
-            match place.news.load(Ordering::Acquire) {
-                NO_NEWS => Poll::Pending,
-                _ => Poll::Ready(()),
+            if place.has_news() {
+                return Poll::Ready(());
             }
+            Poll::Pending
         })
         .await;
     }
@@ -267,18 +277,16 @@ impl Drop for Subscriber {
         if self.place.is_counted {
             here.counted -= 1;
         }
-        let mut left = here.of_all.remove(&self.number);
+        here.of_all.remove(&self.number);
         for topic in &self.place.filter.topics {
             let Some(places) = here.of_topics.get_mut(topic) else {
                 continue;
             };
-            left = places.remove(&self.number).or(left);
+            places.remove(&self.number);
             if places.is_empty() {
                 here.of_topics.remove(topic);
             }
         }
-        drop(here);
-        drop(left);
     }
 }
 

@@ -118,7 +118,7 @@ impl Tail {
         }
         drop(events);
         // Marked before the head moves, so that nothing up to the head is news to whom it does not
-        // mark; woken afterwards, so that whoever is finds the head moved.
+        // mark.
         let woken = self.subscribers.mark(new);
         self.head.send_replace(last.id);
         woken.wake();
@@ -168,7 +168,8 @@ impl Tail {
         let mut read = self.after(cursor, most);
         if read.is_empty() {
             subscriber.has_read_all();
-            // What came before that is read now, and what comes afterwards marks it anew.
+            // What came before that is read now, and what comes afterwards marks it anew: the lock
+            // of the events orders the two.
             read = self.after(cursor, most);
             if !read.is_empty() {
                 subscriber.has_more_after(cursor);
@@ -219,7 +220,7 @@ impl Tail {
     /// when nobody is behind. It looks at every subscriber, and is for whoever watches the daemon.
     pub fn behind(&self) -> u64 {
         let slowest = self.subscribers.slowest();
-        // Read afterwards: a subscriber is never ahead of the head.
+        // A subscriber may be ahead of the head by what was read from the store.
         slowest.map_or(0, |place| self.head().0.saturating_sub(place.0))
     }
 }

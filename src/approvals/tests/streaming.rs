@@ -1,5 +1,7 @@
 //! Streams: what they tell, in which order, from where on.
 
+use std::pin::pin;
+
 use super::*;
 use crate::store::sqlite::SqliteStore;
 
@@ -208,6 +210,32 @@ async fn a_stream_of_one_topic_has_caught_up_when_others_were_told() {
     assert_eq!(told(&mut stream), [""; 0]);
     let events = std::mem::take(&mut *held.lock().unwrap());
     world.approvals.pump.deliver(&events);
+    assert_eq!(told(&mut stream), ["caught-up 2"]);
+}
+
+/// It waited for the whole before it told what had come of it.
+#[tokio::test]
+async fn what_concerns_a_stream_is_told_while_others_are_waited_for() {
+    let held = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let waiting = Arc::clone(&held);
+    let setting = Limits::for_descriptors(64);
+    let world = World::fed(setting, |pump| Arc::new(HeldUp(pump, waiting))).await;
+    let topic = Topic::new("deploy".to_owned()).unwrap();
+    let filter = Filter::new(vec![topic], None);
+    let here = world.approvals.cursor(EventId(0)).to_string();
+    let mut stream = world.approvals.listen(Some(&here), filter).await.unwrap();
+    world.ask_about("Ours?", "deploy").await;
+    world.ask("Theirs?").await;
+    let events = std::mem::take(&mut *held.lock().unwrap());
+    {
+        // One wait, as a reader's.
+        let mut next = pin!(stream.next());
+        assert!(next.as_mut().now_or_never().is_none());
+        world.approvals.pump.deliver(&events[..1]);
+        let item = next.now_or_never().expect("it is told");
+        assert_eq!(lines(&item), ["1 pending"]);
+    }
+    world.approvals.pump.deliver(&events[1..]);
     assert_eq!(told(&mut stream), ["caught-up 2"]);
 }
 
