@@ -15,16 +15,20 @@ pub async fn run(approvals: Arc<Approvals>, retain: Duration) {
     let mut purge_at = Instant::now();
     loop {
         let purge_due = Instant::now() >= purge_at;
-        if purge_due {
-            purge_at = Instant::now() + limits::PURGE_INTERVAL;
-        }
         approvals.pump.sweep_looks();
-        let sleep = round(&approvals, retain, purge_due)
-            .await
-            .unwrap_or_else(|error| {
+        let sleep = match round(&approvals, retain, purge_due).await {
+            Ok(sleep) => {
+                if purge_due {
+                    purge_at = Instant::now() + limits::PURGE_INTERVAL;
+                }
+                sleep
+            }
+            // All of it is tried again, also what was to be forgotten.
+            Err(error) => {
                 tracing::debug!(%error, "sweep");
                 limits::SWEEP_PAUSE
-            });
+            }
+        };
         let next = approvals.now().after(sleep);
         tokio::select! {
             () = approvals.drain.cancelled() => return,

@@ -18,6 +18,8 @@ async fn a_record_from_the_future_is_refused_by_its_id_and_never_mangled() {
     );
     let mut streams = Vec::new();
     for daemon in &cluster.daemons {
+        // A read waits until the node has heard of it, and a stream does not.
+        daemon.read(&other).await;
         let mut stream = daemon.listen("").await;
         stream.beginning().await;
         streams.push(stream);
