@@ -73,6 +73,8 @@ async fn a_stream_goes_on_at_another_daemon_where_it_was_cut() {
     let cursor = stream.event().await.id;
     cluster.daemons[0].crash();
     let second = cluster.daemons[1].ask("second").await;
+    // A read waits until the node has heard of it, and a stream does not.
+    cluster.daemons[2].read(&second).await;
     let mut stream = cluster.daemons[2].resume(&cursor).await;
     let told = stream.event().await;
     assert_eq!(
