@@ -278,7 +278,8 @@ impl Subscription {
         Ok(Stored::Events(entries))
     }
 
-    /// Passes as many of these entries as fit into one write, and tells those that the filter lets through.
+    /// Passes as many of these entries as fit into one write, and tells those that the filter lets
+    /// through.
     fn pass(&mut self, mut entries: Vec<Arc<Entry>>) -> Option<Item> {
         let mut bytes = 0;
         let fitting = entries.iter().take_while(|entry| {

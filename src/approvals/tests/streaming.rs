@@ -5,6 +5,10 @@ use std::pin::pin;
 use super::*;
 use crate::store::sqlite::SqliteStore;
 
+fn only_deploy() -> Filter {
+    Filter::new(vec![Topic::new("deploy".to_owned()).unwrap()], None)
+}
+
 #[tokio::test]
 async fn a_stream_tells_what_is_pending_then_what_happens() {
     let world = World::new().await;
@@ -142,12 +146,7 @@ async fn a_head_without_an_event_is_passed_and_not_waited_for() {
 #[tokio::test]
 async fn a_stream_of_one_topic_tells_no_other_and_still_moves() {
     let world = World::new().await;
-    let topic = Topic::new("deploy".to_owned()).unwrap();
-    let mut stream = world
-        .approvals
-        .listen(None, Filter::new(vec![topic], None))
-        .await
-        .unwrap();
+    let mut stream = world.approvals.listen(None, only_deploy()).await.unwrap();
     assert_eq!(told(&mut stream), ["caught-up 0"]);
     world.ask_about("Ours?", "deploy").await;
     world.ask_about("Theirs?", "lunch").await;
@@ -159,8 +158,7 @@ async fn a_stream_of_one_topic_tells_no_other_and_still_moves() {
 #[tokio::test]
 async fn a_stream_that_leaves_out_more_than_the_tail_holds_goes_on_without_the_store() {
     let world = World::new().await;
-    let topic = Topic::new("deploy".to_owned()).unwrap();
-    let filter = Filter::new(vec![topic], None);
+    let filter = only_deploy();
     let mut stream = world.approvals.listen(None, filter).await.unwrap();
     assert_eq!(told(&mut stream), ["caught-up 0"]);
     for _ in 0..limits::TAIL_EVENTS {
@@ -194,17 +192,22 @@ impl Feed for HeldUp {
     }
 }
 
-/// Where the store has come further than its feed, a stream waits for the feed; nothing of what that
-/// brings need concern it.
-#[tokio::test]
-async fn a_stream_of_one_topic_has_caught_up_when_others_were_told() {
+/// A world whose feed is held up, and what it was fed.
+async fn held_up() -> (World, Arc<std::sync::Mutex<Vec<Event>>>) {
     let held = Arc::new(std::sync::Mutex::new(Vec::new()));
     let waiting = Arc::clone(&held);
     let setting = Limits::for_descriptors(64);
     let world = World::fed(setting, |pump| Arc::new(HeldUp(pump, waiting))).await;
+    (world, held)
+}
+
+/// Where the store has come further than its feed, a stream waits for the feed; nothing of what that
+/// brings need concern it.
+#[tokio::test]
+async fn a_stream_of_one_topic_has_caught_up_when_others_were_told() {
+    let (world, held) = held_up().await;
     world.ask("Theirs?").await;
-    let topic = Topic::new("deploy".to_owned()).unwrap();
-    let filter = Filter::new(vec![topic], None);
+    let filter = only_deploy();
     let mut stream = world.approvals.listen(None, filter).await.unwrap();
     world.ask("Theirs as well?").await;
     assert_eq!(told(&mut stream), [""; 0]);
@@ -216,12 +219,8 @@ async fn a_stream_of_one_topic_has_caught_up_when_others_were_told() {
 /// It waited for the whole before it told what had come of it.
 #[tokio::test]
 async fn what_concerns_a_stream_is_told_while_others_are_waited_for() {
-    let held = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let waiting = Arc::clone(&held);
-    let setting = Limits::for_descriptors(64);
-    let world = World::fed(setting, |pump| Arc::new(HeldUp(pump, waiting))).await;
-    let topic = Topic::new("deploy".to_owned()).unwrap();
-    let filter = Filter::new(vec![topic], None);
+    let (world, held) = held_up().await;
+    let filter = only_deploy();
     let here = world.approvals.cursor(EventId(0)).to_string();
     let mut stream = world.approvals.listen(Some(&here), filter).await.unwrap();
     world.ask_about("Ours?", "deploy").await;
