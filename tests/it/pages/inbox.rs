@@ -20,16 +20,13 @@ async fn a_card_appears_and_its_buttons_end_the_requester() {
     let requester = Requester::start(&daemon.url(), &["-m", "Deploy?", "-f", "service=shop"]);
     let id = daemon.the_pending_one().await;
     let text = one.card_is(&id, "pending").await;
-    for words in [
-        "Deploy?",
-        "service",
-        "shop",
-        "local from 127.0.0.1",
-        "59 min left",
-        &id,
-    ] {
+    for words in ["Deploy?", "service", "shop", "local from 127.0.0.1", &id] {
         assert!(text.contains(words), "{words}: {text}");
     }
+    // On a busy machine the page hears the daemon's time late, and is behind it by that much: what
+    // has just been asked has its whole hour left then, until the next second.
+    one.says(&format!(".card[data-id='{id}']"), "59 min left")
+        .await;
     other.card_is(&id, "pending").await;
     terminal.wait_for("Deploy?");
     let title = "return document.title";
