@@ -2,13 +2,15 @@
 # The benchmarks: pushd beside its peers, the clients beside curl, round trips on each store, a large
 # database, and a storm of reconnects. docs/benchmarks.md says what is measured and what came out.
 #
-#   scripts/bench.sh                       all parts, 3 rounds: about 20 minutes
+#   scripts/bench.sh                       all parts, 5 rounds: about half an hour
 #   scripts/bench.sh PART...               some of: flows fanout flood burst held scaling programs stores
 #                                          size storm, each of which is a scripts/bench/PART.sh
 #   scripts/bench.sh --peers pushd,nchan   only these of: pushd hub-1 hub-2 nchan pushpin
 #   scripts/bench.sh --policies client,steady,spread=2s storm    other rules for the pauses in a storm
-#   scripts/bench.sh --rounds 5 stores     more rounds
+#   scripts/bench.sh --rounds 9 stores     more rounds
 #   scripts/bench.sh --noisy [PART...]     does not wait until others leave the machine alone
+#   scripts/bench.sh --against DIR          also says whether the goals come out as in that directory,
+#                                          which is a copy of target/bench from another run
 #   scripts/bench.sh --publish [PART...]   also puts the tables and plots into docs/
 #   scripts/bench.sh --quick               only proves that the bench works: a debug build, small runs
 #
@@ -38,17 +40,23 @@ for part in flows fanout flood burst held scaling programs stores size storm; do
     [ ! -f "scripts/bench/$part.sh" ] || all_parts+=("$part")
 done
 
-rounds=3
+rounds=5
 quick=
 noisy=
 wanted=pushd,hub-1,hub-2,nchan,pushpin
 policies=(client none)
 publish=()
+against=()
 parts=()
 while [ "$#" -gt 0 ]; do
     case $1 in
     --quick) quick=1 ;;
     --noisy) noisy=1 ;;
+    --against)
+        [ -f "${2-}/results.json" ] || die "--against takes the directory of another run, with a results.json, not ${2-nothing}"
+        against=(--against "$2")
+        shift
+        ;;
     --publish) publish=(--into docs/benchmarks.md) ;;
     --rounds)
         rounds=${2-}
@@ -81,18 +89,18 @@ files=$(ulimit -n)
 
 if [ -n "$quick" ]; then
     rounds=1 few_rounds=1 seconds=1 concurrencies=(4) kept=300 idle=1 settle=0
-    in_flight=(1 16) peer_seconds=1 crowds=(50) fanout_events=10 flood_deliveries=5000 burst_polls=200
+    in_flight=(1 16) peer_seconds=1 crowds=(50) flood_deliveries=5000 burst_polls=200
     held=(50 200) beside=(10 100) crowd=200 policies=("${policies[0]}")
     program_times=3 settled=3000 pending=300 calls=20
     build=build_debug
 else
     seconds=2 concurrencies=(1 16 64 256) kept=20000 idle=3 settle=1
-    in_flight=(1 16 64 256) peer_seconds=3 crowds=(1000 5000) fanout_events=40
-    flood_deliveries=1500000 burst_polls=15000
+    in_flight=(1 16 64 256) peer_seconds=3 crowds=(1000 5000) flood_deliveries=1500000
+    burst_polls=15000
     held=(5000 15000) beside=(100 2000 15000) crowd=15000
     program_times=200 settled=1000000 pending=20000 calls=500
     build=build_release
-    # What hardly differs from round to round, or takes long.
+    # What hardly differs from round to round, takes long, or has no goal.
     few_rounds=$((rounds > 2 ? 2 : rounds))
 fi
 # A waiter is two files, one at each end; no process has both.
@@ -171,7 +179,7 @@ main() {
         "$part"
         say "$part took $((SECONDS - begun)) s"
     done
-    python3 scripts/bench/tables.py "$out" --disk "$work" "${publish[@]}" >&2
+    python3 scripts/bench/tables.py "$out" --disk "$work" "${against[@]}" "${publish[@]}" >&2
     say "written: $out/tables.md, $out/goals.md, $out/results.json"
 }
 

@@ -3,8 +3,8 @@
 
 burst() {
     local round peer
-    those_of pushd hub-1 hub-2 nchan
     for round in $(seq "$rounds"); do
+        those_of_round "$round" pushd hub-1 hub-2 nchan
         start_peers "${these[@]}"
         for peer in "${these[@]}"; do
             measure_peer burst "$peer" "$round" burst --count "$burst_polls"

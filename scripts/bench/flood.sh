@@ -3,8 +3,8 @@
 
 flood() {
     local round count peer
-    those_of pushd hub-1 hub-2 nchan
     for round in $(seq "$rounds"); do
+        those_of_round "$round" pushd hub-1 hub-2 nchan
         for count in "${crowds[@]}"; do
             # Anew for each crowd, as what one flood has left is not the next one's.
             start_peers "${these[@]}"

@@ -4,9 +4,10 @@
 flows() {
     local round count peer
     for round in $(seq "$rounds"); do
-        start_peers "${peers[@]}"
+        those_of_round "$round" "${peers[@]}"
+        start_peers "${these[@]}"
         for count in "${in_flight[@]}"; do
-            for peer in "${peers[@]}"; do
+            for peer in "${these[@]}"; do
                 measure_peer flows "$peer" "$round" flows --in-flight "$count" --seconds "$peer_seconds"
             done
         done

@@ -23,15 +23,23 @@ class Row:
     least: float | None = None
     unit: str = ""  # of a figure that is no ratio
 
-    def cells(self):
+    def verdict(self):
         """A figure without a bound is only stated."""
-        told = "" if self.unit else spread(self.figures)
-        if self.most is None and self.least is None:
-            return [self.goal, self.ours, self.against, told, "", "stated"]
         middle = statistics.median(self.figures)
-        met = middle <= self.most if self.most is not None else middle >= self.least
-        target = f"at most {number(self.most)}" if self.most is not None else f"at least {number(self.least)}"
-        return [self.goal, self.ours, self.against, told, target + self.unit, "met" if met else "**missed**"]
+        if self.most is not None:
+            return "met" if middle <= self.most else "**missed**"
+        if self.least is not None:
+            return "met" if middle >= self.least else "**missed**"
+        return "stated"
+
+    def cells(self):
+        told = "" if self.unit else spread(self.figures)
+        target = ""
+        if self.most is not None:
+            target = f"at most {number(self.most)}{self.unit}"
+        elif self.least is not None:
+            target = f"at least {number(self.least)}{self.unit}"
+        return [self.goal, self.ours, self.against, told, target, self.verdict()]
 
 
 def goal(function):
@@ -39,9 +47,13 @@ def goal(function):
     return function
 
 
+def rows_of(results):
+    return [row for function in GOALS for row in function(results)]
+
+
 def table_of(results):
     """The lines of the table, none when nothing was measured that has a goal."""
-    rows = [row.cells() for function in GOALS for row in function(results)]
+    rows = [row.cells() for row in rows_of(results)]
     if not rows:
         return []
     heads = ["goal", "pushd", "beside", "ratio", "target", "met or missed"]

@@ -3,8 +3,10 @@
 
 scaling() {
     local round count peer
-    those_of pushd nchan
-    for round in $(seq "$few_rounds"); do
+    for round in $(seq "$rounds"); do
+        # The goal is against itself; nchan beside it says what is the machine's.
+        those_of pushd nchan
+        [ "$round" -le "$few_rounds" ] || those_of pushd
         for count in "${beside[@]}"; do
             [ "$count" -le "$most" ] || continue
             start_peers "${these[@]}"
@@ -14,8 +16,7 @@ scaling() {
             done
             for peer in "${these[@]}"; do
                 measure_peer scaling "$peer" "$round" fanout --streams "$count" \
-                    --events "$((fanout_events * (count < 1000 ? 25 : count < 5000 ? 10 : 1)))" \
-                    --seconds "$peer_seconds"
+                    --events "$many_events" --seconds "$peer_seconds"
             done
             stop_all
         done

@@ -11,6 +11,7 @@ import platform
 import subprocess
 from pathlib import Path
 
+import agreement
 import flush
 import goals
 import plots
@@ -222,6 +223,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--disk", type=Path, help="a directory on which a flush to the disk is timed")
+    parser.add_argument("--against", type=Path, help="the directory of another run, whose goals are compared")
     parser.add_argument("--into", type=Path, help="a document that goals, tables and plots are put into")
     return parser.parse_args()
 
@@ -240,6 +242,10 @@ def main():
     (directory / "tables.md").write_text("\n".join(tables))
     (directory / "goals.md").write_text("\n".join(reached))
     print("\n".join(reached + tables))
+    if args.against:
+        compared = agreement.lines(results, Results(args.against))
+        (directory / "agreement.md").write_text("\n".join(compared))
+        print("\n".join(compared))
     pictures = plots.draw(results, directory)
     if args.into:
         shown = [f"![{picture.stem}](plots/{picture.name})" for picture in pictures]

@@ -32,6 +32,18 @@ those_of() {
     done
 }
 
+# those_of_round ROUND PEER...: the same, of which the floors and Pushpin, which are in no goal, have
+# only the first rounds.
+those_of_round() {
+    local round=$1 peer
+    shift
+    those_of "$@"
+    [ "$round" -gt "$few_rounds" ] || return 0
+    for peer in "${!these[@]}"; do
+        [[ " pushd nchan " == *" ${these[$peer]} "* ]] || unset "these[$peer]"
+    done
+}
+
 # start_peers PEER...: starts them all, and fills peer_flags.
 start_peers() {
     local peer

@@ -30,14 +30,17 @@ quiet() {
     say "  the machine is not quiet: $was_busy of its cores are used by others"
 }
 
+# Seconds that the longest run needs less of by far, also on a slow machine.
+run_limit=300
+
 # measure PART CASE ROUND FLAG...: one run of the generator, into the part's file.
 measure() {
     local part=$1 case=$2 round=$3 figures
     shift 3
     say "$part, $case, round $round: $*"
-    if ! figures=$("$bin/examples/load" "$@" "${addresses[@]}" "${watch[@]}"); then
+    if ! figures=$(timeout --signal=KILL "$run_limit" "$bin/examples/load" "$@" "${addresses[@]}" "${watch[@]}"); then
         # What a peer cannot do is said and left out; what is ours has to work.
-        [[ " nchan pushpin " == *" $case "* ]] || die 'the generator failed'
+        [[ " nchan pushpin " == *" $case "* ]] || die "the generator failed, or did not end within $run_limit s"
         say "  $case did not come through this run, which is left out"
         return
     fi
