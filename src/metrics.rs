@@ -447,7 +447,7 @@ impl Readings {
             ("subscribers", "Open streams", count(self.subscribers)),
             (
                 "slowest_subscriber_events",
-                "Events that the open stream that is furthest behind has still to be told",
+                "Events by which the stream furthest behind is behind the newest, of those with something to be told",
                 Some(self.behind),
             ),
             (
