@@ -49,6 +49,9 @@ pub(super) struct Session<'a> {
     link: Link,
     /// Whether all that was pending has come since the last fresh start.
     caught_up: bool,
+    /// Whether it is known who answers here, as well as it will be. Until then nothing is asked,
+    /// or whoever has voted would be asked again.
+    introduced: bool,
     clock: Option<DaemonClock>,
     inbox: Inbox,
     asked: Option<Asked>,
@@ -140,6 +143,7 @@ impl<'a> Session<'a> {
             client,
             link: Link::new(),
             caught_up: false,
+            introduced: false,
             clock: None,
             inbox: Inbox::default(),
             asked: None,
@@ -352,7 +356,7 @@ impl<'a> Session<'a> {
             }
             None => {}
         }
-        if self.asked.is_none() && !self.is_judging_alone() {
+        if self.introduced && self.asked.is_none() && !self.is_judging_alone() {
             self.tell_judged().await?;
             let daemon_now = self.daemon_now();
             match self.inbox.choose(now, daemon_now) {

@@ -1,8 +1,10 @@
 //! What answers a question, and what does not.
 
-use pushd::wire::Command;
+use std::time::Duration;
 
-use super::stand_in::{Courtesy, StandIn, request};
+use pushd::wire::{Command, Status};
+
+use super::stand_in::{Courtesy, StandIn, decided, request};
 use super::{APPROVER, approver};
 use crate::pty::Pty;
 
@@ -168,6 +170,34 @@ fn it_asks_all_the_same_when_nobody_says_who_we_are_or_takes_what_we_have_seen()
         assert_eq!(pty.exit_code(), 0);
         pty.wait_for("1 approved, 0 denied");
     }
+}
+
+/// Found by a busy machine: the stream told of a request before the daemon had said who answers
+/// here, and a question was asked again that had this person's vote.
+#[test]
+fn nobody_is_asked_before_it_is_known_who_they_are() {
+    let daemon = StandIn::start();
+    daemon.treat_courtesies(Courtesy::Hangs);
+    let mut voted = request(1);
+    voted.approvals_needed = 2;
+    voted.decisions = decided(1, 1, Status::Approved, "").decisions;
+    daemon.send("request", &voted);
+    daemon.send_raw(
+        "event: caught-up\ndata: {\"event_id\":1,\"now\":\"2024-01-01T00:00:00.000Z\"}\n\n",
+    );
+    let pty = approver(&daemon);
+    daemon.wait_for_listener();
+    daemon.wait_for_courtesies(1);
+    pty.watch(Duration::from_millis(500));
+    daemon.introduce("bob");
+    pty.wait_for("You answer as bob");
+    pty.wait_for("No request waits for an answer");
+    assert!(!pty.text().contains("Approve? "), "{}", pty.text());
+    // Who is not known to have voted is asked.
+    daemon.treat_courtesies(Courtesy::Succeeds);
+    daemon.send("request", &request(2));
+    pty.wait_for("Deploy 2?");
+    pty.wait_for("Approve? ");
 }
 
 #[test]

@@ -8,7 +8,8 @@ use crate::limits;
 use crate::wire::MeView;
 
 impl Session<'_> {
-    /// Asks who we are, to tell it while nothing is asked.
+    /// Asks who we are, before anything is asked here: the first courtesy that is answered, or
+    /// given up after [`limits::COURTESY_TIME`].
     pub(super) fn ask_who_we_are(&mut self) {
         let client = self.client.clone();
         self.courtesy(async move { client.me().await.ok().map(|answer| answer.value) });

@@ -109,14 +109,12 @@ impl Session<'_> {
     }
 
     pub(super) async fn on_courtesy(&mut self, me: Option<&MeView>) -> io::Result<()> {
+        self.introduced = true;
         let Some(me) = me else {
             return Ok(());
         };
         if me.known {
             self.inbox.answers_as(Some(me.party.principal.clone()));
-        }
-        if self.asked.is_some() {
-            return Ok(());
         }
         let name = one_line(&me.party.principal, self.screen.look().charset);
         let text = format!("You answer as {name}.");
