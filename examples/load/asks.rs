@@ -2,14 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use crate::http::{get, member};
+use crate::http::{Answer, Connection, get, member};
 use crate::latency::Samples;
 use crate::peer::{Ids, Server};
+
+/// Status of a daemon whose store cannot do it now, as when servers of NATS that have too little of a
+/// machine choose another leader.
+const UNAVAILABLE: u16 = 503;
+/// Pause before such a call is made again.
+const PAUSE: Duration = Duration::from_millis(250);
+/// How often it is made again at most.
+const MOST_AGAIN: u64 = 40;
 
 /// What many calls did.
 #[derive(Debug)]
@@ -20,6 +29,8 @@ pub(crate) struct Called {
     pub(crate) times: Samples,
     /// All calls in a second.
     pub(crate) per_second: f64,
+    /// Calls that were made again.
+    pub(crate) again: u64,
 }
 
 /// The bytes of the call with this number.
@@ -112,11 +123,13 @@ async fn call_many(
         ids: Vec::new(),
         times: Samples::default(),
         per_second: 0.0,
+        again: 0,
     };
     while let Some(caller) = callers.join_next().await {
-        let (ids, calls) = caller??;
-        called.ids.extend(ids);
-        called.times.extend(calls);
+        let caller = caller??;
+        called.ids.extend(caller.ids);
+        called.times.extend(caller.times);
+        called.again += caller.again;
     }
     #[allow(
         clippy::cast_precision_loss,
@@ -133,22 +146,44 @@ async fn call_on(
     count: usize,
     next: Arc<AtomicUsize>,
     call: Call,
-) -> anyhow::Result<(Vec<String>, Samples)> {
+) -> anyhow::Result<Called> {
     let mut connection = server.connect().await?;
-    let (mut ids, mut calls) = (Vec::new(), Samples::default());
+    let mut called = Called {
+        ids: Vec::new(),
+        times: Samples::default(),
+        per_second: 0.0,
+        again: 0,
+    };
     loop {
         let number = next.fetch_add(1, Relaxed);
         if number >= count {
-            return Ok((ids, calls));
+            return Ok(called);
         }
         let bytes = call(server, number);
         let sent = Instant::now();
-        let answer = connection.call(&bytes, &[200, 201]).await?;
-        calls.add(answer.at - sent);
-        ids.push(
+        let answer = call_until_it_can(&mut connection, &bytes, &mut called.again).await?;
+        called.times.add(answer.at - sent);
+        called.ids.push(
             member(&answer.body, "id")
                 .context("an answer without an id")?
                 .to_owned(),
         );
     }
+}
+
+/// Calls again while the store cannot do it, as clients do; counts how often.
+async fn call_until_it_can(
+    connection: &mut Connection,
+    call: &[u8],
+    again: &mut u64,
+) -> anyhow::Result<Answer> {
+    for _ in 0..MOST_AGAIN {
+        let answer = connection.call(call, &[200, 201, UNAVAILABLE]).await?;
+        if answer.status != UNAVAILABLE {
+            return Ok(answer);
+        }
+        *again += 1;
+        sleep(PAUSE).await;
+    }
+    connection.call(call, &[200, 201]).await
 }

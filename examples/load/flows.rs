@@ -28,6 +28,10 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// The longest warm-up.
 const WARM_UP: Duration = Duration::from_secs(1);
 
+/// Topics that the flows are spread over, each with a stream of its own. nchan counts the messages
+/// of a channel within a second with 16 bits, and loses events beyond 32,767 of them.
+const TOPICS: usize = 4;
+
 /// When a run is measured and when it ends.
 #[derive(Debug)]
 struct Plan {
@@ -82,7 +86,7 @@ pub(crate) async fn run(flags: FlowsFlags) -> anyhow::Result<Value> {
             decide_at: decided,
         });
     }
-    let listening = ears.listen(&servers, &ids.topic()).await?;
+    let listening = ears.listen(&servers, &ids).await?;
 
     let begun = Instant::now();
     let seconds = Duration::from_secs(flags.seconds);
@@ -148,12 +152,17 @@ struct Ears {
 }
 
 impl Ears {
-    /// Opens a stream at each node; it hears those who decide there.
-    async fn listen(self, servers: &[Server], topic: &str) -> anyhow::Result<JoinSet<()>> {
+    /// Opens a stream of each topic at each node; it hears those who decide there.
+    async fn listen(self, servers: &[Server], ids: &Ids) -> anyhow::Result<JoinSet<()>> {
         let (tell, nodes) = (Arc::new(self.tell), servers.len());
+        let topics = tell.len().min(TOPICS);
         let mut listening = JoinSet::new();
-        for (node, server) in servers.iter().enumerate() {
-            let mut stream = Stream::open(*server, topic).await?;
+        let nodes_and_topics = (0..topics).flat_map(|topic| {
+            let nodes = servers.iter().enumerate();
+            nodes.map(move |(node, server)| (node, server, topic))
+        });
+        for (node, server, topic) in nodes_and_topics {
+            let mut stream = Stream::open(*server, &topic_of(ids, topic)).await?;
             let tell = Arc::clone(&tell);
             listening.spawn(async move {
                 let mut each = |data: &[u8]| {
@@ -210,7 +219,8 @@ impl Slot {
     async fn flow(&mut self, turn: u64) -> anyhow::Result<Flow> {
         let title = format!("load {}/{turn}", self.number);
         let id = self.ids.id(self.number, turn);
-        let ask = self.ask_at.ask(&self.ids.topic(), &title, &id);
+        let topic = topic_of(&self.ids, self.number);
+        let ask = self.ask_at.ask(&topic, &title, &id);
         let asking = self.asker.as_mut().unwrap_or(&mut self.waiter);
         asking.send(&ask).await.context("cannot ask")?;
         let answer = asking.answer().await.context("no answer to an ask")?;
@@ -297,6 +307,11 @@ impl Times {
         self.decision_to_answer.extend(other.decision_to_answer);
         self.again += other.again;
     }
+}
+
+/// The topic of a slot.
+fn topic_of(ids: &Ids, slot: usize) -> String {
+    format!("{}/{}", ids.topic(), slot % TOPICS)
 }
 
 /// The slot and the turn that an event is of, if it is a new request of a flow.

@@ -62,5 +62,9 @@ pub(crate) async fn run(flags: KeptFlags) -> anyhow::Result<Value> {
 }
 
 fn told(called: Called) -> Value {
-    json!({ "per_second": called.per_second, "us": called.times.quantiles() })
+    json!({
+        "per_second": called.per_second,
+        "again": called.again,
+        "us": called.times.quantiles(),
+    })
 }

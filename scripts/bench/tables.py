@@ -116,7 +116,7 @@ def scaling(results):
 
 def kept(results):
     heads = ["store", "asks/s", "ask p50 / p99, ms", "decisions/s", "decide p50 / p99, ms"]
-    heads += ["reads/s", "read p50 / p99, ms", "bytes per pending request and node", "bytes per settled one", "CPU of daemons per ask / decision / read, us"]
+    heads += ["reads/s", "read p50 / p99, ms", "bytes per pending request and node", "bytes per settled one", "CPU of daemons per ask / decision / read, us", "made again"]
     rows = []
     for (case, _), runs in results.groups("stores", "kept", "count"):
         both = lambda what: " / ".join(
@@ -129,6 +129,7 @@ def kept(results):
             + [spread([run["reads"]["per_second"] for run in runs]), both("reads")]
             + [spread([run[key] for run in runs]) for key in ("bytes_pending_each", "bytes_settled_each")]
             + [" / ".join(cpu(key) for key in ("asks_cpu_seconds", "cpu_seconds", "reads_cpu_seconds"))]
+            + [spread([sum(run[what]["again"] for what in ("asks", "decisions", "reads")) for run in runs])]
         )
     return table(heads, rows)
 

@@ -7,11 +7,12 @@ use crate::daemon::setup;
 use crate::until::until;
 
 impl Browser {
-    /// Presses the button until the card says so; not once what was typed has been taken, because
-    /// then a further click would be another answer.
+    /// Presses the button until the card says so; not once what was typed is on its way or has been
+    /// taken, because then a further click would be another answer.
     async fn approve_with(&self, code: &str, text: &str) {
         self.type_into(".card .code input", code).await;
-        let typed = "return document.querySelector('.card .code input').value";
+        let typed = "const input = document.querySelector('.card .code input');
+                     return input.disabled ? null : input.value";
         until(&format!("{code:?} to lead to {text:?}"), async || {
             if self.run(typed, json!([])).await == code {
                 self.press_on(".card .approve").await;
