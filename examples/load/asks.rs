@@ -126,10 +126,10 @@ async fn call_many(
         again: 0,
     };
     while let Some(caller) = callers.join_next().await {
-        let caller = caller??;
-        called.ids.extend(caller.ids);
-        called.times.extend(caller.times);
-        called.again += caller.again;
+        let done = caller??;
+        called.ids.extend(done.ids);
+        called.times.extend(done.times);
+        called.again += done.again;
     }
     #[allow(
         clippy::cast_precision_loss,
