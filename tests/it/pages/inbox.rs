@@ -43,7 +43,6 @@ async fn a_card_appears_and_its_buttons_end_the_requester() {
         0,
         "nothing is left to press"
     );
-    one.card_is(&id, "approved").await;
     one.says("#recent", "Deploy?").await;
 
     // No in the other one, with a reason.
@@ -80,7 +79,7 @@ async fn a_card_appears_and_its_buttons_end_the_requester() {
     requester.signal(Signal::INT);
     let text = one.card_is(&id, "cancelled").await;
     assert!(text.contains("Cancelled by its requester"), "{text}");
-    let late = Requester::start(&daemon.url(), &["-m", "Late?", "--expires", "2s"]);
+    let late = Requester::start(&daemon.url(), &["-m", "Late?", "--expires", "8s"]);
     let id = daemon.the_pending_one().await;
     one.card_is(&id, "pending").await;
     let text = one.card_is(&id, "expired").await;

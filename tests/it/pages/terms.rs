@@ -251,6 +251,8 @@ async fn what_the_daemon_refuses_is_told_in_words() {
 async fn what_nobody_waits_for_any_more_is_struck_out_on_open_pages() {
     let team = Team::new();
     for page in ["/", "/r/"] {
+        // First, as a browser may take longer to start than the lease lasts.
+        let browser = team.alice_at("/").await;
         let id = team
             .asked(&json!({"title": "Deploy?", "lease_secs": 3}))
             .await;
@@ -258,7 +260,8 @@ async fn what_nobody_waits_for_any_more_is_struck_out_on_open_pages() {
         let poll = team.daemon.get(&format!("/v1/requests/{id}?wait=60"));
         let poll = team.people.by("ci", poll).spawn();
         let path = page.replace("/r/", &format!("/r/{id}"));
-        let browser = team.alice_at(&path).await;
+        let url = format!("{}{path}", team.daemon.url());
+        browser.open(&url).await;
         browser.card_is(&id, "pending").await;
         poll.abort();
         // In the inbox the card goes after a while; what was decided recently stays.
