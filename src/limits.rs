@@ -783,7 +783,8 @@ pub const PASTE_GAP: Duration = Duration::from_millis(50);
 pub const FIELD_ROWS: usize = 3;
 /// Rows of all fields together shown with the question, where the screen has them.
 pub const FIELDS_ROWS: usize = 32;
-/// Time for the calls that an approver's terminal can do without (`/v1/me`, `seen`).
+/// Time for the calls that an approver's terminal can do without (`/v1/me`, `seen`); the first
+/// question waits for the first of them.
 pub const COURTESY_TIME: Duration = Duration::from_secs(5);
 /// Time for a decision to be accepted, retries included.
 pub const DECIDE_TIME: Duration = Duration::from_secs(30);
