@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 const MOST_AGAIN: u64 = 40;
 
 /// What many calls did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Called {
     /// The ids of the requests.
     pub(crate) ids: Vec<String>,
@@ -119,12 +119,7 @@ async fn call_many(
             Arc::clone(&call),
         ));
     }
-    let mut called = Called {
-        ids: Vec::new(),
-        times: Samples::default(),
-        per_second: 0.0,
-        again: 0,
-    };
+    let mut called = Called::default();
     while let Some(caller) = callers.join_next().await {
         let done = caller??;
         called.ids.extend(done.ids);
@@ -148,12 +143,7 @@ async fn call_on(
     call: Call,
 ) -> anyhow::Result<Called> {
     let mut connection = server.connect().await?;
-    let mut called = Called {
-        ids: Vec::new(),
-        times: Samples::default(),
-        per_second: 0.0,
-        again: 0,
-    };
+    let mut called = Called::default();
     loop {
         let number = next.fetch_add(1, Relaxed);
         if number >= count {
@@ -171,7 +161,8 @@ async fn call_on(
     }
 }
 
-/// Calls again while the store cannot do it, as clients do; counts how often.
+/// Calls again while the store cannot do it, as clients do; counts how often. Asks have no key, so
+/// one whose outcome was unknown may be there twice, which is little beside all of them.
 async fn call_until_it_can(
     connection: &mut Connection,
     call: &[u8],
