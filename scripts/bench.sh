@@ -9,7 +9,7 @@
 #   scripts/bench.sh --policies client,steady,spread=2s storm    other rules for the pauses in a storm
 #   scripts/bench.sh --rounds 9 stores     more rounds
 #   scripts/bench.sh --noisy [PART...]     does not wait until others leave the machine alone
-#   scripts/bench.sh --against DIR          also says whether the goals come out as in that directory,
+#   scripts/bench.sh --against DIR         also says whether the goals come out as in that directory,
 #                                          which is a copy of target/bench from another run
 #   scripts/bench.sh --publish [PART...]   also puts the tables and plots into docs/
 #   scripts/bench.sh --quick               only proves that the bench works: a debug build, small runs
@@ -53,7 +53,9 @@ while [ "$#" -gt 0 ]; do
     --quick) quick=1 ;;
     --noisy) noisy=1 ;;
     --against)
-        [ -f "${2-}/results.json" ] || die "--against takes the directory of another run, with a results.json, not ${2-nothing}"
+        if [ ! -f "${2-}/results.json" ] || [ "$2" -ef "${CARGO_TARGET_DIR:-target}/bench" ]; then
+            die "--against takes a copy of target/bench from another run, not ${2-nothing}"
+        fi
         against=(--against "$2")
         shift
         ;;
@@ -179,7 +181,7 @@ main() {
         "$part"
         say "$part took $((SECONDS - begun)) s"
     done
-    python3 scripts/bench/tables.py "$out" --disk "$work" "${against[@]}" "${publish[@]}" >&2
+    python3 scripts/bench/tables.py "$out" --disk "$work" "${against[@]}" "${publish[@]}" --measured "${parts[@]}" >&2
     say "written: $out/tables.md, $out/goals.md, $out/results.json"
 }
 

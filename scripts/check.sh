@@ -100,6 +100,7 @@ contract() {
 }
 
 bench() {
+    PYTHONDONTWRITEBYTECODE=1 python3 -m doctest scripts/bench/agreement.py
     scripts/bench.sh --quick
     # Each in-process benchmark once: they work, which says nothing of what they measure.
     cargo test --locked --quiet --bench in_process

@@ -23,11 +23,13 @@ ORDER = list(NAMES)
 
 
 class Results:
-    """All runs of a directory, by part."""
+    """All runs of a directory, or of these parts only, by part."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, parts=None):
         self.told = []
         for path in sorted(directory.glob("*.jsonl")):
+            if parts is not None and path.stem not in parts:
+                continue
             for line in path.read_text().splitlines():
                 told = {"part": path.stem, **json.loads(line)}
                 told["run"]["unwatched_cpu_seconds"] = told.get("unwatched_cpu_seconds")

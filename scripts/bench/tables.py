@@ -225,6 +225,7 @@ def arguments():
     parser.add_argument("directory", type=Path)
     parser.add_argument("--disk", type=Path, help="a directory on which a flush to the disk is timed")
     parser.add_argument("--against", type=Path, help="the directory of another run, whose goals are compared")
+    parser.add_argument("--measured", nargs="*", help="the parts that are compared; the others are not of this run")
     parser.add_argument("--into", type=Path, help="a document that goals, tables and plots are put into")
     return parser.parse_args()
 
@@ -244,7 +245,7 @@ def main():
     (directory / "goals.md").write_text("\n".join(reached))
     print("\n".join(reached + tables))
     if args.against:
-        compared = agreement.lines(results, Results(args.against))
+        compared = agreement.lines(*(Results(run, args.measured) for run in (directory, args.against)))
         (directory / "agreement.md").write_text("\n".join(compared))
         print("\n".join(compared))
     pictures = plots.draw(results, directory)

@@ -38,7 +38,7 @@ measure() {
     local part=$1 case=$2 round=$3 figures
     shift 3
     say "$part, $case, round $round: $*"
-    if ! figures=$(timeout --signal=KILL "$run_limit" "$bin/examples/load" "$@" "${addresses[@]}" "${watch[@]}"); then
+    if ! figures=$(timeout --foreground --signal=KILL "$run_limit" "$bin/examples/load" "$@" "${addresses[@]}" "${watch[@]}"); then
         # What a peer cannot do is said and left out; what is ours has to work.
         [[ " nchan pushpin " == *" $case "* ]] || die "the generator failed, or did not end within $run_limit s"
         say "  $case did not come through this run, which is left out"
