@@ -224,7 +224,12 @@ impl Hub {
         }
         let head = tail.first + tail.events.len() as u64;
         drop(tail);
-        self.head.send_replace(head);
+        // Another thread may have kept and told a later one in between.
+        self.head.send_if_modified(|told| {
+            let is_news = *told < head;
+            *told = head.max(*told);
+            is_news
+        });
         told
     }
 
