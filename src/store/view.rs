@@ -165,6 +165,17 @@ impl View {
         old
     }
 
+    /// The requests that are not settled, also those whose record cannot be read and may be, with their
+    /// latest events, up to this one.
+    pub(super) fn unsettled(&self, until: EventId) -> Vec<(RequestId, EventId)> {
+        let pending = self.pending.range(..=until);
+        let pending = pending.filter_map(|event| Some((*self.by_event.get(event)?, *event)));
+        let bad = self.bad.iter().filter(|(_, bad)| bad.settled_at.is_none());
+        let bad = bad.map(|(id, bad)| (*id, bad.event));
+        let bad = bad.filter(|(_, event)| *event <= until);
+        pending.chain(bad).collect()
+    }
+
     /// The latest event of a request, also where its record cannot be read.
     pub(super) fn event_of(&self, id: RequestId) -> Option<EventId> {
         let good = self.requests.get(&id).map(|event| event.id);

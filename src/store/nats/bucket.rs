@@ -1,5 +1,6 @@
 //! The bucket: made when it is missing, checked when it is there, and read and written key by key.
 
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::future::IntoFuture as _;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use async_nats::jetstream::context::{
     RequestErrorKind,
 };
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
+use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
     Config, DeleteMessageErrorKind, DiscardPolicy, LastRawMessageErrorKind, RawMessageErrorKind,
     RetentionPolicy, State, StorageType, Stream,
@@ -21,6 +23,7 @@ use async_nats::jetstream::stream::{
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectErrorKind, HeaderMap};
 use bytes::Bytes;
+use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::message::{self, HISTORY, LAYOUT, Named};
@@ -267,6 +270,52 @@ impl Bucket {
             Ok(Err(error)) => Err(Away::Silent(chain(&error))),
             Err(_) => Err(Away::Silent("it did not answer in time".to_owned())),
         }
+    }
+
+    /// Whether the message of this number is gone, and with it all others of its key.
+    ///
+    /// A server that was cut off may not have it yet, and one of version 2.9 may say that a key has
+    /// none when its last one was just removed: so the message itself is asked for, and the server
+    /// has to say that it knows of as many.
+    ///
+    /// # Errors
+    /// No server answers, or what they answer does not fit together.
+    pub(super) async fn is_gone(&self, key: &str, number: u64) -> Result<bool, Away> {
+        #[derive(Deserialize)]
+        struct Info {
+            state: State,
+        }
+        #[derive(Deserialize)]
+        struct State {
+            last_seq: u64,
+            subjects: Option<HashMap<String, u64>>,
+        }
+        if self.time_of(number).await?.is_some() {
+            return Ok(false);
+        }
+        let filter = serde_json::json!({ "subjects_filter": format!("{}{key}", self.prefix) });
+        let call = format!("STREAM.INFO.KV_{}", self.name);
+        let info = self.context.request(call, &filter);
+        let info: Response<Info> = match timeout(limits::NATS_CALL, info).await {
+            Ok(info) => info.map_err(|error| Away::Silent(chain(&error)))?,
+            Err(_) => return Err(Away::Silent("it did not answer in time".to_owned())),
+        };
+        let state = match info {
+            Response::Ok(info) => info.state,
+            Response::Err { error } => return Err(Away::Refused(error.to_string())),
+        };
+        if state.last_seq < number {
+            return Err(Away::Silent(format!(
+                "a server answers that has {} messages where others have {number}",
+                state.last_seq
+            )));
+        }
+        if state.subjects.is_some_and(|found| !found.is_empty()) {
+            return Err(Away::Silent(format!(
+                "message {number} of the key {key} was removed, and others of it are there: restart pushd"
+            )));
+        }
+        Ok(true)
     }
 
     /// Begins to write a key, before all that is begun later.

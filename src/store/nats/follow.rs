@@ -14,6 +14,7 @@ use super::bucket::{Away, stored_at};
 use super::message::PROBE;
 use super::seen::Told;
 use super::{OpenError, Shared};
+use crate::domain::EventId;
 use crate::limits;
 use crate::store::Feed;
 
@@ -140,6 +141,9 @@ impl Shared {
             };
             if number <= last {
                 continue;
+            }
+            if number > last + 1 {
+                seen.gap = Some(EventId(last));
             }
             last = number;
             seen.last_at = Some((number, stored_at(time)));

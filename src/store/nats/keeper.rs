@@ -81,7 +81,8 @@ impl Shared {
             return;
         }
         let is_failing = self.condition.failing().is_some();
-        if !is_failing && !behind.is_stuck(standing, applied) {
+        let has_gap = self.seen().gap.is_some();
+        if !is_failing && !has_gap && !behind.is_stuck(standing, applied) {
             return;
         }
         match self.works(standing, behind).await {
@@ -95,7 +96,7 @@ impl Shared {
     }
 
     /// Whether the bucket is the one that was seen before, and something can be written and comes
-    /// back.
+    /// back. What was removed before it came is then known, and forgotten.
     async fn works(&self, standing: Standing, behind: &mut Behind) -> Result<(), Away> {
         let last_at = self.seen().last_at;
         if let Some((number, seen_at)) = last_at {
@@ -111,11 +112,9 @@ impl Shared {
         match self.prove().await {
             // A full bucket takes nothing more, and is whole all the same.
             Err(Away::Refused(why))
-                if why.contains("maximum bytes") && *self.applied.borrow() >= standing.last =>
-            {
-                Ok(())
-            }
-            proven => proven,
+                if why.contains("maximum bytes") && *self.applied.borrow() >= standing.last => {}
+            proven => proven?,
         }
+        self.forget_gone().await
     }
 }

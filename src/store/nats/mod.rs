@@ -22,6 +22,7 @@ mod bucket;
 mod chain;
 mod error;
 mod follow;
+mod gone;
 mod keeper;
 mod message;
 mod proof;
@@ -159,7 +160,11 @@ impl NatsStore {
         let tasks = TaskTracker::new();
         tasks.spawn(Arc::clone(&shared).follow(feed, stop.clone()));
         // The clock is compared as well, before anything is decided by it.
-        if let Err(away) = shared.prove().await {
+        let looked = async {
+            shared.prove().await?;
+            shared.forget_gone().await
+        };
+        if let Err(away) = looked.await {
             shared.has_failed(&away.to_string());
         }
         tasks.spawn(Arc::clone(&shared).keep(stop.clone()));
@@ -313,22 +318,37 @@ impl Shared {
         Ok(seen.requests.get(id).cloned())
     }
 
-    /// The latest event of a request, at least as the leader had it when it was asked for.
+    /// The latest event of a request, at least as the leader had it when it was asked for; what this
+    /// node has seen of it, where NATS cannot be asked.
     async fn get(&self, id: RequestId) -> Result<Option<Event>, StoreError> {
-        let Some(why) = self.failing() else {
-            let _turn = self.reads.try_acquire().map_err(|_| StoreError::Busy)?;
-            return match self.catch_up(id).await {
-                Ok(()) => match self.seen_of(id)? {
-                    Some(event) => Ok(Some(event)),
-                    None => self.look_again(id).await,
-                },
-                Err(error) => self.seen_of(id)?.map(Some).ok_or(error),
-            };
+        let error = match self.failing() {
+            Some(why) => StoreError::Unavailable(why),
+            None => match self.current(id).await {
+                Err(error @ StoreError::Unavailable(_)) => error,
+                current => return current,
+            },
         };
         // What is final stays so, and what is pending may be: it is all that can be said now.
-        self.seen_of(id)?
-            .map(Some)
-            .ok_or(StoreError::Unavailable(why))
+        self.seen_of(id)?.map(Some).ok_or(error)
+    }
+
+    /// The same, and nothing where NATS cannot be asked.
+    async fn current(&self, id: RequestId) -> Result<Option<Event>, StoreError> {
+        let _turn = self.reads.try_acquire().map_err(|_| StoreError::Busy)?;
+        let has_any = self.catch_up(id).await?;
+        let event = self.seen().requests.event_of(id);
+        let is_there = match event {
+            Some(event) if !has_any => {
+                let gone = self.forget_if_gone(id, event).await;
+                !gone.map_err(|away| StoreError::Unavailable(away.to_string()))?
+            }
+            Some(_) => true,
+            None => false,
+        };
+        if is_there {
+            return self.seen_of(id);
+        }
+        self.look_again(id).await
     }
 }
 

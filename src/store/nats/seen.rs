@@ -28,6 +28,9 @@ pub(super) struct Seen {
     pub(super) node: String,
     /// The last message that was taken up, and when NATS had stored it.
     pub(super) last_at: Option<(u64, Timestamp)>,
+    /// The last event before numbers that did not come: what followed on it, or on one before it, may
+    /// have been removed.
+    pub(super) gap: Option<EventId>,
     /// Whether all that was there when the bucket was opened is taken up.
     pub(super) is_live: bool,
     /// The writes of this node that are on their way, by their names.
@@ -168,6 +171,36 @@ impl Seen {
                 }
             }
         }
+    }
+
+    /// The gap that is noted, and what retention may have removed while this node did not see it end:
+    /// the requests that are not settled, each with its latest event. What is newer than all that was
+    /// ever purged is not among them.
+    pub(super) fn may_be_gone(&self) -> Option<(EventId, Vec<(RequestId, EventId)>)> {
+        let gap = self.gap?;
+        let purged = self.mark.map_or(EventId::ZERO, |(_, mark)| mark.event);
+        Some((gap, self.requests.unsettled(gap.min(purged))))
+    }
+
+    /// Nothing from before this gap is gone any more, without it being known.
+    pub(super) fn close_gap(&mut self, gap: EventId) {
+        self.gap = self.gap.filter(|noted| *noted > gap);
+    }
+
+    /// Whether this event may be gone from the bucket.
+    pub(super) fn is_before_gap(&self, event: EventId) -> bool {
+        self.gap.is_some_and(|gap| event <= gap)
+    }
+
+    /// Forgets a request, if this is still its latest event; answers whether it was.
+    pub(super) fn forget(&mut self, id: RequestId, event: EventId) -> bool {
+        if self.requests.event_of(id) != Some(event) {
+            return false;
+        }
+        self.chains.remove(&id);
+        self.requests.remove(id);
+        self.requests.purged(event);
+        true
     }
 
     /// What was purged and has not been removed from the bucket, so far as this node knows; it has to

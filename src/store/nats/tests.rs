@@ -1,6 +1,7 @@
 //! The contract, and what only several nodes and their servers can do.
 
 mod away;
+mod gone;
 mod nodes;
 mod opening;
 

@@ -100,7 +100,7 @@ impl Shared {
         let begun = match self.name_of_write() {
             Err(error) => Err(error),
             // What follows an event that this node has not come to, or is past, is looked into.
-            Ok(name) if self.latest_seen(write.request.id) != write.expected => Ok((name, None)),
+            Ok(name) if !self.is_next(&write) => Ok((name, None)),
             Ok(name) => {
                 let verdict = self.seen().await_write(&name);
                 let sent = self.begin(&write, &name).await;
@@ -122,8 +122,11 @@ impl Shared {
         });
     }
 
-    fn latest_seen(&self, id: RequestId) -> Option<EventId> {
-        self.seen().requests.event_of(id)
+    /// Whether a write follows what this node has seen last of the request, and that is surely there.
+    fn is_next(&self, write: &Write) -> bool {
+        let seen = self.seen();
+        let latest = seen.requests.event_of(write.request.id);
+        latest == write.expected && !latest.is_some_and(|latest| seen.is_before_gap(latest))
     }
 
     async fn begin(&self, write: &Write, name: &str) -> Result<Sent, Away> {
@@ -143,7 +146,7 @@ impl Shared {
         let (mut verdict, mut sent) = if let Some(begun) = begun {
             begun
         } else {
-            let current = self.get(id).await?;
+            let current = self.current(id).await?;
             if current.as_ref().map(|event| event.id) != write.expected {
                 return Ok(Commit::Conflict(current));
             }
@@ -213,12 +216,15 @@ impl Shared {
         }
     }
 
-    /// Takes up all that the leader has of a request.
-    pub(super) async fn catch_up(&self, id: RequestId) -> Result<(), StoreError> {
+    /// Takes up all that the leader has of a request; answers whether that is anything.
+    pub(super) async fn catch_up(&self, id: RequestId) -> Result<bool, StoreError> {
         let latest = self.bucket.latest(&id.to_string()).await;
         let latest = latest.map_err(|away| self.is_away(&away))?;
-        self.come_to(latest.map_or(0, |latest| latest.sequence))
-            .await
+        let Some(latest) = latest else {
+            return Ok(false);
+        };
+        self.come_to(latest.sequence).await?;
+        Ok(true)
     }
 
     /// Takes up everything up to this event, if the leader has it.

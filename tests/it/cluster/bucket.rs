@@ -65,6 +65,12 @@ impl Bucket {
         sent.await.unwrap().await.unwrap();
     }
 
+    /// Removes the message of this number.
+    pub(crate) async fn remove(&self, number: u64) {
+        let removed = self.stream.delete_message(number).await;
+        assert!(removed.unwrap(), "there is such a message");
+    }
+
     /// Whether anything is kept of this request.
     pub(crate) async fn has(&self, id: &str) -> bool {
         let subject = format!("$KV.{BUCKET}.{id}");

@@ -9,7 +9,7 @@ use crate::domain::{Status, Timestamp};
 use crate::store::Health;
 use crate::store::contract::{Spy, asked, at, done, id, ids, put, settled};
 
-async fn node(nats: &Nats) -> (SharedStore, Arc<Spy>) {
+pub(super) async fn node(nats: &Nats) -> (SharedStore, Arc<Spy>) {
     let spy = Spy::new();
     let store: SharedStore = Arc::new(nats.opened(spy.feed()).await);
     (store, spy)
