@@ -58,7 +58,7 @@ async fn timeout_1_cancels_what_it_ends() {
 #[tokio::test]
 async fn timeout_1_cancels_when_the_time_is_up() {
     let daemon = setup().start();
-    let wrapper = ["timeout", "--preserve-status", "3"];
+    let wrapper = ["timeout", "--preserve-status", "8"];
     let requester = Requester::start_under(&wrapper, &daemon.url(), &["--expires", "2m"]);
     pending(&daemon, 1).await;
     all_are_cancelled(&daemon, vec![requester], 143).await;

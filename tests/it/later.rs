@@ -153,7 +153,7 @@ async fn a_signal_to_one_who_waits_by_id_leaves_the_request() {
 #[tokio::test]
 async fn a_wait_that_has_a_limit_is_continued_by_the_same_command_and_asks_once() {
     let daemon = setup().in_memory().start();
-    let args = ["--key", "job-7", "--wait-at-most", "1s", "-m", "Deploy?"];
+    let args = ["--key", "job-7", "--wait-at-most", "3s", "-m", "Deploy?"];
     let first = daemon.run(&args).await;
     assert_eq!(first.code, Some(3), "{first:?}");
     assert!(first.stderr.contains("same --key waits on"), "{first:?}");
@@ -217,7 +217,7 @@ async fn whoever_waits_with_the_same_key_joins_one_who_has_left() {
 #[tokio::test]
 async fn a_limited_wait_without_a_key_says_how_to_go_on() {
     let daemon = setup().in_memory().start();
-    let left = daemon.run(&["--wait-at-most", "1s"]).await;
+    let left = daemon.run(&["--wait-at-most", "3s"]).await;
     let id = daemon.the_pending_one().await;
     assert_eq!((left.code, left.stdout), (Some(3), format!("{id}\n")));
     assert!(

@@ -112,10 +112,10 @@ async fn an_asker_that_does_not_come_back_to_a_new_daemon_is_gone() {
 #[tokio::test]
 async fn a_daemon_that_was_stopped_for_longer_than_the_lease_cancels_nobody() {
     let daemon = setup().start();
-    let id = daemon.asking(&members(3)).await.id();
+    let id = daemon.asking(&members(6)).await.id();
     daemon.signal(Signal::STOP);
     // No condition to wait for: this is the time that it is stopped.
-    sleep(Duration::from_secs(5)).await;
+    sleep(Duration::from_secs(8)).await;
     let mut poll = daemon.socket().await;
     poll.say(get(&id)).await;
     daemon.signal(Signal::CONT);

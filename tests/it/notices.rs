@@ -101,7 +101,7 @@ async fn a_restart_tells_nothing_again_and_an_outcome_after_it_all_the_same() {
 async fn a_command_that_hangs_holds_up_nobody_and_is_killed_in_time() {
     let command = "echo $$ >> \"$HOME/begun\"; exec sleep 1000";
     let setup = setup().notify(command);
-    let daemon = setup.flags("--notify-jobs 2 --notify-timeout 1s").start();
+    let daemon = setup.flags("--notify-jobs 2 --notify-timeout 3s").start();
     for _ in 0..3 {
         let id = daemon.ask("Deploy?").await;
         daemon.approve(&id).await;
@@ -156,7 +156,7 @@ async fn what_a_failing_command_says_goes_to_the_log_bounded_and_with_escapes() 
 #[tokio::test]
 async fn a_request_that_stays_pending_is_reminded_of_and_not_for_ever() {
     let setup = setup().notify(KEEP).flags("--notify-jobs 1");
-    let flags = "--remind-after 1s --remind-times 2";
+    let flags = "--remind-after 3s --remind-times 2";
     let daemon = setup.flags(flags).start();
     let settled = daemon.ask("Settled?").await;
     daemon.approve(&settled).await;

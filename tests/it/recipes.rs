@@ -377,7 +377,7 @@ async fn an_agents_hook_blocks_without_a_daemon_and_without_an_answer() {
     let input = call().to_string();
     let desk = Desk::new("http://127.0.0.1:1");
     let nobody = desk
-        .hooked(input.as_bytes(), &[("AGENT_HOOK_SECONDS", "3")])
+        .hooked(input.as_bytes(), &[("AGENT_HOOK_SECONDS", "9")])
         .await;
     nobody.blocks("exit code 69");
     let daemon = setup().in_memory().start();

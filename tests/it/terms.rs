@@ -26,7 +26,7 @@ async fn whoever_waits_has_a_lease_and_whoever_detaches_has_none() {
     assert_eq!(requester.left().await.code, Some(0));
     for (args, lease) in [
         (&["--detach"][..], json!(null)),
-        (&["--wait-at-most", "1s"], json!(null)),
+        (&["--wait-at-most", "3s"], json!(null)),
         (&["--detach", "--lease", "1h"], json!(3600)),
     ] {
         let left = Requester::start(&daemon.url(), args).left().await;

@@ -64,8 +64,8 @@ async fn a_policy_that_hangs_is_killed_with_all_that_it_has_started() {
     );
     let (daemon, approver, _) = left_open(
         &policy,
-        &["--policy-timeout", "1s"],
-        "it was killed, because it took longer than 1s",
+        &["--policy-timeout", "5s"],
+        "it was killed, because it took longer than 5s",
     )
     .await;
     gone(&own).await;

@@ -101,7 +101,7 @@ async fn a_requester_and_an_approver_that_wait_go_on_after_a_restore() {
 #[tokio::test]
 async fn a_request_whose_time_has_passed_since_the_backup_expires_at_the_start() {
     let daemon = setup().start();
-    let members = json!({"title": "short", "expires_in_secs": 1});
+    let members = json!({"title": "short", "expires_in_secs": 5});
     let id = daemon.asking(&members).await.id();
     let told = daemon.setup().back_up("a.backup");
     assert!(told.contains("1 of them pending"), "{told}");

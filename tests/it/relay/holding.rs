@@ -99,7 +99,7 @@ async fn a_poll_whose_wait_ends_without_a_daemon_is_told_that_nothing_is_known()
     let mut daemon = setup().start();
     let relay = relay_to(&[&daemon], "");
     let id = relay.ask("Deploy?").await;
-    let held = relay.get(&format!("/v1/requests/{id}?wait=2"));
+    let held = relay.get(&format!("/v1/requests/{id}?wait=6"));
     let held = tokio::spawn(held.open());
     daemon.waiters_are(1).await;
     daemon.crash();

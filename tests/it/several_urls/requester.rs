@@ -138,7 +138,7 @@ async fn when_none_answers_the_end_names_each_with_its_failure() {
     let front = Front::before(&scene.daemon, |_, _| BAD_GATEWAY).await;
     let a = scene.a.url();
     scene.a.close().await;
-    let left = start(&a, &front.url(), &["--connect-timeout", "1s"])
+    let left = start(&a, &front.url(), &["--connect-timeout", "4s"])
         .left()
         .await;
     assert_eq!(left.code, Some(69), "{left:?}");
@@ -161,7 +161,7 @@ async fn a_time_that_ends_in_the_middle_of_a_round_names_each_as_well() {
     let a = scene.a.url();
     scene.a.close().await;
     scene.b.now(Is::Silent);
-    let left = start(&a, &scene.b.url(), &["--connect-timeout", "1s"])
+    let left = start(&a, &scene.b.url(), &["--connect-timeout", "4s"])
         .left()
         .await;
     assert_eq!(left.code, Some(69), "{left:?}");

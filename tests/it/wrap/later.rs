@@ -36,7 +36,7 @@ async fn a_wait_that_ends_runs_nothing_and_the_same_command_goes_on() {
     let scene = scene();
     let args = [
         "--wait-at-most",
-        "1s",
+        "3s",
         "--key",
         "k",
         "--",
