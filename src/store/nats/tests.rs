@@ -63,7 +63,13 @@ impl Nats {
 
     async fn opened(&self, feed: Arc<dyn Feed>) -> NatsStore {
         let opened = NatsStore::open(&self.settings, feed).await;
-        opened.unwrap_or_else(|error| panic!("{error}"))
+        let store = opened.unwrap_or_else(|error| panic!("{error}"));
+        // On a busy machine the first look at the servers may be in vain.
+        let mut health = store.health();
+        let stands = health.wait_for(|health| !matches!(health, Health::Failing(_)));
+        let stands = tokio::time::timeout(DEADLINE, stands).await;
+        assert!(stands.is_ok(), "it does not come to work");
+        store
     }
 
     /// What an operator's own client would see and do.

@@ -53,7 +53,9 @@ async fn pages_recover_from_a_crash_and_from_a_proxy_that_answers_502() {
         (inbox.run(again, json!([first])).await == true).then_some(())
     })
     .await;
-    // The proxy has a backend again when its ten seconds are over, whatever the test has done.
+    // The proxy has a backend again when its ten seconds are over, and not before the pages were
+    // looked at.
+    outage.may_end.store(true, Ordering::SeqCst);
     until("the outage to be over", async || {
         outage.is_over().then_some(())
     })
@@ -80,10 +82,12 @@ async fn pages_recover_from_a_crash_and_from_a_proxy_that_answers_502() {
     inbox.is_content().await;
 }
 
-/// A proxy that answers 502 for ten seconds by its own clock, from the first call that meets it.
+/// A proxy that answers 502 for ten seconds by its own clock, from the first call that meets it, and
+/// for as long as the test looks.
 #[derive(Default)]
 struct Outage {
     may_begin: AtomicBool,
+    may_end: AtomicBool,
     begun: OnceLock<Instant>,
 }
 
@@ -104,7 +108,8 @@ impl Outage {
 
     fn is_over(&self) -> bool {
         let begun = self.begun.get();
-        begun.is_some_and(|begun| begun.elapsed() >= Self::LENGTH)
+        self.may_end.load(Ordering::SeqCst)
+            && begun.is_some_and(|begun| begun.elapsed() >= Self::LENGTH)
     }
 }
 
