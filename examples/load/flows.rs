@@ -169,7 +169,10 @@ impl Ears {
                     let Some((slot, turn)) = pending_flow(data) else {
                         return;
                     };
-                    if let Some(tell) = tell.get(slot).filter(|_| (slot + 1) % nodes == node) {
+                    // A bare hub knows no topics, and tells every stream of everything. A slot that
+                    // was told four times had no room for its next event.
+                    let is_for_it = slot % TOPICS == topic && (slot + 1) % nodes == node;
+                    if let Some(tell) = tell.get(slot).filter(|_| is_for_it) {
                         // A slot that does not take it has another one of its own in mind.
                         tell.try_send((turn, Instant::now())).unwrap_or_default();
                     }
