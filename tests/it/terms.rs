@@ -85,6 +85,8 @@ async fn two_have_to_agree_and_the_votes_so_far_are_told() {
     let args = ["--need", "2", "--from", "alice,bob", "--use-within", "10m"];
     let requester = Requester::start_with(&daemon.url(), &args, &token);
     requester.told("votes so far: 0 of 2").await;
+    // What it is asked as is told after them.
+    requester.told("asked \"").await;
     let said = requester.said();
     let id = said
         .split(" as ")
